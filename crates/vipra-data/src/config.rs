@@ -1,0 +1,117 @@
+//! The configuration of everything in this crate: one section, `data`, of a run's configuration.
+
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::clip::{ClipConfig, LoaderConfig};
+use crate::normalize::NormalizationConfig;
+use crate::picture::{AugmentConfig, ImageConfig};
+
+/// Which data a run learns from, and how it becomes clips.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct DataConfig {
+    /// Seed of the order of clips and of augmentation.
+    pub seed: u64,
+    /// What happens when an episode is broken.
+    pub on_error: OnError,
+    /// With `on_error = "skip"`: the run stops when more clips than this were skipped.
+    pub skip_limit: usize,
+    /// How far a frame of a LeRobot video may be from the time of its row, in seconds (interfaces b.7: 1e-4).
+    #[schemars(range(min = 0.0))]
+    pub tolerance_secs: f64,
+    /// How long clips are and how far apart their frames.
+    pub clip: ClipConfig,
+    /// The pictures that the model sees.
+    pub image: ImageConfig,
+    /// Random changes of training pictures.
+    pub augment: AugmentConfig,
+    /// How numbers are brought to a common scale.
+    pub normalization: NormalizationConfig,
+    /// Threads and memory.
+    pub loader: LoaderConfig,
+    /// Datasets and folders of videos, mixed by weight.
+    pub sources: Vec<SourceConfig>,
+}
+
+impl Default for DataConfig {
+    fn default() -> Self {
+        DataConfig {
+            seed: 0,
+            on_error: OnError::default(),
+            skip_limit: 100,
+            tolerance_secs: 1e-4,
+            clip: ClipConfig::default(),
+            image: ImageConfig::default(),
+            augment: AugmentConfig::default(),
+            normalization: NormalizationConfig::default(),
+            loader: LoaderConfig::default(),
+            sources: Vec::new(),
+        }
+    }
+}
+
+/// One dataset of a mixture.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SourceConfig {
+    /// Its folder: a LeRobot dataset, videos, or frame folders.
+    pub path: PathBuf,
+    /// Its share of the clips, relative to the other sources' weights.
+    #[serde(default = "one")]
+    #[schemars(range(min = 0.0))]
+    pub weight: f64,
+    /// The camera, where it has several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub camera: Option<String>,
+    /// A split of its metadata, such as `train`; all episodes otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub split: Option<String>,
+    /// Frames a second, for frame folders (which carry no rate) and videos whose rate is wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0.001, max = 1000.0))]
+    pub fps: Option<f64>,
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+impl SourceConfig {
+    /// All episodes of the dataset at `path`, with weight one.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        SourceConfig { path: path.into(), weight: 1.0, camera: None, split: None, fps: None }
+    }
+}
+
+/// What happens when an episode is broken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum OnError {
+    /// The run stops.
+    #[default]
+    Stop,
+    /// It is left out, counted and listed in the summary.
+    Skip,
+}
+
+impl DataConfig {
+    /// What the types cannot say; every fault as (key, what is wrong).
+    pub fn faults(&self) -> Vec<(String, String)> {
+        let mut faults = Vec::new();
+        if !self.sources.is_empty() && self.sources.iter().all(|source| source.weight == 0.0) {
+            faults.push(("sources".into(), "every weight is 0".into()));
+        }
+        if self.clip.min_real_frames > self.clip.frames {
+            let reason = format!("{} real frames in a clip of {}", self.clip.min_real_frames, self.clip.frames);
+            faults.push(("clip.min_real_frames".into(), reason));
+        }
+        if self.loader.open_decoders < self.loader.workers {
+            let reason = format!("{} for {} workers: each needs one", self.loader.open_decoders, self.loader.workers);
+            faults.push(("loader.open_decoders".into(), reason));
+        }
+        faults
+    }
+}

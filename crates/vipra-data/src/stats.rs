@@ -1,0 +1,346 @@
+//! Statistics of features: exact, from all rows.
+
+use std::path::Path;
+
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::error::{Error, Result};
+use crate::feature::Features;
+use crate::frame::Frame;
+use crate::rows::Rows;
+
+/// Statistics of every feature that has some.
+pub type Stats = IndexMap<String, FeatureStats>;
+
+/// Statistics of one feature; every list has one entry a dimension (a channel, for pictures, whose values are in
+/// [0, 1]).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FeatureStats {
+    /// Rows, or pictures.
+    pub count: usize,
+    /// Smallest value.
+    pub min: Vec<f64>,
+    /// Largest value.
+    pub max: Vec<f64>,
+    /// Arithmetic mean.
+    pub mean: Vec<f64>,
+    /// Population standard deviation.
+    pub std: Vec<f64>,
+    /// 1 % quantile, interpolated linearly between values as numpy does.
+    pub q01: Vec<f64>,
+    /// 10 % quantile.
+    pub q10: Vec<f64>,
+    /// Median.
+    pub q50: Vec<f64>,
+    /// 90 % quantile.
+    pub q90: Vec<f64>,
+    /// 99 % quantile.
+    pub q99: Vec<f64>,
+}
+
+impl FeatureStats {
+    /// The statistics by their LeRobot names, without the count.
+    pub fn named(&self) -> [(&'static str, &[f64]); 9] {
+        [
+            ("min", &self.min),
+            ("max", &self.max),
+            ("mean", &self.mean),
+            ("std", &self.std),
+            ("q01", &self.q01),
+            ("q10", &self.q10),
+            ("q50", &self.q50),
+            ("q90", &self.q90),
+            ("q99", &self.q99),
+        ]
+    }
+
+    /// Statistics of weighted values, one list a dimension. Sorts the lists.
+    fn of(count: usize, dimensions: &mut [Vec<(f64, usize)>]) -> Self {
+        let mut stats = FeatureStats {
+            count,
+            min: vec![],
+            max: vec![],
+            mean: vec![],
+            std: vec![],
+            q01: vec![],
+            q10: vec![],
+            q50: vec![],
+            q90: vec![],
+            q99: vec![],
+        };
+        for values in dimensions {
+            values.sort_by(|a, b| a.0.total_cmp(&b.0));
+            let total: usize = values.iter().map(|(_, weight)| weight).sum();
+            let mean = values.iter().map(|(value, weight)| value * *weight as f64).sum::<f64>() / total as f64;
+            let squares = values.iter().map(|(value, weight)| (value - mean).powi(2) * *weight as f64);
+            stats.mean.push(mean);
+            stats.std.push((squares.sum::<f64>() / total as f64).sqrt());
+            stats.min.push(values.first().map_or(f64::NAN, |(value, _)| *value));
+            stats.max.push(values.last().map_or(f64::NAN, |(value, _)| *value));
+            stats.q01.push(quantile(values, total, 0.01));
+            stats.q10.push(quantile(values, total, 0.10));
+            stats.q50.push(quantile(values, total, 0.50));
+            stats.q90.push(quantile(values, total, 0.90));
+            stats.q99.push(quantile(values, total, 0.99));
+        }
+        stats
+    }
+
+    /// As in `meta/stats.json`: lists of the feature's shape.
+    pub fn to_json(&self, shape: &[usize]) -> Value {
+        let mut map = serde_json::Map::new();
+        for (name, values) in self.named() {
+            map.insert(name.to_owned(), nested(values, shape));
+        }
+        map.insert("count".to_owned(), json!([self.count]));
+        Value::Object(map)
+    }
+}
+
+/// The quantile of sorted weighted values, linear between neighbours.
+fn quantile(sorted: &[(f64, usize)], total: usize, q: f64) -> f64 {
+    let rank = q * total.saturating_sub(1) as f64;
+    let (below, fraction) = (rank.floor() as usize, rank.fract());
+    let (low, high) = (nth(sorted, below), nth(sorted, below + 1));
+    if fraction == 0.0 { low } else { low + (high - low) * fraction }
+}
+
+fn nth(sorted: &[(f64, usize)], rank: usize) -> f64 {
+    let mut seen = 0;
+    for (value, weight) in sorted {
+        seen += weight;
+        if rank < seen {
+            return *value;
+        }
+    }
+    sorted.last().map_or(f64::NAN, |(value, _)| *value)
+}
+
+fn nested(values: &[f64], shape: &[usize]) -> Value {
+    match shape {
+        [] | [_] => json!(values),
+        [outer, inner @ ..] => {
+            let size = values.len() / (*outer).max(1);
+            Value::Array(values.chunks(size.max(1)).map(|part| nested(part, inner)).collect())
+        }
+    }
+}
+
+/// The shape of a picture's statistics in LeRobot's files.
+const PICTURE_SHAPE: [usize; 3] = [3, 1, 1];
+
+/// All statistics as `meta/stats.json` holds them.
+pub fn to_json(stats: &Stats, features: &Features) -> Value {
+    let entry = |(name, stats): (&String, &FeatureStats)| {
+        let feature = features.get(name);
+        let shape = match feature {
+            Some(feature) if feature.dtype.is_camera() => &PICTURE_SHAPE[..],
+            Some(feature) => &feature.shape,
+            None => &[],
+        };
+        (name.clone(), stats.to_json(shape))
+    };
+    Value::Object(stats.iter().map(entry).collect())
+}
+
+/// Reads `meta/stats.json`; statistics that a file lacks (older ones have no quantiles) come back empty.
+///
+/// # Errors
+/// [`Error::Io`], [`Error::Metadata`] with the feature.
+pub fn read(path: &Path) -> Result<Stats> {
+    let text = std::fs::read_to_string(path).map_err(|error| Error::io(path, error))?;
+    let map: IndexMap<String, Value> =
+        serde_json::from_str(&text).map_err(|error| Error::metadata(path, "(whole file)", error.to_string()))?;
+    let list = |feature: &str, value: &Value, name: &str| -> Result<Vec<f64>> {
+        let mut numbers = Vec::new();
+        match value.get(name) {
+            None => Ok(numbers),
+            Some(list) if flatten(list, &mut numbers) => Ok(numbers),
+            Some(other) => Err(Error::metadata(path, format!("{feature}.{name}"), format!("{other} is not numbers"))),
+        }
+    };
+    map.iter()
+        .map(|(feature, value)| {
+            let get = |name| list(feature, value, name);
+            let stats = FeatureStats {
+                count: get("count")?.first().map_or(0, |&count| count as usize),
+                min: get("min")?,
+                max: get("max")?,
+                mean: get("mean")?,
+                std: get("std")?,
+                q01: get("q01")?,
+                q10: get("q10")?,
+                q50: get("q50")?,
+                q90: get("q90")?,
+                q99: get("q99")?,
+            };
+            Ok((feature.clone(), stats))
+        })
+        .collect()
+}
+
+fn flatten(value: &Value, into: &mut Vec<f64>) -> bool {
+    match value {
+        Value::Array(list) => list.iter().all(|entry| flatten(entry, into)),
+        Value::Bool(flag) => {
+            into.push(f64::from(u8::from(*flag)));
+            true
+        }
+        other => other.as_f64().map(|number| into.push(number)).is_some(),
+    }
+}
+
+/// Gathers rows and pictures. Numbers are kept until [`Collector::finish`], eight bytes each, because true quantiles
+/// need them all; of pictures only a histogram is kept.
+#[derive(Clone, Default)]
+pub struct Collector {
+    numbers: IndexMap<String, Gathered>,
+    pictures: IndexMap<String, Histogram>,
+}
+
+#[derive(Clone)]
+struct Gathered {
+    rows: usize,
+    /// One list a dimension.
+    dimensions: Vec<Vec<f64>>,
+}
+
+#[derive(Clone)]
+struct Histogram {
+    pictures: usize,
+    channels: [[usize; 256]; 3],
+}
+
+impl Collector {
+    /// Adds the numeric features of some rows.
+    pub fn add_rows(&mut self, rows: &Rows) {
+        for (name, column) in &rows.columns {
+            let Some(values) = column.values.to_f64() else { continue };
+            let gathered = self
+                .numbers
+                .entry(name.clone())
+                .or_insert_with(|| Gathered { rows: 0, dimensions: vec![Vec::new(); column.width] });
+            gathered.rows += rows.length;
+            for row in values.chunks_exact(column.width.max(1)) {
+                gathered.dimensions.iter_mut().zip(row).for_each(|(dimension, &value)| dimension.push(value));
+            }
+        }
+    }
+
+    /// Adds a picture of a camera. Large ones are thinned by an integer stride to about 150 pixels a side, as LeRobot
+    /// does.
+    pub fn add_picture(&mut self, camera: &str, frame: &Frame) {
+        let histogram = self
+            .pictures
+            .entry(camera.to_owned())
+            .or_insert_with(|| Histogram { pictures: 0, channels: [[0; 256]; 3] });
+        histogram.pictures += 1;
+        let longest = frame.width().max(frame.height());
+        let stride = if longest < 300 { 1 } else { longest / 150 };
+        for line in frame.pixels().chunks_exact(frame.width() * 3).step_by(stride) {
+            for pixel in line.chunks_exact(3).step_by(stride) {
+                histogram.channels.iter_mut().zip(pixel).for_each(|(counts, &level)| counts[usize::from(level)] += 1);
+            }
+        }
+    }
+
+    /// Adds everything that `other` gathered.
+    pub fn merge(&mut self, other: Collector) {
+        for (name, gathered) in other.numbers {
+            match self.numbers.get_mut(&name) {
+                Some(mine) => {
+                    mine.rows += gathered.rows;
+                    mine.dimensions.iter_mut().zip(gathered.dimensions).for_each(|(mine, theirs)| mine.extend(theirs));
+                }
+                None => drop(self.numbers.insert(name, gathered)),
+            }
+        }
+        for (name, histogram) in other.pictures {
+            match self.pictures.get_mut(&name) {
+                Some(mine) => {
+                    mine.pictures += histogram.pictures;
+                    for (mine, theirs) in mine.channels.iter_mut().flatten().zip(histogram.channels.iter().flatten()) {
+                        *mine += theirs;
+                    }
+                }
+                None => drop(self.pictures.insert(name, histogram)),
+            }
+        }
+    }
+
+    /// The statistics of everything gathered so far.
+    pub fn finish(&self) -> Stats {
+        let numbers = self.numbers.iter().map(|(name, gathered)| {
+            let mut dimensions: Vec<Vec<(f64, usize)>> =
+                gathered.dimensions.iter().map(|values| values.iter().map(|&value| (value, 1)).collect()).collect();
+            (name.clone(), FeatureStats::of(gathered.rows, &mut dimensions))
+        });
+        let pictures = self.pictures.iter().map(|(name, histogram)| {
+            let mut channels: Vec<Vec<(f64, usize)>> = histogram
+                .channels
+                .iter()
+                .map(|counts| {
+                    let levels = counts.iter().enumerate().filter(|(_, count)| **count > 0);
+                    levels.map(|(level, &count)| (level as f64 / 255.0, count)).collect()
+                })
+                .collect();
+            (name.clone(), FeatureStats::of(histogram.pictures, &mut channels))
+        });
+        numbers.chain(pictures).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rows::Values;
+
+    #[test]
+    fn statistics_are_those_of_numpy() {
+        // numpy: x = [3, 1, 4, 1, 5]; quantiles by np.quantile(x, q).
+        let mut rows = Rows { length: 5, ..Default::default() };
+        rows.insert("x", 1, Values::F64(vec![3.0, 1.0, 4.0, 1.0, 5.0])).unwrap();
+        let mut collector = Collector::default();
+        collector.add_rows(&rows);
+        let stats = &collector.finish()["x"];
+        let close = |a: &[f64], b: f64| assert!((a[0] - b).abs() < 1e-12, "{a:?} {b}");
+        close(&stats.mean, 2.8);
+        close(&stats.std, 1.6);
+        close(&stats.q01, 1.0);
+        close(&stats.q10, 1.0);
+        close(&stats.q50, 3.0);
+        close(&stats.q90, 4.6);
+        close(&stats.q99, 4.96);
+        assert_eq!((stats.min[0], stats.max[0], stats.count), (1.0, 5.0, 5));
+    }
+
+    #[test]
+    fn merging_equals_gathering_at_once() {
+        let part = |values: &[f32]| {
+            let mut rows = Rows { length: values.len() / 2, ..Default::default() };
+            rows.insert("x", 2, Values::F32(values.to_vec())).unwrap();
+            let mut collector = Collector::default();
+            collector.add_rows(&rows);
+            collector.add_picture("c", &Frame::from_pixels(1, 1, vec![values[0] as u8; 3]).unwrap());
+            collector
+        };
+        let mut merged = part(&[1.0, 2.0, 3.0, 4.0]);
+        merged.merge(part(&[9.0, 8.0]));
+        let mut at_once = Collector::default();
+        let mut rows = Rows { length: 3, ..Default::default() };
+        rows.insert("x", 2, Values::F32(vec![1.0, 2.0, 3.0, 4.0, 9.0, 8.0])).unwrap();
+        at_once.add_rows(&rows);
+        at_once.add_picture("c", &Frame::from_pixels(1, 1, vec![1; 3]).unwrap());
+        at_once.add_picture("c", &Frame::from_pixels(1, 1, vec![9; 3]).unwrap());
+        assert_eq!(merged.finish(), at_once.finish());
+    }
+
+    #[test]
+    fn json_has_the_shape_of_the_feature() {
+        let stats = FeatureStats::of(1, &mut [vec![(0.5, 1)], vec![(0.25, 1)], vec![(1.0, 1)]]);
+        assert_eq!(stats.to_json(&[3, 1, 1])["mean"], json!([[[0.5]], [[0.25]], [[1.0]]]));
+        assert_eq!(stats.to_json(&[3])["max"], json!([0.5, 0.25, 1.0]));
+    }
+}

@@ -1,0 +1,31 @@
+//! Videos, by FFmpeg's libraries in this process.
+
+mod concat;
+mod decoder;
+mod encoder;
+mod pool;
+
+use std::path::Path;
+use std::sync::Once;
+
+use ffmpeg_next as ffmpeg;
+
+pub use concat::concat;
+pub use decoder::{VideoDecoder, VideoInfo};
+pub use encoder::{VideoCodec, VideoEncoder, VideoOptions};
+pub use pool::DecoderPool;
+
+use crate::error::{Error, Result};
+
+/// Starts FFmpeg once. Its own messages go nowhere: every fault comes back as an [`Error::Video`].
+pub(crate) fn init(path: &Path) -> Result<()> {
+    static START: Once = Once::new();
+    START.call_once(|| ffmpeg::log::set_level(ffmpeg::log::Level::Quiet));
+    ffmpeg::init().map_err(|error| Error::video(path, "starting FFmpeg", error))
+}
+
+/// The version of the FFmpeg libraries in this process, such as `libavcodec 59.37.100`.
+pub fn ffmpeg_version() -> String {
+    let version = ffmpeg::codec::version();
+    format!("libavcodec {}.{}.{}", version >> 16, (version >> 8) & 0xff, version & 0xff)
+}

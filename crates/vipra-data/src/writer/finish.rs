@@ -1,0 +1,132 @@
+//! Joins the files of a recording up to LeRobot's sizes.
+
+use std::fs;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use indexmap::IndexMap;
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+
+use super::layout::{self, FileNumber, Placement, VideoPlacement};
+use super::{DatasetWriter, columns};
+use crate::error::{Error, Result};
+use crate::feature::DType;
+use crate::source::lerobot::read_parquet;
+use crate::stats;
+use crate::video;
+
+const MIB: u64 = 1 << 20;
+
+pub(super) fn finish(mut writer: DatasetWriter, splits: &[(String, Range<usize>)]) -> Result<()> {
+    let root = writer.root.clone();
+    if writer.episodes.is_empty() {
+        return Err(Error::Invalid(format!("nothing was recorded: {}", root.display())));
+    }
+    if !splits.is_empty() {
+        let text = |range: &Range<usize>| format!("{}:{}", range.start, range.end);
+        writer.info.splits = splits.iter().map(|(name, range)| (name.clone(), text(range))).collect();
+    }
+    let joined = sibling(&root, "finishing");
+    layout::remove_folder(&joined)?;
+    layout::create_folders(&joined)?;
+
+    let data = join_data(&writer, &joined)?;
+    let mut placements: Vec<Placement> =
+        data.into_iter().map(|data| Placement { data, meta: FileNumber(0), videos: IndexMap::new() }).collect();
+    let cameras: Vec<String> = writer
+        .info
+        .features
+        .iter()
+        .filter(|(_, feature)| feature.dtype == DType::Video)
+        .map(|(name, _)| name.clone())
+        .collect();
+    for camera in cameras {
+        let videos = join_videos(&writer, &joined, &camera)?;
+        placements.iter_mut().zip(videos).for_each(|(placement, video)| {
+            placement.videos.insert(camera.clone(), video);
+        });
+    }
+
+    let rows: Vec<_> = writer.episodes.iter().zip(placements).collect();
+    let episodes = layout::episodes_path(&joined, FileNumber(0));
+    layout::create_parent(&episodes)?;
+    layout::write_episodes(&episodes, &writer.info.features, 0, 0, &rows)?;
+    layout::write_tasks(&joined, &writer.tasks)?;
+    let stats = stats::to_json(&writer.collector.finish(), &writer.info.features);
+    layout::write_json(&joined.join("meta/stats.json"), &stats)?;
+    layout::write_info(&joined, &writer.info)?;
+    swap(&joined, &root)
+}
+
+fn sibling(root: &Path, suffix: &str) -> PathBuf {
+    let name = root.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    root.with_file_name(format!(".{name}.{suffix}"))
+}
+
+/// Sizes of files on disk, and which of them share a new file.
+fn groups(files: &[PathBuf], limit_mb: u64) -> Result<Vec<Range<usize>>> {
+    let mut groups: Vec<Range<usize>> = Vec::new();
+    let mut size = 0;
+    for (at, file) in files.iter().enumerate() {
+        let bytes = fs::metadata(file).map_err(|error| Error::io(file, error))?.len();
+        match groups.last_mut() {
+            Some(group) if size + bytes < limit_mb * MIB => {
+                group.end = at + 1;
+                size += bytes;
+            }
+            _ => {
+                groups.push(at..at + 1);
+                size = bytes;
+            }
+        }
+    }
+    Ok(groups)
+}
+
+/// One row group an episode, as the lerobot library records them.
+fn join_data(writer: &DatasetWriter, joined: &Path) -> Result<Vec<FileNumber>> {
+    let file = |number| layout::data_path(&writer.root, &writer.info, FileNumber(number));
+    let files = (0..writer.episodes.len()).map(file).collect::<Result<Vec<_>>>()?;
+    let mut numbers = Vec::new();
+    for (number, group) in groups(&files, writer.options.data_file_size_mb)?.into_iter().enumerate() {
+        let batches = files[group.clone()].iter().map(|path| read_parquet(path)).collect::<Result<Vec<_>>>()?;
+        let path = layout::data_path(joined, &writer.info, FileNumber(number))?;
+        layout::create_parent(&path)?;
+        columns::write(&path, &batches)?;
+        numbers.extend(group.map(|_| FileNumber(number)));
+    }
+    Ok(numbers)
+}
+
+fn join_videos(writer: &DatasetWriter, joined: &Path, camera: &str) -> Result<Vec<VideoPlacement>> {
+    let file = |number| layout::video_path(&writer.root, &writer.info, camera, FileNumber(number));
+    let files = (0..writer.episodes.len()).map(file).collect::<Result<Vec<_>>>()?;
+    let mut placements = Vec::new();
+    for (number, group) in groups(&files, writer.options.video_file_size_mb)?.into_iter().enumerate() {
+        let mut parts = Vec::new();
+        let mut frames = 0;
+        for at in group {
+            let from_secs = frames as f64 / writer.info.fps;
+            frames += writer.episodes[at].length;
+            let to_secs = frames as f64 / writer.info.fps;
+            parts.push((files[at].clone(), to_secs - from_secs));
+            placements.push(VideoPlacement { file: FileNumber(number), from_secs, to_secs });
+        }
+        let path = layout::video_path(joined, &writer.info, camera, FileNumber(number))?;
+        layout::create_parent(&path)?;
+        video::concat(&parts, &path)?;
+        fs::File::open(&path).and_then(|file| file.sync_all()).map_err(|error| Error::io(&path, error))?;
+    }
+    Ok(placements)
+}
+
+/// Puts the joined dataset in the place of the recording, in one step where the file system can.
+fn swap(joined: &Path, root: &Path) -> Result<()> {
+    if renameat_with(CWD, joined, CWD, root, RenameFlags::EXCHANGE).is_ok() {
+        return layout::remove_folder(joined);
+    }
+    let old = sibling(root, "old");
+    fs::rename(root, &old).map_err(|error| Error::io(root, error))?;
+    fs::rename(joined, root).map_err(|error| Error::io(joined, error))?;
+    layout::remove_folder(&old)
+}

@@ -1,0 +1,330 @@
+//! Where everything lies, and how it gets there without ever being half there.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use arrow::array::{ArrayRef, Int64Array, StringArray};
+use indexmap::{IndexMap, IndexSet};
+use serde_json::json;
+
+use super::{DatasetWriter, RECORDING, WriterOptions, columns};
+use crate::error::{Error, Result};
+use crate::feature::Features;
+use crate::source::lerobot::{Info, LeRobot, Value, expand};
+use crate::source::{Layout, OpenOptions, Source};
+use crate::stats::{Collector, Stats};
+use crate::video::DecoderPool;
+
+/// Files in a folder (interfaces b.2).
+const FILES_IN_CHUNK: usize = 1000;
+
+/// A finished episode.
+pub(super) struct EpisodeRecord {
+    pub(super) length: usize,
+    /// Each instruction once.
+    pub(super) tasks: Vec<String>,
+    pub(super) stats: Stats,
+}
+
+/// The number of a file in its stream of files.
+#[derive(Clone, Copy, Default)]
+pub(super) struct FileNumber(pub(super) usize);
+
+impl FileNumber {
+    fn chunk(self) -> usize {
+        self.0 / FILES_IN_CHUNK
+    }
+
+    fn file(self) -> usize {
+        self.0 % FILES_IN_CHUNK
+    }
+
+    fn values(self) -> [(&'static str, Value<'static>); 2] {
+        [("chunk_index", Value::Number(self.chunk() as u64)), ("file_index", Value::Number(self.file() as u64))]
+    }
+}
+
+/// Where an episode lies.
+pub(super) struct Placement {
+    pub(super) data: FileNumber,
+    pub(super) meta: FileNumber,
+    pub(super) videos: IndexMap<String, VideoPlacement>,
+}
+
+/// Where a camera's part of an episode lies.
+#[derive(Clone, Copy)]
+pub(super) struct VideoPlacement {
+    pub(super) file: FileNumber,
+    pub(super) from_secs: f64,
+    pub(super) to_secs: f64,
+}
+
+pub(super) fn data_path(root: &Path, info: &Info, file: FileNumber) -> Result<PathBuf> {
+    expand(&info.data_path, &file.values(), root)
+}
+
+pub(super) fn video_path(root: &Path, info: &Info, camera: &str, file: FileNumber) -> Result<PathBuf> {
+    let template = info.video_path.as_deref().unwrap_or_default();
+    let [chunk, index] = file.values();
+    expand(template, &[("video_key", Value::Text(camera)), chunk, index], root)
+}
+
+pub(super) fn episodes_path(root: &Path, file: FileNumber) -> PathBuf {
+    root.join(format!("meta/episodes/chunk-{:03}/file-{:03}.parquet", file.chunk(), file.file()))
+}
+
+pub(super) fn create_folders(root: &Path) -> Result<()> {
+    for folder in ["meta/episodes", "data"] {
+        let folder = root.join(folder);
+        fs::create_dir_all(&folder).map_err(|error| Error::io(&folder, error))?;
+    }
+    Ok(())
+}
+
+pub(super) fn create_parent(path: &Path) -> Result<()> {
+    match path.parent() {
+        Some(parent) => fs::create_dir_all(parent).map_err(|error| Error::io(parent, error)),
+        None => Ok(()),
+    }
+}
+
+pub(super) fn remove_folder(folder: &Path) -> Result<()> {
+    match fs::remove_dir_all(folder) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(Error::io(folder, error)),
+    }
+}
+
+/// Replaces a file at once: readers see the old content or the new, never a part.
+pub(super) fn write_atomic(path: &Path, content: &[u8]) -> Result<()> {
+    let fault = |error: std::io::Error| Error::io(path, error);
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(fault)?;
+    file.write_all(content).map_err(fault)?;
+    file.as_file().sync_all().map_err(fault)?;
+    // Temporary files are private; the dataset is not.
+    let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+    file.as_file().set_permissions(permissions).map_err(fault)?;
+    file.persist(path).map_err(|error| fault(error.error))?;
+    Ok(())
+}
+
+/// Moves a complete file into place.
+pub(super) fn put(from: &Path, to: &Path) -> Result<()> {
+    create_parent(to)?;
+    fs::File::open(from).and_then(|file| file.sync_all()).map_err(|error| Error::io(from, error))?;
+    fs::rename(from, to).map_err(|error| Error::io(to, error))
+}
+
+pub(super) fn write_json(path: &Path, value: &serde_json::Value) -> Result<()> {
+    let mut bytes = Vec::new();
+    let formatter = serde_json::ser::PrettyFormatter::with_indent(b"    ");
+    let mut serializer = serde_json::Serializer::with_formatter(&mut bytes, formatter);
+    serde::Serialize::serialize(value, &mut serializer)
+        .map_err(|error| Error::metadata(path, "(whole file)", error.to_string()))?;
+    write_atomic(path, &bytes)
+}
+
+pub(super) fn write_info(root: &Path, info: &Info) -> Result<()> {
+    let path = root.join("meta/info.json");
+    let mut value =
+        serde_json::to_value(info).map_err(|error| Error::metadata(&path, "(whole file)", error.to_string()))?;
+    // The lerobot library wants an integer.
+    value["fps"] = json!(info.fps.round() as u64);
+    write_json(&path, &value)
+}
+
+/// Sets the totals, and the split of a recording in progress.
+pub(super) fn count(info: &mut Info, tasks: &IndexSet<String>, episodes: &[EpisodeRecord]) {
+    info.total_tasks = tasks.len() as u64;
+    info.total_episodes = episodes.len() as u64;
+    info.total_frames = episodes.iter().map(|episode| episode.length as u64).sum();
+    info.splits = [("train".to_owned(), format!("0:{}", episodes.len()))].into();
+}
+
+/// `meta/tasks.parquet` with the text as its pandas index, which is how the lerobot library looks tasks up.
+pub(super) fn write_tasks(root: &Path, tasks: &IndexSet<String>) -> Result<()> {
+    let path = root.join("meta/tasks.parquet");
+    let numbers: ArrayRef = std::sync::Arc::new(Int64Array::from_iter_values(0..tasks.len() as i64));
+    let texts: ArrayRef = std::sync::Arc::new(StringArray::from_iter_values(tasks));
+    let column = |name: &str, kind: &str, numpy: &str| json!({"name": name, "field_name": name, "pandas_type": kind, "numpy_type": numpy, "metadata": null});
+    let pandas = json!({
+        "index_columns": ["task"],
+        "column_indexes": [],
+        "columns": [column("task_index", "int64", "int64"), column("task", "unicode", "object")],
+        "pandas_version": "2.0.0",
+    });
+    let batch = columns::batch_with_metadata(
+        vec![("task_index".into(), numbers), ("task".into(), texts)],
+        [("pandas".to_owned(), pandas.to_string())].into(),
+        &path,
+    )?;
+    let scratch = path.with_extension("partial");
+    columns::write(&scratch, &[batch])?;
+    put(&scratch, &path)
+}
+
+/// Facts about the videos of a camera, as LeRobot 0.4 names them.
+pub(super) fn video_facts(
+    width: usize,
+    height: usize,
+    options: &WriterOptions,
+) -> serde_json::Map<String, serde_json::Value> {
+    let facts = json!({
+        "video.height": height,
+        "video.width": width,
+        "video.codec": options.video.codec.name(),
+        "video.pix_fmt": "yuv420p",
+        "video.is_depth_map": false,
+        "video.fps": options.fps,
+        "video.channels": 3,
+        "has_audio": false,
+    });
+    facts.as_object().cloned().unwrap_or_default()
+}
+
+/// Puts an episode's files in place; its row of `meta/episodes` comes last and makes it count.
+pub(super) fn commit(
+    writer: &DatasetWriter,
+    number: usize,
+    record: &EpisodeRecord,
+    data: &Path,
+    videos: &[(String, PathBuf)],
+) -> Result<()> {
+    let (root, info) = (&writer.root, &writer.info);
+    let file = FileNumber(number);
+    write_tasks(root, &writer.tasks)?;
+    let mut placement = Placement { data: file, meta: file, videos: IndexMap::new() };
+    let to_secs = record.length as f64 / info.fps;
+    for (camera, path) in videos {
+        put(path, &video_path(root, info, camera, file)?)?;
+        placement.videos.insert(camera.clone(), VideoPlacement { file, from_secs: 0.0, to_secs });
+    }
+    put(data, &data_path(root, info, file)?)?;
+
+    let first_index = writer.episodes.iter().map(|episode| episode.length).sum();
+    let path = data.with_file_name("episodes.parquet");
+    write_episodes(&path, &info.features, number, first_index, &[(record, placement)])?;
+    put(&path, &episodes_path(root, file))
+}
+
+/// Rows of `meta/episodes` (interfaces b.6), for consecutive episodes from number `first` on.
+pub(super) fn write_episodes(
+    path: &Path,
+    features: &Features,
+    first: usize,
+    first_index: usize,
+    episodes: &[(&EpisodeRecord, Placement)],
+) -> Result<()> {
+    let mut table: Vec<(String, ArrayRef)> = Vec::new();
+    let integers = |values: Vec<usize>| -> ArrayRef {
+        std::sync::Arc::new(Int64Array::from_iter_values(values.into_iter().map(|value| value as i64)))
+    };
+    let floats = |values: Vec<f64>| -> ArrayRef { std::sync::Arc::new(arrow::array::Float64Array::from(values)) };
+    let number_of = |get: &dyn Fn(&Placement) -> usize| integers(episodes.iter().map(|(_, at)| get(at)).collect());
+
+    table.push(("episode_index".into(), integers((first..first + episodes.len()).collect())));
+    let tasks: Vec<Vec<String>> = episodes.iter().map(|(record, _)| record.tasks.clone()).collect();
+    table.push(("tasks".into(), columns::text_lists(&tasks, path)?));
+    table.push(("length".into(), integers(episodes.iter().map(|(record, _)| record.length).collect())));
+    table.push(("data/chunk_index".into(), number_of(&|at| at.data.chunk())));
+    table.push(("data/file_index".into(), number_of(&|at| at.data.file())));
+    let ends: Vec<usize> = episodes
+        .iter()
+        .scan(first_index, |end, (record, _)| {
+            *end += record.length;
+            Some(*end)
+        })
+        .collect();
+    let starts = ends.iter().zip(episodes).map(|(end, (record, _))| end - record.length).collect();
+    table.push(("dataset_from_index".into(), integers(starts)));
+    table.push(("dataset_to_index".into(), integers(ends)));
+
+    for camera in features.iter().filter(|(_, f)| f.dtype == crate::DType::Video).map(|(name, _)| name) {
+        table.push((format!("videos/{camera}/chunk_index"), number_of(&|at| at.videos[camera].file.chunk())));
+        table.push((format!("videos/{camera}/file_index"), number_of(&|at| at.videos[camera].file.file())));
+        let secs = |get: &dyn Fn(&VideoPlacement) -> f64| {
+            floats(episodes.iter().map(|(_, at)| get(&at.videos[camera])).collect())
+        };
+        table.push((format!("videos/{camera}/from_timestamp"), secs(&|video| video.from_secs)));
+        table.push((format!("videos/{camera}/to_timestamp"), secs(&|video| video.to_secs)));
+    }
+    push_statistics(&mut table, features, episodes, path)?;
+    table.push(("meta/episodes/chunk_index".into(), number_of(&|at| at.meta.chunk())));
+    table.push(("meta/episodes/file_index".into(), number_of(&|at| at.meta.file())));
+    columns::write(path, &[columns::batch(table, path)?])
+}
+
+fn push_statistics(
+    table: &mut Vec<(String, ArrayRef)>,
+    features: &Features,
+    episodes: &[(&EpisodeRecord, Placement)],
+    path: &Path,
+) -> Result<()> {
+    let rows = episodes.len();
+    for (name, feature) in features {
+        let Some(all) = episodes.iter().map(|(record, _)| record.stats.get(name)).collect::<Option<Vec<_>>>() else {
+            continue;
+        };
+        let shape = if feature.dtype.is_camera() { &[3, 1, 1][..] } else { &feature.shape[..] };
+        let shape = if shape.is_empty() { &[1][..] } else { shape };
+        let statistics = all.first().map_or(0, |stats| stats.named().len());
+        for nth in 0..statistics {
+            let label = all[0].named()[nth].0;
+            let values = all.iter().flat_map(|stats| stats.named()[nth].1.to_vec()).collect();
+            table.push((format!("stats/{name}/{label}"), columns::statistics_column(values, shape, rows, path)?));
+        }
+        let counts = all.iter().map(|stats| stats.count as i64).collect();
+        table.push((format!("stats/{name}/count"), columns::count_column(counts, path)?));
+    }
+    Ok(())
+}
+
+/// Reads back what an interrupted recording finished. Statistics of pictures are those of the stored ones.
+pub(super) fn read_recorded(
+    root: &Path,
+    options: &WriterOptions,
+) -> Result<(IndexSet<String>, Vec<EpisodeRecord>, Collector)> {
+    let source = LeRobot::open(root, Layout::LerobotV30, &OpenOptions::default())?;
+    let mut decoders = DecoderPool::new(options.features.len());
+    let mut all = Collector::default();
+    let mut records = Vec::new();
+    for (at, episode) in source.episodes().iter().enumerate() {
+        let mut collector = Collector::default();
+        collector.add_rows(&source.rows(at)?);
+        let times: Vec<f64> = (0..episode.length).map(|frame| frame as f64 / episode.fps).collect();
+        for camera in source.description().cameras() {
+            source.frames(at, camera, &times, &mut decoders, &mut |_, frame| {
+                collector.add_picture(camera, frame);
+                Ok(())
+            })?;
+        }
+        let (length, tasks) = (episode.length, episode.tasks.clone());
+        records.push(EpisodeRecord { length, tasks, stats: collector.finish() });
+        all.merge(collector);
+    }
+    Ok((source.description().tasks.iter().cloned().collect(), records, all))
+}
+
+/// Removes files of an episode that was being put in place when the recording was interrupted.
+pub(super) fn remove_unfinished(root: &Path, episodes: usize) -> Result<()> {
+    let recording = root.join(RECORDING);
+    for entry in crate::source::sorted_entries(&recording)? {
+        if entry.is_dir() {
+            remove_folder(&entry)?;
+        }
+    }
+    let name = format!("file-{:03}", FileNumber(episodes).file());
+    let chunk = format!("chunk-{:03}", FileNumber(episodes).chunk());
+    for entry in walkdir::WalkDir::new(root).into_iter().filter_map(Result::ok) {
+        let path = entry.path();
+        let is_next = path.file_stem().is_some_and(|stem| *stem == *name)
+            && path.parent().and_then(Path::file_name).is_some_and(|folder| *folder == *chunk);
+        if entry.file_type().is_file() && is_next {
+            fs::remove_file(path).map_err(|error| Error::io(path, error))?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,197 @@
+//! Writes LeRobot v3.0 datasets, so that a crash costs at most the episode being recorded.
+//!
+//! While recording, every finished episode lies in files of its own, which is a valid dataset at any moment: an episode
+//! counts from when its row of `meta/episodes` is in place, and that is written last. [`DatasetWriter::finish`] joins
+//! the files up to LeRobot's sizes in a folder beside the dataset and swaps the two.
+
+mod columns;
+mod episode;
+mod finish;
+mod layout;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use indexmap::IndexSet;
+use serde::{Deserialize, Serialize};
+
+pub use episode::EpisodeWriter;
+
+use crate::error::{Error, Result};
+use crate::feature::{DType, Feature, Features};
+use crate::source::lerobot::Info;
+use crate::stats::Collector;
+use crate::video::VideoOptions;
+use layout::EpisodeRecord;
+
+/// The folder, inside of the dataset, that exists while it is being recorded.
+const RECORDING: &str = ".recording";
+
+/// The features that every LeRobot dataset has after its own.
+pub const DEFAULT_FEATURES: [(&str, DType); 5] = [
+    ("timestamp", DType::Float32),
+    ("frame_index", DType::Int64),
+    ("episode_index", DType::Int64),
+    ("index", DType::Int64),
+    ("task_index", DType::Int64),
+];
+
+/// What a new dataset is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct WriterOptions {
+    /// The robot.
+    pub robot_type: Option<String>,
+    /// Frames a second.
+    pub fps: u32,
+    /// Cameras, states, actions, …; [`DEFAULT_FEATURES`] are added.
+    pub features: Features,
+    /// How videos are compressed.
+    pub video: VideoOptions,
+    /// A data file is closed when it would grow beyond this, in MiB (interfaces b.8).
+    pub data_file_size_mb: u64,
+    /// A video file is closed when it would grow beyond this, in MiB (interfaces b.8).
+    pub video_file_size_mb: u64,
+    /// What is being recorded, so that only the same thing is resumed: a fingerprint of a conversion's source.
+    pub origin: Option<String>,
+}
+
+impl WriterOptions {
+    /// A dataset with LeRobot's usual settings.
+    pub fn new(fps: u32, features: Features) -> Self {
+        WriterOptions {
+            robot_type: None,
+            fps,
+            features,
+            video: VideoOptions::default(),
+            data_file_size_mb: 100,
+            video_file_size_mb: 200,
+            origin: None,
+        }
+    }
+}
+
+/// A dataset that is being written.
+pub struct DatasetWriter {
+    root: PathBuf,
+    options: WriterOptions,
+    info: Info,
+    tasks: IndexSet<String>,
+    episodes: Vec<EpisodeRecord>,
+    /// Of all finished episodes.
+    collector: Collector,
+}
+
+impl DatasetWriter {
+    /// Begins a dataset in the folder `root`, which must not exist or be empty.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if there is something already or the features make no sense, [`Error::Io`].
+    pub fn create(root: &Path, options: WriterOptions) -> Result<Self> {
+        if root.join(RECORDING).is_dir() {
+            let hint = "a recording was interrupted here: resume it or remove the folder";
+            return Err(Error::Invalid(format!("{hint}: {}", root.display())));
+        }
+        if fs::read_dir(root).is_ok_and(|mut entries| entries.next().is_some()) {
+            return Err(Error::Invalid(format!("the folder is not empty: {}", root.display())));
+        }
+        let info = new_info(&options, root)?;
+        let recording = root.join(RECORDING);
+        fs::create_dir_all(&recording).map_err(|error| Error::io(&recording, error))?;
+        let writer = DatasetWriter {
+            root: root.to_path_buf(),
+            options,
+            info,
+            tasks: IndexSet::new(),
+            episodes: Vec::new(),
+            collector: Collector::default(),
+        };
+        layout::create_folders(root)?;
+        layout::write_tasks(root, &writer.tasks)?;
+        layout::write_info(root, &writer.info)?;
+        let marker = serde_json::to_vec_pretty(&writer.options)
+            .map_err(|error| Error::Invalid(format!("writing the options of a recording: {error}")))?;
+        layout::write_atomic(&recording.join("options.json"), &marker)?;
+        Ok(writer)
+    }
+
+    /// Goes on with an interrupted recording of the same options; what of it was not finished is removed.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if nothing was interrupted at `root` or it was something else.
+    pub fn resume(root: &Path, options: WriterOptions) -> Result<Self> {
+        let marker = root.join(RECORDING).join("options.json");
+        let text = fs::read_to_string(&marker).map_err(|error| Error::io(&marker, error))?;
+        let began: WriterOptions =
+            serde_json::from_str(&text).map_err(|error| Error::metadata(&marker, "(whole file)", error.to_string()))?;
+        if began != options {
+            let hint = "another recording was interrupted here (other features, settings or source)";
+            return Err(Error::Invalid(format!("{hint}: {}", root.display())));
+        }
+        let (tasks, episodes, collector) = layout::read_recorded(root, &options)?;
+        layout::remove_unfinished(root, episodes.len())?;
+        let mut info = new_info(&options, root)?;
+        layout::count(&mut info, &tasks, &episodes);
+        Ok(DatasetWriter { root: root.to_path_buf(), options, info, tasks, episodes, collector })
+    }
+
+    /// Whether a recording was interrupted at `root`.
+    pub fn is_interrupted(root: &Path) -> bool {
+        root.join(RECORDING).join("options.json").is_file()
+    }
+
+    /// Begins an episode. Dropping the [`EpisodeWriter`] without finishing it leaves no trace.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if its scratch folder cannot be made.
+    pub fn begin_episode(&mut self, task: &str) -> Result<EpisodeWriter<'_>> {
+        EpisodeWriter::begin(self, task)
+    }
+
+    /// Episodes that are finished.
+    pub fn episodes(&self) -> usize {
+        self.episodes.len()
+    }
+
+    /// Completes the dataset. `splits` are named half-open ranges of episodes; without any, all of them are `train`.
+    ///
+    /// # Errors
+    /// [`Error::Io`] and the like; the recording stays readable and can be resumed.
+    pub fn finish(self, splits: &[(String, std::ops::Range<usize>)]) -> Result<()> {
+        finish::finish(self, splits)
+    }
+}
+
+fn new_info(options: &WriterOptions, root: &Path) -> Result<Info> {
+    let mut features = options.features.clone();
+    for (name, feature) in &mut features {
+        if DEFAULT_FEATURES.iter().any(|(default, _)| default == name) {
+            return Err(Error::Invalid(format!("feature `{name}` is added by the writer")));
+        }
+        if name.is_empty() || name.contains('/') || name.contains("..") {
+            return Err(Error::Invalid(format!("feature name {name:?} cannot be part of a path")));
+        }
+        if feature.dtype == DType::Language {
+            return Err(Error::Invalid(format!("feature `{name}`: language annotations cannot be written")));
+        }
+        if feature.dtype == DType::Video {
+            let (width, height) = feature
+                .picture_size()
+                .ok_or_else(|| Error::Invalid(format!("feature `{name}`: a camera's shape is [height, width, 3]")))?;
+            feature.info = Some(layout::video_facts(width, height, options));
+        }
+    }
+    for (name, dtype) in DEFAULT_FEATURES {
+        let feature = Feature { dtype, shape: vec![1], names: serde_json::Value::Null, fps: None, info: None };
+        features.insert(name.to_owned(), feature);
+    }
+    if options.fps == 0 {
+        return Err(Error::Invalid(format!("0 frames a second: {}", root.display())));
+    }
+    let mut info = Info::new(options.robot_type.clone(), options.fps, features);
+    info.data_files_size_in_mb = Some(options.data_file_size_mb);
+    info.video_files_size_in_mb = Some(options.video_file_size_mb);
+    if !options.features.values().any(|feature| feature.dtype == DType::Video) {
+        info.video_path = None;
+    }
+    Ok(info)
+}
