@@ -1,2 +1,48 @@
-//! x
-fn main() {}
+//! The `vipra` command: parse, load the configuration, call a crate, print.
+//!
+//! Exit codes: 0 done, 1 a check failed, 2 could not run. Results go to standard output, the log and progress bars to
+//! standard error.
+
+#![allow(unreachable_pub, reason = "the modules of a program have no outside")]
+
+mod cli;
+mod commands;
+mod config;
+mod output;
+mod progress;
+mod run_folder;
+
+use std::io;
+use std::process::ExitCode;
+
+use clap::Parser;
+use tracing_subscriber::EnvFilter;
+
+use cli::Cli;
+use commands::Outcome;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let filter = EnvFilter::try_from_env("VIPRA_LOG").unwrap_or_else(|_| EnvFilter::new(cli.log_level()));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_target(false)
+        .without_time()
+        .with_writer(|| progress::LogWriter)
+        .init();
+    match commands::run(cli) {
+        Ok(Outcome::Done) => ExitCode::SUCCESS,
+        Ok(Outcome::CheckFailed) => ExitCode::from(1),
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Whoever read our output has seen enough, as in `vipra data inspect … | head`.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let as_io = error.chain().find_map(|cause| cause.downcast_ref::<io::Error>());
+    as_io.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}

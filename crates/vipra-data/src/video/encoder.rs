@@ -65,6 +65,11 @@ impl VideoCodec {
         }
     }
 
+    /// Whether this FFmpeg can write it.
+    pub fn is_available(self) -> bool {
+        ffmpeg::encoder::find_by_name(self.encoder()).is_some()
+    }
+
     /// Fast settings of each encoder.
     fn settings(self) -> &'static [(&'static str, &'static str)] {
         match self {

@@ -29,3 +29,9 @@ pub fn ffmpeg_version() -> String {
     let version = ffmpeg::codec::version();
     format!("libavcodec {}.{}.{}", version >> 16, (version >> 8) & 0xff, version & 0xff)
 }
+
+/// Names of the codecs that videos can be written with here.
+pub fn available_encoders() -> Vec<&'static str> {
+    let codecs = [VideoCodec::Av1, VideoCodec::H264, VideoCodec::Hevc, VideoCodec::Vp9];
+    codecs.into_iter().filter(|codec| codec.is_available()).map(VideoCodec::name).collect()
+}

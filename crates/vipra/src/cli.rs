@@ -1,0 +1,198 @@
+//! The flags of the program.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+use crate::config::ConfigArgs;
+
+/// Turns videos without action labels into a robot policy.
+#[derive(Parser)]
+#[command(
+    version,
+    arg_required_else_help = true,
+    after_help = "Exit codes: 0 done, 1 a check failed, 2 could not run."
+)]
+pub struct Cli {
+    /// Say more on standard error; twice for everything. The variable VIPRA_LOG filters finer.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+impl Cli {
+    /// The log level that the flags ask for.
+    pub fn log_level(&self) -> &'static str {
+        ["warn", "info", "debug"].get(usize::from(self.verbose)).unwrap_or(&"trace")
+    }
+}
+
+/// What the program can do.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Look at, check and convert datasets and videos.
+    #[command(subcommand)]
+    Data(DataCommand),
+    /// Show or check a configuration.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Version, tensor backends, devices, FFmpeg.
+    Info,
+    /// Print a script that completes commands and flags in a shell.
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+}
+
+/// Commands on configurations.
+#[derive(Subcommand)]
+pub enum ConfigCommand {
+    /// Print the whole configuration, defaults included, with what each key means.
+    Show(ConfigArgs),
+    /// Check a configuration and list everything that is wrong with it.
+    Check(ConfigArgs),
+}
+
+/// Commands on data.
+#[derive(Subcommand)]
+pub enum DataCommand {
+    /// Say what a dataset is: episodes, seconds, rates, features, tasks.
+    Inspect {
+        #[command(flatten)]
+        source: SourceArgs,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Check rows against metadata, timestamps and codecs, and decode every frame. Exit code 1 if anything is wrong.
+    Check {
+        #[command(flatten)]
+        source: SourceArgs,
+        /// Threads.
+        #[arg(long, default_value_t = default_workers(), value_name = "N")]
+        workers: usize,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Statistics of every feature and dimension, from all rows, with true quantiles.
+    Stats {
+        #[command(flatten)]
+        source: SourceArgs,
+        #[command(flatten)]
+        config: ConfigArgs,
+        /// Only the episodes of this split.
+        #[arg(long)]
+        split: Option<String>,
+        /// Decode all pictures too.
+        #[arg(long)]
+        pictures: bool,
+        /// Also write them to this file, as LeRobot's `meta/stats.json`.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Write a dataset in another format. An interrupted conversion goes on when it is called again.
+    Convert(ConvertArgs),
+    /// Sample training clips, and draw them as a picture: look before you train.
+    Clips(ClipsArgs),
+}
+
+/// A dataset to look at.
+#[derive(Args, Clone)]
+pub struct SourceArgs {
+    /// A LeRobot dataset (v2.1 or v3.0), a folder of videos, or a folder of frame folders.
+    pub path: PathBuf,
+    /// Frames a second, for frame folders (which carry no rate).
+    #[arg(long, value_name = "RATE", value_parser = rate)]
+    pub fps: Option<f64>,
+}
+
+/// How to convert.
+#[derive(Args)]
+pub struct ConvertArgs {
+    /// A dataset, a folder of videos, or a folder of frame folders.
+    pub source: PathBuf,
+    /// The folder to write; it must not exist or be empty, or hold an interrupted conversion of the same source.
+    pub target: PathBuf,
+    /// The format to write.
+    #[arg(long, value_enum, default_value = "lerobot-v3")]
+    pub to: TargetFormat,
+    /// Frames a second of the result. Only pictures can be resampled.
+    #[arg(long, value_name = "RATE", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub fps: Option<u32>,
+    /// Only the episodes of this split.
+    #[arg(long)]
+    pub split: Option<String>,
+    /// Leave out everything but pictures and instructions.
+    #[arg(long)]
+    pub no_actions: bool,
+    /// Store pictures (PNG) instead of videos.
+    #[arg(long)]
+    pub images: bool,
+    /// The codec of videos: av1, h264, hevc, vp9.
+    #[arg(long, value_name = "CODEC", default_value = "av1", value_parser = codec)]
+    pub codec: vipra_data::video::VideoCodec,
+    /// Frames from one key frame to the next.
+    #[arg(long, value_name = "FRAMES", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..))]
+    pub gop: u32,
+    /// Constant rate factor: 0 is best.
+    #[arg(long, value_name = "CRF", default_value_t = 30, value_parser = clap::value_parser!(u32).range(..=63))]
+    pub crf: u32,
+}
+
+/// Formats that can be written.
+#[derive(Clone, Copy, ValueEnum)]
+pub enum TargetFormat {
+    /// LeRobot v3.0.
+    LerobotV3,
+}
+
+/// Which clips to draw.
+#[derive(Args)]
+pub struct ClipsArgs {
+    /// Datasets to sample from, in place of the configuration's sources.
+    pub paths: Vec<PathBuf>,
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// Frames a second, for frame folders (which carry no rate).
+    #[arg(long, value_name = "RATE", value_parser = rate)]
+    pub fps: Option<f64>,
+    /// The camera, where a dataset has several.
+    #[arg(long)]
+    pub camera: Option<String>,
+    /// Only the episodes of this split.
+    #[arg(long)]
+    pub split: Option<String>,
+    /// Number of clips.
+    #[arg(long, default_value_t = 8, value_name = "N")]
+    pub count: usize,
+    /// The epoch to sample.
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub epoch: u64,
+    /// Draw the clips, one a row; frames past an episode's end are dark.
+    #[arg(long, value_name = "PNG")]
+    pub contact_sheet: Option<PathBuf>,
+    /// A run folder to write: the resolved configuration, the contact sheet and a summary.
+    #[arg(long, value_name = "DIR")]
+    pub run: Option<PathBuf>,
+}
+
+fn default_workers() -> usize {
+    std::thread::available_parallelism().map_or(1, |threads| threads.get())
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    let rate: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
+    if (0.001..=1000.0).contains(&rate) { Ok(rate) } else { Err("a rate is from 0.001 to 1000".to_owned()) }
+}
+
+fn codec(text: &str) -> Result<vipra_data::video::VideoCodec, String> {
+    serde_json::from_value(text.into()).map_err(|_| "known are av1, h264, hevc, vp9".to_owned())
+}

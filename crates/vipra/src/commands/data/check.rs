@@ -1,0 +1,35 @@
+//! `vipra data check`.
+
+use anyhow::Result;
+use vipra_data::OpenOptions;
+use vipra_data::check::{Report, check};
+
+use super::{Outcome, counted};
+use crate::cli::SourceArgs;
+use crate::output::{print, print_json};
+use crate::progress::Progress;
+
+pub fn run(args: &SourceArgs, workers: usize, as_json: bool) -> Result<Outcome> {
+    let progress = Progress::new("checking", "episodes");
+    let options = OpenOptions { fps: args.fps, ..OpenOptions::default() };
+    let report = check(&args.path, &options, workers, &|done, all| progress.set(done, all))?;
+    drop(progress);
+    if as_json {
+        print_json(&report)?;
+    } else {
+        print(&to_text(&report))?;
+    }
+    Ok(if report.findings.is_empty() { Outcome::Done } else { Outcome::CheckFailed })
+}
+
+fn to_text(report: &Report) -> String {
+    let looked_at = format!("{}, {} decoded", counted(report.episodes, "episode"), counted(report.frames, "frame"));
+    if report.findings.is_empty() {
+        return format!("nothing wrong: {looked_at}\n");
+    }
+    let lines = report.findings.iter().map(|finding| match finding.episode {
+        Some(episode) => format!("  episode {episode}: {}\n", finding.problem),
+        None => format!("  {}\n", finding.problem),
+    });
+    format!("{} wrong: {looked_at}\n{}", counted(report.findings.len(), "thing"), lines.collect::<String>())
+}

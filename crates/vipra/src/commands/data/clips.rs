@@ -1,0 +1,114 @@
+//! `vipra data clips`.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use serde_json::json;
+use vipra_data::SourceConfig;
+use vipra_data::clip::{Clip, ClipDataset, ClipLoader, LoaderState};
+use vipra_data::contact_sheet::{SheetRow, contact_sheet};
+
+use super::{Outcome, counted};
+use crate::cli::ClipsArgs;
+use crate::config::{Config, load};
+use crate::output::{print, table};
+use crate::progress::Progress;
+use crate::run_folder::RunFolder;
+
+pub fn run(args: &ClipsArgs) -> Result<Outcome> {
+    let config = resolve(args)?;
+    let folder = args.run.as_ref().map(|path| RunFolder::create(path, &config)).transpose()?;
+
+    let opening = Progress::new("opening", "videos");
+    let dataset = Arc::new(ClipDataset::open(config.data, &|done, all| opening.set(done, all))?);
+    drop(opening);
+    let began = Instant::now();
+    let (clips, loader) = sample(&dataset, args)?;
+    let secs = began.elapsed().as_secs_f64();
+
+    let labels: Vec<Vec<String>> = clips.iter().map(|clip| describe(&dataset, clip)).collect();
+    let sheets = args.contact_sheet.iter().cloned().chain(folder.iter().map(|folder| folder.file("contact-sheet.png")));
+    draw(&clips, &labels, sheets.collect())?;
+    if let Some(folder) = &folder {
+        let addresses: Vec<_> = clips.iter().map(|clip| clip.address).collect();
+        let summary = json!({
+            "clips": addresses,
+            "clips_per_epoch": dataset.sampler().clips_per_epoch(),
+            "skipped_when_opening": dataset.skipped(),
+            "skipped_clips": loader.skipped(),
+        });
+        let file = folder.file("summary.json");
+        std::fs::write(&file, serde_json::to_string_pretty(&summary)?)
+            .with_context(|| format!("writing {}", file.display()))?;
+    }
+
+    let frames: usize = clips.iter().map(|clip| clip.mask.len()).sum();
+    let mut text = table(&["clip", "dataset", "episode", "start", "real", "instruction"], labels, 99);
+    let per_epoch = dataset.sampler().clips_per_epoch();
+    text.push_str(&format!("\n{} of {per_epoch} in an epoch; ", counted(clips.len(), "clip")));
+    text.push_str(&format!("{} in {secs:.2} s\n", counted(frames, "frame")));
+    for skipped in dataset.skipped().iter().chain(loader.skipped()) {
+        text.push_str(&format!("left out {}: {}\n", skipped.what, skipped.reason));
+    }
+    print(&text)?;
+    Ok(Outcome::Done)
+}
+
+/// The configuration, with the sources of the command line in place of its own.
+fn resolve(args: &ClipsArgs) -> Result<Config> {
+    let mut config = load(&args.config)?;
+    if !args.paths.is_empty() {
+        config.data.sources = args.paths.iter().map(SourceConfig::new).collect();
+    }
+    if config.data.sources.is_empty() {
+        anyhow::bail!("no data: name a dataset, or a configuration with `data.sources`");
+    }
+    for source in &mut config.data.sources {
+        source.fps = args.fps.or(source.fps);
+        source.camera = args.camera.clone().or(source.camera.take());
+        source.split = args.split.clone().or(source.split.take());
+    }
+    Ok(config)
+}
+
+fn sample(dataset: &Arc<ClipDataset>, args: &ClipsArgs) -> Result<(Vec<Clip>, ClipLoader)> {
+    let progress = Progress::new("decoding", "clips");
+    let count = args.count.min(dataset.sampler().clips_per_epoch() as usize);
+    let mut loader = ClipLoader::start(dataset.clone(), LoaderState { epoch: args.epoch, index: 0 })?;
+    let mut clips = Vec::with_capacity(count);
+    while clips.len() < count {
+        clips.push(loader.next_clip()?);
+        progress.set(clips.len(), count);
+    }
+    Ok((clips, loader))
+}
+
+/// What a clip is, in the columns of the table.
+fn describe(dataset: &ClipDataset, clip: &Clip) -> Vec<String> {
+    let source = dataset.source(clip.address.source);
+    let episode = &source.episodes()[clip.address.episode];
+    let name = source.description().root.file_name().map(|name| name.to_string_lossy().into_owned());
+    let real = clip.mask.iter().filter(|&&real| real).count();
+    vec![
+        clip.index.to_string(),
+        name.unwrap_or_default(),
+        episode.name.clone(),
+        format!("{:.2} s", clip.address.start as f64 / episode.fps),
+        format!("{real}/{}", clip.mask.len()),
+        episode.instruction().unwrap_or_default().to_owned(),
+    ]
+}
+
+fn draw(clips: &[Clip], labels: &[Vec<String>], files: Vec<PathBuf>) -> Result<()> {
+    if files.is_empty() {
+        return Ok(());
+    }
+    let row = |(clip, label): (&Clip, &Vec<String>)| {
+        let label = format!("{} episode {} at {}  {}", label[1], label[2], label[3], label[5]);
+        SheetRow::from_clip(clip, label)
+    };
+    let sheet = contact_sheet(&clips.iter().zip(labels).map(row).collect::<Vec<_>>());
+    files.iter().try_for_each(|file| Ok(sheet.save_png(file)?))
+}

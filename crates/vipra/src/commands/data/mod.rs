@@ -1,0 +1,47 @@
+//! `vipra data`.
+
+mod check;
+mod clips;
+mod convert;
+mod inspect;
+mod stats;
+
+use anyhow::Result;
+use vipra_data::{OpenOptions, Source};
+
+use super::Outcome;
+use crate::cli::{DataCommand, SourceArgs};
+use crate::progress::Progress;
+
+pub fn run(command: DataCommand) -> Result<Outcome> {
+    match command {
+        DataCommand::Inspect { source, json } => inspect::run(&source, json),
+        DataCommand::Check { source, workers, json } => check::run(&source, workers, json),
+        DataCommand::Stats { source, config, split, pictures, out, json } => {
+            stats::run(&stats::Request { source, config, split, pictures, out, json })
+        }
+        DataCommand::Convert(args) => convert::run(&args),
+        DataCommand::Clips(args) => clips::run(&args),
+    }
+}
+
+/// Opens a dataset with a progress bar.
+fn open(args: &SourceArgs) -> Result<Box<dyn Source>> {
+    let progress = Progress::new("opening", "videos");
+    let show = |done, all| progress.set(done, all);
+    Ok(vipra_data::open(&args.path, &OpenOptions { fps: args.fps, progress: &show, ..OpenOptions::default() })?)
+}
+
+/// "1 episode", "2 episodes".
+fn counted(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+}
+
+/// "38 s", "15.3 min", "2.1 h".
+fn duration(secs: f64) -> String {
+    match secs {
+        secs if secs < 120.0 => format!("{secs:.1} s"),
+        secs if secs < 7200.0 => format!("{:.1} min", secs / 60.0),
+        secs => format!("{:.1} h", secs / 3600.0),
+    }
+}

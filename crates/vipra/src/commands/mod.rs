@@ -1,0 +1,36 @@
+//! One file a command; each calls a crate and prints.
+
+mod config;
+mod data;
+mod info;
+
+use anyhow::Result;
+use clap::CommandFactory;
+
+use crate::cli::{Cli, Command};
+
+/// How a command ended that could run.
+pub enum Outcome {
+    /// All is well.
+    Done,
+    /// It found what it was looking for: faults.
+    CheckFailed,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// Whatever keeps it from running.
+pub fn run(cli: Cli) -> Result<Outcome> {
+    match cli.command {
+        Command::Data(command) => data::run(command),
+        Command::Config(command) => config::run(command),
+        Command::Info => info::run(),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "vipra", &mut script);
+            crate::output::print(&String::from_utf8_lossy(&script))?;
+            Ok(Outcome::Done)
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! Everything that is wrong with a configuration, all at once.
+
+use std::fmt;
+
+use jsonschema::ValidationError;
+use jsonschema::error::ValidationErrorKind;
+use serde_json::Value;
+
+use super::schema;
+
+/// One thing that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Fault {
+    /// The path of the key, such as `data.clip.frames`.
+    pub key: String,
+    /// What is wrong with it, and what would be right.
+    pub reason: String,
+}
+
+/// All faults of one configuration.
+#[derive(Debug)]
+pub struct Faults {
+    /// The file, or what stands for it.
+    pub origin: String,
+    /// At least one.
+    pub list: Vec<Fault>,
+}
+
+impl fmt::Display for Faults {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count = self.list.len();
+        write!(formatter, "{count} {} in {}", if count == 1 { "fault" } else { "faults" }, self.origin)?;
+        self.list.iter().try_for_each(|fault| write!(formatter, "\n  {}: {}", fault.key, fault.reason))
+    }
+}
+
+impl std::error::Error for Faults {}
+
+/// Holds `value` against the schema.
+pub fn find(value: &Value) -> anyhow::Result<Vec<Fault>> {
+    let root = schema::of_config();
+    let validator = jsonschema::validator_for(&root).map_err(|error| anyhow::anyhow!("{error}"))?;
+    let mut faults: Vec<Fault> = validator.iter_errors(value).flat_map(|error| explain(&root, &error)).collect();
+    faults.sort();
+    faults.dedup();
+    Ok(faults)
+}
+
+fn explain(root: &Value, error: &ValidationError<'_>) -> Vec<Fault> {
+    let path: Vec<String> = error
+        .instance_path()
+        .as_str()
+        .split('/')
+        .skip(1)
+        .map(|step| step.replace("~1", "/").replace("~0", "~"))
+        .collect();
+    let node = schema::at(root, &path).unwrap_or(&Value::Null);
+    let key = path.join(".");
+    let found = error.instance();
+    let reason = match error.kind() {
+        ValidationErrorKind::AdditionalProperties { unexpected } => {
+            let known = schema::names(node);
+            let inside = |name: &String| if key.is_empty() { name.clone() } else { format!("{key}.{name}") };
+            let fault = |name| Fault { key: inside(name), reason: format!("unknown key{}", suggestion(name, &known)) };
+            return unexpected.iter().map(fault).collect();
+        }
+        ValidationErrorKind::Required { property } => format!("needs {property}"),
+        ValidationErrorKind::Type { .. } => format!("{found} should be {}", kind(node)),
+        ValidationErrorKind::Minimum { limit } => format!("{found} is less than {limit}"),
+        ValidationErrorKind::Maximum { limit } => format!("{found} is more than {limit}"),
+        _ => match (schema::choices(node), found.as_str()) {
+            (choices, Some(text)) if !choices.is_empty() => {
+                format!("{found} is not known{}", suggestion(text, &choices))
+            }
+            (choices, None) if !choices.is_empty() => format!("{found} is not one of {}", choices.join(", ")),
+            _ => format!("{found} should be {}", kind(node)),
+        },
+    };
+    vec![Fault { key, reason }]
+}
+
+/// What kind of value a schema asks for, in words.
+fn kind(node: &Value) -> String {
+    let one = |name: &str| match name {
+        "integer" => "a whole number".to_owned(),
+        "number" => "a number".to_owned(),
+        "string" => "a text".to_owned(),
+        "boolean" => "true or false".to_owned(),
+        "array" => "a list".to_owned(),
+        "object" => "a section".to_owned(),
+        other => other.to_owned(),
+    };
+    match node.get("type") {
+        Some(Value::String(name)) => one(name),
+        Some(Value::Array(names)) => {
+            let names = names.iter().filter_map(Value::as_str).filter(|name| *name != "null");
+            names.map(one).collect::<Vec<_>>().join(" or ")
+        }
+        _ => "something else".to_owned(),
+    }
+}
+
+/// The nearest valid name, or all of them if none is near.
+fn suggestion(name: &str, known: &[String]) -> String {
+    let nearest = known.iter().max_by(|a, b| similarity(name, a).total_cmp(&similarity(name, b)));
+    match nearest {
+        Some(nearest) if similarity(name, nearest) > 0.7 => format!("; did you mean `{nearest}`?"),
+        Some(_) => format!("; valid are {}", known.join(", ")),
+        None => String::new(),
+    }
+}
+
+fn similarity(a: &str, b: &str) -> f64 {
+    strsim::jaro_winkler(&a.to_lowercase(), b)
+}

@@ -1,0 +1,192 @@
+//! From presets, files and `--set` to a [`Config`].
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use clap::Args;
+use toml::{Table, Value};
+
+use super::Config;
+use super::faults::{self, Fault, Faults};
+
+/// Presets that are part of the program; a file of the same name wins.
+const PRESETS: [(&str, &str); 3] = [
+    ("tiny", include_str!("../../../../configs/tiny.toml")),
+    ("small", include_str!("../../../../configs/small.toml")),
+    ("vipra-7b", include_str!("../../../../configs/vipra-7b.toml")),
+];
+
+/// How commands are told their configuration.
+#[derive(Args, Clone, Debug, Default)]
+pub struct ConfigArgs {
+    /// A TOML file, or the name of a preset: tiny, small, vipra-7b. Without it, the defaults.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<String>,
+    /// Sets one key, after the file: `--set data.clip.frames=16`. May be given several times.
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+}
+
+/// Loads a configuration.
+///
+/// # Errors
+/// [`Faults`] with everything that is wrong with it, or that the file cannot be read.
+pub fn load(args: &ConfigArgs) -> Result<Config> {
+    let (origin, text) = read(args.config.as_deref())?;
+    let fail = |list: Vec<Fault>| Faults { origin: origin.clone(), list };
+    let mut table: Table = text
+        .parse()
+        .map_err(|error: toml::de::Error| fail(vec![Fault { key: "(syntax)".into(), reason: error.to_string() }]))?;
+    let wrong: Vec<Fault> = args.set.iter().filter_map(|assignment| set(&mut table, assignment).err()).collect();
+    if !wrong.is_empty() {
+        return Err(fail(wrong).into());
+    }
+
+    let value = serde_json::to_value(&table).context("the configuration cannot be checked")?;
+    let mut list = faults::find(&value)?;
+    let config = match table.try_into::<Config>() {
+        Ok(config) => config,
+        Err(error) if list.is_empty() => {
+            let reason = error.to_string();
+            return Err(fail(vec![Fault { key: "(type)".into(), reason }]).into());
+        }
+        Err(_) => return Err(fail(list).into()),
+    };
+    list.extend(config.faults());
+    if list.is_empty() { Ok(config) } else { Err(fail(list).into()) }
+}
+
+/// The name of what was read, and its text.
+fn read(name: Option<&str>) -> Result<(String, String)> {
+    let Some(name) = name else { return Ok(("--set".into(), String::new())) };
+    if let Some((preset, text)) = PRESETS.iter().find(|(preset, _)| *preset == name && !Path::new(name).exists()) {
+        return Ok((format!("the preset {preset}"), (*text).to_owned()));
+    }
+    let text = std::fs::read_to_string(name).with_context(|| {
+        let presets = PRESETS.map(|(preset, _)| preset).join(", ");
+        format!("no configuration file and no preset ({presets}): {name}")
+    })?;
+    Ok((name.to_owned(), text))
+}
+
+/// Sets `section.key=value`. The value is TOML; what is not, is text. A number steps into a list.
+fn set(table: &mut Table, assignment: &str) -> Result<(), Fault> {
+    let fault = |key: &str, reason: &str| Fault { key: key.to_owned(), reason: reason.to_owned() };
+    let (key, value) =
+        assignment.split_once('=').ok_or_else(|| fault(assignment, "--set wants KEY=VALUE, such as data.seed=1"))?;
+    let key = key.trim();
+    let steps: Vec<&str> = key.split('.').collect();
+    let Some((last, sections)) = steps.split_last().filter(|_| steps.iter().all(|step| !step.is_empty())) else {
+        return Err(fault(key, "--set wants KEY=VALUE, such as data.seed=1"));
+    };
+    let value = parse_value(value.trim());
+
+    let mut root = Value::Table(std::mem::take(table));
+    let outcome = sections
+        .iter()
+        .try_fold(&mut root, |node, step| enter(node, step))
+        .ok_or_else(|| fault(key, "is inside of something that is not a section"))
+        .and_then(|section| match section {
+            Value::Table(section) => {
+                section.insert((*last).to_owned(), value);
+                Ok(())
+            }
+            _ => Err(fault(key, "is inside of something that is not a section")),
+        });
+    if let Value::Table(changed) = root {
+        *table = changed;
+    }
+    outcome
+}
+
+fn enter<'a>(node: &'a mut Value, step: &str) -> Option<&'a mut Value> {
+    match node {
+        Value::Table(table) => Some(table.entry(step).or_insert_with(|| Value::Table(Table::new()))),
+        Value::Array(list) => list.get_mut(step.parse::<usize>().ok()?),
+        _ => None,
+    }
+}
+
+fn parse_value(text: &str) -> Value {
+    let parsed = format!("value = {text}").parse::<Table>().ok();
+    parsed.and_then(|mut table| table.remove("value")).unwrap_or_else(|| Value::String(text.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load_text(text: &str, set: &[&str]) -> Result<Config> {
+        let file = tempfile::NamedTempFile::new()?;
+        std::fs::write(&file, text)?;
+        let set = set.iter().map(|&set| set.to_owned()).collect();
+        load(&ConfigArgs { config: Some(file.path().display().to_string()), set })
+    }
+
+    fn faults_of(text: &str, set: &[&str]) -> Vec<(String, String)> {
+        let error = load_text(text, set).unwrap_err();
+        let faults = error.downcast::<Faults>().unwrap();
+        faults.list.into_iter().map(|fault| (fault.key, fault.reason)).collect()
+    }
+
+    #[test]
+    fn every_preset_is_valid() {
+        for (preset, _) in PRESETS {
+            load(&ConfigArgs { config: Some(preset.to_owned()), set: vec![] }).unwrap();
+        }
+    }
+
+    #[test]
+    fn all_faults_come_at_once_with_path_and_nearest_name() {
+        let text = "[data]\nsed = 1\n[data.clip]\nframse = 8\ninterval_secs = \"x\"\n[data.image]\nfit = \"strech\"\n\
+                    [[data.sources]]\nweigth = 2.0\n[model]\n";
+        let faults = faults_of(text, &["data.image.width=0"]);
+        let find = |key: &str| &faults.iter().find(|(found, _)| found == key).expect(key).1;
+        assert!(find("data.sed").contains("did you mean `seed`"), "{faults:?}");
+        assert!(find("data.clip.framse").contains("did you mean `frames`"), "{faults:?}");
+        assert_eq!(find("data.clip.interval_secs"), "\"x\" should be a number");
+        assert!(find("data.image.fit").contains("did you mean `stretch`"), "{faults:?}");
+        assert_eq!(find("data.image.width"), "0 is less than 1");
+        assert!(find("data.sources.0.weigth").contains("did you mean `weight`"), "{faults:?}");
+        assert_eq!(find("data.sources.0"), "needs \"path\"");
+        assert!(find("model").contains("valid are data"), "{faults:?}");
+        assert_eq!(faults.len(), 8, "{faults:#?}");
+    }
+
+    #[test]
+    fn contradictions_are_faults_too() {
+        let faults = faults_of("", &["data.clip.frames=2", "data.clip.min_real_frames=3", "data.loader.workers=99"]);
+        let keys: Vec<&str> = faults.iter().map(|(key, _)| key.as_str()).collect();
+        assert_eq!(keys, ["data.clip.min_real_frames", "data.loader.open_decoders"]);
+    }
+
+    #[test]
+    fn set_makes_sections_and_steps_into_lists() {
+        let text = "[[data.sources]]\npath = \"a\"\n";
+        let config = load_text(text, &["data.sources.0.weight=2.5", "data.clip.frames=4", "data.sources.0.path=b c"]);
+        let config = config.unwrap();
+        assert_eq!(config.data.sources[0].weight, 2.5);
+        assert_eq!(config.data.sources[0].path, Path::new("b c"));
+        assert_eq!(config.data.clip.frames, 4);
+        for wrong in ["data.seed", "=1", "data..seed=1", "data.sources.7.weight=1", "data.sources.path.x=1"] {
+            assert_eq!(faults_of(text, &[wrong]).len(), 1, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn broken_toml_names_the_line() {
+        let faults = faults_of("[data\nseed = 1", &[]);
+        assert!(faults[0].1.contains("line 1"), "{faults:?}");
+    }
+
+    #[test]
+    fn what_is_shown_loads_to_the_same_configuration() {
+        let text = "[data]\nseed = 3\n[[data.sources]]\npath = \"a \\\"b\\\"\"\nweight = 0.5\nsplit = \"train\"\n\
+                    [data.normalization.features]\naction = \"quantile\"\n\
+                    [data.normalization.identity_dimensions]\n\"action.x\" = [\"gripper\"]\n";
+        let config = load_text(text, &[]).unwrap();
+        let shown = super::super::to_toml(&config).unwrap();
+        assert_eq!(load_text(&shown, &[]).unwrap(), config, "{shown}");
+        assert!(shown.contains("# Frames of a clip, T (reference 4: 8)."), "{shown}");
+    }
+}

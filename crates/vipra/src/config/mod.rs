@@ -1,0 +1,30 @@
+//! A run's configuration: one section for each owner, each a typed struct of the owner's crate.
+
+mod document;
+mod faults;
+mod load;
+mod schema;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use vipra_data::DataConfig;
+
+pub use document::to_toml;
+pub use faults::{Fault, Faults};
+pub use load::{ConfigArgs, load};
+
+/// Everything that a run can be told.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Which data a run learns from, and how it becomes clips.
+    pub data: DataConfig,
+}
+
+impl Config {
+    /// What the types cannot say, over all sections.
+    fn faults(&self) -> Vec<Fault> {
+        let data = self.data.faults().into_iter();
+        data.map(|(key, reason)| Fault { key: format!("data.{key}"), reason }).collect()
+    }
+}

@@ -1,0 +1,56 @@
+//! Progress bars on standard error, and a log that does not tear them.
+
+use std::io::{self, Write};
+use std::sync::LazyLock;
+use std::time::{Duration, Instant};
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// All bars; hidden by itself where standard error is not a terminal.
+static BARS: LazyLock<MultiProgress> = LazyLock::new(|| MultiProgress::with_draw_target(ProgressDrawTarget::stderr()));
+
+/// A bar that appears when the work takes longer than a second.
+pub struct Progress {
+    bar: ProgressBar,
+    began: Instant,
+}
+
+impl Progress {
+    /// A bar for `doing` something to a number of `units`.
+    pub fn new(doing: &str, units: &str) -> Self {
+        let bar = ProgressBar::hidden();
+        let template = format!("{doing} [{{bar:30}}] {{pos}}/{{len}} {units}, {{eta}} left");
+        if let Ok(style) = ProgressStyle::with_template(&template) {
+            bar.set_style(style.progress_chars("=> "));
+        }
+        Progress { bar, began: Instant::now() }
+    }
+
+    /// Shows that `done` of `all` are done.
+    pub fn set(&self, done: usize, all: usize) {
+        self.bar.set_length(all as u64);
+        self.bar.set_position(done as u64);
+        if self.bar.is_hidden() && self.began.elapsed() > Duration::from_secs(1) {
+            BARS.add(self.bar.clone());
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// Standard error for the log: bars step aside while a line is written.
+pub struct LogWriter;
+
+impl Write for LogWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        BARS.suspend(|| io::stderr().write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}
