@@ -6,8 +6,8 @@ use crate::error::{Error, Result};
 use crate::feature::{DType, Features};
 use crate::rows::{Column, Rows, Values};
 use crate::source::{Description, Layout, Source};
-use crate::video::{DecoderPool, VideoOptions};
-use crate::writer::{DEFAULT_FEATURES, DatasetWriter, WriterOptions};
+use crate::video::{DecoderPool, VideoDecoder, VideoOptions};
+use crate::writer::{DEFAULT_FEATURES, DatasetWriter, WriterOptions, video_facts};
 
 /// How to convert.
 #[derive(Clone, Debug, Default)]
@@ -39,6 +39,9 @@ pub fn convert(
     let chosen = description.split(options.split.as_deref(), source.episodes())?;
     let fps = rate(source, &chosen, options.fps)?;
     let mut writer_options = WriterOptions::new(fps, features(description, options));
+    for (camera, feature) in &mut writer_options.features {
+        feature.info = copied_facts(source, &chosen, camera, fps, options)?;
+    }
     writer_options.robot_type = description.robot_type.clone();
     writer_options.video = options.video;
     writer_options.origin = Some(crate::source::fingerprint(source)?);
@@ -135,10 +138,30 @@ fn video_to_copy(
     options: &ConvertOptions,
 ) -> Option<std::path::PathBuf> {
     let description = source.description();
-    let is_video = description.features[camera].dtype == DType::Video;
+    let is_video = description.features.get(camera)?.dtype == DType::Video;
     let span = source.video_span(at, camera)?;
     let whole = description.layout == Layout::LerobotV21 && span.whole_file;
     (is_video && whole && same_rate && !options.images).then_some(span.path)
+}
+
+/// What is true of videos that are taken over, from the first of them.
+fn copied_facts(
+    source: &dyn Source,
+    chosen: &[usize],
+    camera: &str,
+    fps: u32,
+    options: &ConvertOptions,
+) -> Result<Option<serde_json::Map<String, serde_json::Value>>> {
+    let Some(&first) = chosen.first() else { return Ok(None) };
+    let same_rate = source.episodes()[first].fps == f64::from(fps);
+    match video_to_copy(source, first, camera, same_rate, options) {
+        None => Ok(None),
+        Some(path) => {
+            let decoder = VideoDecoder::open(&path)?;
+            let info = decoder.info();
+            Ok(Some(video_facts(info.width, info.height, fps, &info.codec, &info.pixel_format)))
+        }
+    }
 }
 
 /// The rows to write: without the default columns, with each frame's instruction where the source has several.

@@ -81,7 +81,7 @@ pub enum Error {
         path: PathBuf,
     },
     /// Timestamps are not `frame_index / fps`.
-    #[error("timestamp of frame {frame} is {found_secs} s, expected {expected_secs} s: {}", path.display())]
+    #[error("timestamp of frame {frame} is {found_secs:.4} s, expected {expected_secs:.4} s: {}", path.display())]
     Timestamp {
         /// Frame within the episode.
         frame: usize,

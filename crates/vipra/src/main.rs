@@ -3,8 +3,6 @@
 //! Exit codes: 0 done, 1 a check failed, 2 could not run. Results go to standard output, the log and progress bars to
 //! standard error.
 
-#![allow(unreachable_pub, reason = "the modules of a program have no outside")]
-
 mod cli;
 mod commands;
 mod config;
@@ -22,6 +20,7 @@ use cli::Cli;
 use commands::Outcome;
 
 fn main() -> ExitCode {
+    quiet_encoders();
     let cli = Cli::parse();
     let filter = EnvFilter::try_from_env("VIPRA_LOG").unwrap_or_else(|_| EnvFilter::new(cli.log_level()));
     tracing_subscriber::fmt()
@@ -38,6 +37,14 @@ fn main() -> ExitCode {
             eprintln!("error: {error:#}");
             ExitCode::from(2)
         }
+    }
+}
+
+/// SVT-AV1 reports its settings on standard error for every file unless it is told not to.
+fn quiet_encoders() {
+    if std::env::var_os("SVT_LOG").is_none() {
+        // SAFETY: nothing else runs yet that could read the environment.
+        unsafe { std::env::set_var("SVT_LOG", "1") };
     }
 }
 

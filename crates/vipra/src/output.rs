@@ -41,8 +41,11 @@ pub fn table(header: &[&str], rows: Vec<Vec<String>>, first_number: usize) -> St
 
 /// A number with about five significant digits, without needless zeros.
 pub fn short(value: f64) -> String {
-    if value == 0.0 || !value.is_finite() {
-        return format!("{value}");
+    if value == 0.0 {
+        return "0".to_owned();
+    }
+    if !value.is_finite() {
+        return value.to_string();
     }
     match value.abs() {
         size if !(1e-4..1e6).contains(&size) => format!("{value:.3e}"),
@@ -60,9 +63,15 @@ mod tests {
 
     #[test]
     fn numbers_are_short_and_keep_five_digits() {
-        for (value, text) in
-            [(0.0, "0"), (1.0, "1"), (0.123456, "0.12346"), (-12.5, "-12.5"), (123456.0, "123456"), (1e-7, "1.000e-7")]
-        {
+        for (value, text) in [
+            (0.0, "0"),
+            (-0.0, "0"),
+            (1.0, "1"),
+            (0.123456, "0.12346"),
+            (-12.5, "-12.5"),
+            (123456.0, "123456"),
+            (1e-7, "1.000e-7"),
+        ] {
             assert_eq!(short(value), text);
         }
     }

@@ -1,7 +1,9 @@
 //! Still pictures: decoding, resizing, augmentation.
 
 mod augment;
+mod bilinear;
 mod decode;
+mod resample;
 mod resize;
 
 pub use augment::{AugmentConfig, Augmentation};

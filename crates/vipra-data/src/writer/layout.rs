@@ -167,18 +167,20 @@ pub(super) fn write_tasks(root: &Path, tasks: &IndexSet<String>) -> Result<()> {
 }
 
 /// Facts about the videos of a camera, as LeRobot 0.4 names them.
-pub(super) fn video_facts(
+pub(crate) fn video_facts(
     width: usize,
     height: usize,
-    options: &WriterOptions,
+    fps: u32,
+    codec: &str,
+    pixel_format: &str,
 ) -> serde_json::Map<String, serde_json::Value> {
     let facts = json!({
         "video.height": height,
         "video.width": width,
-        "video.codec": options.video.codec.name(),
-        "video.pix_fmt": "yuv420p",
+        "video.codec": codec,
+        "video.pix_fmt": pixel_format,
         "video.is_depth_map": false,
-        "video.fps": options.fps,
+        "video.fps": fps,
         "video.channels": 3,
         "has_audio": false,
     });

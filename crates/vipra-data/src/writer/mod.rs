@@ -16,6 +16,7 @@ use indexmap::IndexSet;
 use serde::{Deserialize, Serialize};
 
 pub use episode::EpisodeWriter;
+pub(crate) use layout::video_facts;
 
 use crate::error::{Error, Result};
 use crate::feature::{DType, Feature, Features};
@@ -177,7 +178,10 @@ fn new_info(options: &WriterOptions, root: &Path) -> Result<Info> {
             let (width, height) = feature
                 .picture_size()
                 .ok_or_else(|| Error::Invalid(format!("feature `{name}`: a camera's shape is [height, width, 3]")))?;
-            feature.info = Some(layout::video_facts(width, height, options));
+            // Videos that are taken over may have another codec; then the caller has said so.
+            feature.info.get_or_insert_with(|| {
+                layout::video_facts(width, height, options.fps, options.video.codec.name(), "yuv420p")
+            });
         }
     }
     for (name, dtype) in DEFAULT_FEATURES {

@@ -1,0 +1,352 @@
+//! Broken data: each fault has a name, the path and the episode, and nothing panics.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::common::{CAMERA, edit_info, levels_at, open, open_error, write_dataset, write_dataset_v21};
+use arrow::array::{ArrayRef, Float32Array, Int64Array, RecordBatch};
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use proptest::prelude::*;
+use vipra_data::check::check;
+use vipra_data::clip::{ClipDataset, ClipLoader, LoaderState};
+use vipra_data::source::lerobot::Info;
+use vipra_data::{DataConfig, Error, OnError, OpenOptions, SourceConfig};
+
+struct Broken {
+    _folder: tempfile::TempDir,
+    root: PathBuf,
+}
+
+/// A v2.1 dataset, whose files are an episode each, so that one can be broken.
+fn broken(change: impl FnOnce(&Path)) -> Broken {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("set");
+    write_dataset_v21(&root, &[7, 5, 6]);
+    change(&root);
+    Broken { _folder: folder, root }
+}
+
+const DATA: &str = "data/chunk-000/episode_000001.parquet";
+
+fn video() -> String {
+    format!("videos/chunk-000/{CAMERA}/episode_000001.mp4")
+}
+
+/// Rewrites the Parquet file of episode 1.
+fn edit_rows(root: &Path, change: impl FnOnce(RecordBatch) -> RecordBatch) {
+    let path = root.join(DATA);
+    let reader = ParquetRecordBatchReaderBuilder::try_new(fs::File::open(&path).unwrap()).unwrap().build().unwrap();
+    let batches: Vec<RecordBatch> = reader.map(Result::unwrap).collect();
+    let batch = change(batches[0].clone());
+    let mut writer = ArrowWriter::try_new(fs::File::create(&path).unwrap(), batch.schema(), None).unwrap();
+    writer.write(&batch).unwrap();
+    writer.close().unwrap();
+}
+
+/// Puts another column in the place of `name`.
+fn with_column(batch: &RecordBatch, name: &str, column: ArrayRef) -> RecordBatch {
+    let schema = batch.schema();
+    let columns =
+        schema.fields().iter().zip(batch.columns()).map(|(field, old)| {
+            (field.name().clone(), if field.name() == name { column.clone() } else { old.clone() })
+        });
+    RecordBatch::try_from_iter(columns.collect::<Vec<_>>()).unwrap()
+}
+
+/// The message of reading rows and pictures of episode 1, which must name it; the others must read.
+fn fault(broken: &Broken) -> String {
+    let source = open(&broken.root);
+    for episode in [0, 2] {
+        source.rows(episode).unwrap();
+        levels_at(source.as_ref(), episode, CAMERA, &[0.0, 0.3]).unwrap();
+    }
+    let rows = source.rows(1).map(drop);
+    let pictures = levels_at(source.as_ref(), 1, CAMERA, &[0.0, 0.1, 0.2, 0.3, 0.4]).map(drop);
+    let error = rows.and(pictures).unwrap_err();
+    assert_eq!(error.episode(), Some(1), "{error}");
+    let message = error.to_string();
+    assert!(message.contains(&broken.root.display().to_string()), "no path in {message}");
+
+    let report = check(&broken.root, &OpenOptions::default(), 2, &|_, _| {}).unwrap();
+    assert!(report.findings.iter().any(|finding| finding.episode == Some(1)), "{report:?}");
+    message
+}
+
+fn expect(message: &str, parts: &[&str]) {
+    assert!(parts.iter().all(|part| message.contains(part)), "{message}");
+}
+
+#[test]
+fn a_truncated_video() {
+    for keep in [0, 100, 1500] {
+        let broken = broken(|root| {
+            let path = root.join(video());
+            let bytes = fs::read(&path).unwrap();
+            fs::write(&path, &bytes[..keep.min(bytes.len() - 1)]).unwrap();
+        });
+        expect(&fault(&broken), &["episode_000001.mp4"]);
+    }
+}
+
+#[test]
+fn a_video_of_another_episode_is_too_short() {
+    let broken = broken(|root| {
+        // Episode 1 has five frames; give it a video of two.
+        let short = root.join("short");
+        write_dataset_v21(&short, &[2]);
+        fs::copy(short.join(video().replace("000001", "000000")), root.join(video())).unwrap();
+        fs::remove_dir_all(short).unwrap();
+    });
+    expect(&fault(&broken), &["no frame at", "episode_000001.mp4"]);
+}
+
+#[test]
+fn a_missing_file() {
+    expect(&fault(&broken(|root| fs::remove_file(root.join(DATA)).unwrap())), &["episode_000001.parquet"]);
+    expect(&fault(&broken(|root| fs::remove_file(root.join(video())).unwrap())), &["episode_000001.mp4"]);
+}
+
+#[test]
+fn a_parquet_file_without_its_end() {
+    let broken = broken(|root| {
+        let bytes = fs::read(root.join(DATA)).unwrap();
+        fs::write(root.join(DATA), &bytes[..bytes.len() / 2]).unwrap();
+    });
+    expect(&fault(&broken), &["no footer", "episode_000001.parquet"]);
+}
+
+#[test]
+fn a_column_of_another_type_or_none() {
+    let wrong = broken(|root| {
+        edit_rows(root, |batch| with_column(&batch, "action", Arc::new(Int64Array::from(vec![1; 5]))));
+    });
+    expect(&fault(&wrong), &["`action`", "1 values", "[2]"]);
+    let gone = broken(|root| {
+        edit_rows(root, |batch| {
+            let at = batch.schema().index_of("action").unwrap();
+            let keep: Vec<usize> = (0..batch.num_columns()).filter(|&column| column != at).collect();
+            batch.project(&keep).unwrap()
+        });
+    });
+    expect(&fault(&gone), &["`action`", "no such column"]);
+}
+
+#[test]
+fn rows_that_disagree_with_the_metadata() {
+    expect(&fault(&broken(|root| edit_rows(root, |batch| batch.slice(0, 4)))), &["says 5 frames", "has 4"]);
+    let other_episode = broken(|root| {
+        edit_rows(root, |batch| with_column(&batch, "episode_index", Arc::new(Int64Array::from(vec![9; 5]))));
+    });
+    expect(&fault(&other_episode), &["no data file has rows of this episode"]);
+    let shuffled = broken(|root| {
+        edit_rows(root, |batch| with_column(&batch, "frame_index", Arc::new(Int64Array::from(vec![0, 1, 3, 2, 4]))));
+    });
+    expect(&fault(&shuffled), &["frame_index is 3", "expected 2"]);
+}
+
+#[test]
+fn timestamps_that_jump() {
+    let broken = broken(|root| {
+        let times: ArrayRef = Arc::new(Float32Array::from(vec![0.0, 0.1, 0.2, 0.9, 1.0]));
+        edit_rows(root, |batch| with_column(&batch, "timestamp", times));
+    });
+    expect(&fault(&broken), &["timestamp of frame 3", "0.9", "0.3"]);
+}
+
+#[test]
+fn numbers_that_are_none() {
+    let broken = broken(|root| {
+        edit_rows(root, |batch| {
+            let field = Arc::new(arrow::datatypes::Field::new("element", arrow::datatypes::DataType::Float32, true));
+            let values: ArrayRef =
+                Arc::new(Float32Array::from_iter((0..10).map(|i| if i == 5 { f32::NAN } else { 0.0 })));
+            let list = arrow::array::FixedSizeListArray::new(field, 2, values, None);
+            with_column(&batch, "action", Arc::new(list))
+        });
+    });
+    expect(&fault(&broken), &["`action`", "NaN", "frame 2"]);
+}
+
+#[test]
+fn an_empty_episode() {
+    let broken = broken(|root| {
+        let path = root.join("meta/episodes.jsonl");
+        let text = fs::read_to_string(&path).unwrap().replace("\"length\":5", "\"length\":0");
+        fs::write(path, text).unwrap();
+    });
+    expect(&open_error(&broken.root), &["episode 1", "no frames"]);
+    let options = OpenOptions { on_error: OnError::Skip, ..OpenOptions::default() };
+    let source = vipra_data::open(&broken.root, &options).unwrap();
+    assert_eq!(source.episodes().len(), 2);
+    assert_eq!(source.description().skipped[0].what, "episode 1");
+    assert_eq!(source.rows(1).unwrap().length, 6);
+}
+
+#[test]
+fn metadata_that_makes_no_sense() {
+    let message =
+        |change: &dyn Fn(&mut serde_json::Value)| open_error(&broken(|root| edit_info(root, |info| change(info))).root);
+    expect(&message(&|info| info["fps"] = 0.into()), &["`fps`", "0 is not a rate", "info.json"]);
+    expect(&message(&|info| info["fps"] = "fast".into()), &["info.json"]);
+    expect(&message(&|info| info["chunks_size"] = 0.into()), &["`chunks_size`"]);
+    expect(&message(&|info| info["codebase_version"] = "v4.0".into()), &["v4.0", "v2.1 and v3.0"]);
+    expect(&message(&|info| info["storage_format"] = "lance".into()), &["storage_format", "lance"]);
+    expect(&message(&|info| info["splits"]["train"] = "all".into()), &["splits.train", "all"]);
+    expect(&message(&|info| info["features"]["action"]["dtype"] = "complex64".into()), &["complex64"]);
+    expect(
+        &message(&|info| info["features"]["action"]["shape"] = serde_json::json!([1_u64 << 40, 1_u64 << 40])),
+        &["action.shape"],
+    );
+    expect(&message(&|info| info["data_path"] = "../../{episode_index}.parquet".into()), &["leads out of the dataset"]);
+    expect(&message(&|info| info["video_path"] = "/etc/passwd".into()), &["leads out of the dataset"]);
+    expect(&message(&|info| info["video_path"] = "a/{nothing}".into()), &["nothing"]);
+    expect(&message(&|info| info["video_path"] = serde_json::Value::Null), &["video_path"]);
+    let torn = broken(|root| fs::write(root.join("meta/episodes.jsonl"), "{\"episode_index\": 0,\n").unwrap());
+    expect(&open_error(&torn.root), &["line 1", "episodes.jsonl"]);
+    let wrong_totals = broken(|root| edit_info(root, |info| info["total_frames"] = 99.into()));
+    let report = check(&wrong_totals.root, &OpenOptions::default(), 1, &|_, _| {}).unwrap();
+    expect(&report.findings[0].problem, &["total_frames", "99", "18"]);
+}
+
+#[test]
+fn a_version_3_dataset_without_its_tables() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("set");
+    write_dataset(&root, &[3]);
+    fs::remove_file(root.join("meta/tasks.parquet")).unwrap();
+    expect(&open_error(&root), &["tasks.parquet"]);
+}
+
+#[test]
+fn folders_that_are_no_dataset() {
+    let folder = tempfile::tempdir().unwrap();
+    expect(&open_error(folder.path()), &["neither a LeRobot dataset"]);
+    expect(&open_error(&folder.path().join("nothing")), &["nothing"]);
+    fs::create_dir(folder.path().join("meta_data")).unwrap();
+    expect(&open_error(folder.path()), &["v1", "not supported"]);
+}
+
+/// The header of a PNG of 40000×40000 pixels, and no pixels.
+fn huge_png() -> Vec<u8> {
+    let mut bytes = b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR".to_vec();
+    for side in [40000_u32, 40000] {
+        bytes.extend(side.to_be_bytes());
+    }
+    bytes.extend([8, 2, 0, 0, 0]);
+    let mut crc = !0_u32;
+    for byte in &bytes[12..] {
+        crc ^= u32::from(*byte);
+        (0..8).for_each(|_| crc = if crc & 1 == 1 { (crc >> 1) ^ 0xEDB8_8320 } else { crc >> 1 });
+    }
+    bytes.extend((!crc).to_be_bytes());
+    bytes.extend([0, 0, 0, 0, b'I', b'D', b'A', b'T', 0, 0, 0, 0]);
+    bytes
+}
+
+#[test]
+fn a_huge_picture_is_refused_by_its_header() {
+    let folder = tempfile::tempdir().unwrap();
+    let pictures = folder.path().join("episode");
+    fs::create_dir(&pictures).unwrap();
+    crate::common::solid(8, 8, 9).save_png(&pictures.join("0000.png")).unwrap();
+    fs::write(pictures.join("0001.png"), huge_png()).unwrap();
+    let options = OpenOptions { fps: Some(5.0), ..OpenOptions::default() };
+    let source = vipra_data::open(folder.path(), &options).unwrap();
+    let error = levels_at(source.as_ref(), 0, vipra_data::source::ONLY_CAMERA, &[0.0, 0.2]).unwrap_err();
+    expect(&error.to_string(), &["episode 0", "40000×40000", "0001.png"]);
+}
+
+#[test]
+fn broken_videos_in_a_folder_stop_or_are_listed() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::copy(crate::common::fixture("videos/vp9.webm"), folder.path().join("a.webm")).unwrap();
+    fs::write(folder.path().join("b.mp4"), b"not a video").unwrap();
+    expect(&open_error(folder.path()), &["episode 1", "b.mp4"]);
+    let options = OpenOptions { on_error: OnError::Skip, ..OpenOptions::default() };
+    let source = vipra_data::open(folder.path(), &options).unwrap();
+    assert_eq!(source.episodes().len(), 1);
+    expect(&source.description().skipped[0].what, &["b.mp4"]);
+}
+
+fn loader(root: &Path, on_error: OnError, skip_limit: usize) -> ClipLoader {
+    let mut config = DataConfig { sources: vec![SourceConfig::new(root)], on_error, skip_limit, ..Default::default() };
+    config.clip.frames = 3;
+    config.clip.interval_secs = 0.1;
+    config.sources[0].camera = Some(CAMERA.into());
+    let dataset = ClipDataset::open(config, &|_, _| {}).unwrap();
+    ClipLoader::start(Arc::new(dataset), LoaderState::default()).unwrap()
+}
+
+#[test]
+fn broken_clips_stop_or_are_counted_up_to_a_limit() {
+    let broken = broken(|root| fs::remove_file(root.join(video())).unwrap());
+    let mut stopping = loader(&broken.root, OnError::Stop, 0);
+    let error = (0..20).find_map(|_| stopping.next_clip().err()).unwrap();
+    assert_eq!(error.episode(), Some(1));
+
+    let mut skipping = loader(&broken.root, OnError::Skip, 100);
+    for _ in 0..20 {
+        assert_ne!(skipping.next_clip().unwrap().address.episode, 1);
+    }
+    assert!(!skipping.skipped().is_empty());
+    expect(&skipping.skipped()[0].reason, &["episode 1", "episode_000001.mp4"]);
+
+    let mut limited = loader(&broken.root, OnError::Skip, 1);
+    let error = (0..40).find_map(|_| limited.next_clip().err()).unwrap();
+    assert!(matches!(error, Error::Invalid(_)));
+    expect(&error.to_string(), &["more than 1 clips", "skip_limit", "episode_000001.mp4"]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn damaged_metadata_never_panics(position in 0.0..1.0_f64, byte: u8, cut: bool) {
+        let text = include_str!("../fixtures/info.json");
+        let mut bytes = text.as_bytes().to_vec();
+        let at = (position * bytes.len() as f64) as usize;
+        if cut { bytes.truncate(at) } else { bytes[at] = byte }
+        let text = String::from_utf8_lossy(&bytes);
+        if let Ok(info) = Info::parse(&text, Path::new("info.json")) {
+            let _ = info.split_ranges(Path::new("info.json"));
+            info.features.values().for_each(|feature| {
+                let _ = (feature.dimension_names(), feature.picture_size(), feature.is_depth());
+            });
+        }
+    }
+
+    #[test]
+    fn damaged_rows_never_panic(position in 0.0..1.0_f64, byte: u8, cut: bool) {
+        let damaged = damaged_rows(position, byte, cut);
+        let source = open(damaged.path());
+        let _ = source.rows(0);
+    }
+}
+
+/// A small dataset with one byte of its Parquet file changed, or its end cut off.
+fn damaged_rows(position: f64, byte: u8, cut: bool) -> tempfile::TempDir {
+    use std::sync::OnceLock;
+    static SOUND: OnceLock<tempfile::TempDir> = OnceLock::new();
+    let sound = SOUND.get_or_init(|| {
+        let folder = tempfile::tempdir().unwrap();
+        write_dataset_v21(folder.path(), &[3]);
+        folder
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let data = "data/chunk-000/episode_000000.parquet";
+    for file in ["meta/info.json", "meta/episodes.jsonl", "meta/tasks.jsonl", data] {
+        fs::create_dir_all(folder.path().join(file).parent().unwrap()).unwrap();
+        fs::copy(sound.path().join(file), folder.path().join(file)).unwrap();
+    }
+    let mut bytes = fs::read(folder.path().join(data)).unwrap();
+    let at = (position * bytes.len() as f64) as usize;
+    if cut {
+        bytes.truncate(at)
+    } else {
+        bytes[at] = byte
+    }
+    fs::write(folder.path().join(data), bytes).unwrap();
+    folder
+}

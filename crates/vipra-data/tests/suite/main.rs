@@ -1,0 +1,9 @@
+//! Everything that is tested from outside of the crate, in one program: linking is what takes long.
+
+mod bad_input;
+mod clips;
+mod common;
+mod preprocess_parity;
+mod real_data;
+mod sources;
+mod writer;
