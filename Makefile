@@ -1,0 +1,45 @@
+# Two commands for a newcomer: `make demo` and `make test`. Each installs what it needs.
+.PHONY: demo test test-interop bench fuzz deps clean
+export CARGO_TERM_COLOR ?= auto
+
+INTEROP := .venv-interop
+INTEROP_PYTHON := $(INTEROP)/bin/python
+VIPRA_SHARED ?= $(abspath ../shared)
+BENCH_DATA ?= $(VIPRA_SHARED)/data/simpler-widowx
+FUZZ_SECS ?= 60
+
+## Takes a small dataset that it makes from recordings to training clips.
+demo: deps
+	scripts/demo.sh
+
+## Format, lints, all tests, doc tests.
+test: deps
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	cargo test --workspace
+
+## The real lerobot library reads what the writer wrote, and every value is compared.
+test-interop: deps $(INTEROP)/done
+	cargo build -q -p vipra-data --example interop_datasets
+	rm -rf target/interop && SVT_LOG=1 target/debug/examples/interop_datasets target/interop
+	PYTHONWARNINGS=ignore $(INTEROP_PYTHON) python/interop/check_lerobot.py target/interop
+
+## Clip loading beside lerobot's dataset class, in turns.
+bench: deps $(INTEROP)/done
+	$(INTEROP_PYTHON) benches/clips.py $(BENCH_DATA)
+
+## Every fuzz target for FUZZ_SECS seconds.
+fuzz: deps
+	scripts/fuzz.sh $(FUZZ_SECS)
+
+$(INTEROP)/done: python/interop/requirements.txt
+	python3 -m venv $(INTEROP)
+	$(INTEROP)/bin/pip install -q -r $<
+	touch $@
+
+deps:
+	@scripts/deps.sh
+
+clean:
+	cargo clean
+	rm -rf $(INTEROP) runs

@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# Installs what building needs and is missing: FFmpeg's development libraries, clang (for their bindings), pkg-config.
+# Debian and Ubuntu by apt; elsewhere it says what to install.
+set -euo pipefail
+
+missing=()
+command -v pkg-config >/dev/null || missing+=(pkg-config)
+# The bindings are generated with libclang, which finds its own headers through the clang package.
+command -v clang >/dev/null || missing+=(clang)
+compgen -G '/usr/lib/*/libclang*.so*' >/dev/null || compgen -G '/usr/lib/llvm-*/lib/libclang*.so*' >/dev/null || missing+=(libclang-dev)
+for library in libavcodec libavformat libavutil libswscale; do
+  { command -v pkg-config >/dev/null && pkg-config --exists "$library"; } || missing+=("$library-dev")
+done
+
+if ! command -v cargo >/dev/null; then
+  echo "A Rust toolchain is needed (1.95 or newer): see https://rustup.rs" >&2
+  exit 2
+fi
+[ ${#missing[@]} -eq 0 ] && exit 0
+
+if ! command -v apt-get >/dev/null; then
+  echo "Please install, by the names that your system gives them: ${missing[*]}" >&2
+  echo "(on macOS: brew install ffmpeg llvm pkg-config)" >&2
+  exit 2
+fi
+as_root=()
+if [ "$(id -u)" -ne 0 ]; then
+  command -v sudo >/dev/null || { echo "As root, please run: apt-get install ${missing[*]}" >&2; exit 2; }
+  as_root=(sudo)
+fi
+echo "installing: ${missing[*]}"
+"${as_root[@]}" apt-get update -qq
+"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
