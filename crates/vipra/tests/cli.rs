@@ -1,5 +1,7 @@
 //! The program as a person runs it: output, exit codes, what a kill leaves behind.
 
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the message")]
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};

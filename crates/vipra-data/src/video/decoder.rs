@@ -233,7 +233,7 @@ impl VideoDecoder {
             let entry = ffi::avformat_index_get_entry_from_timestamp(
                 stream.as_ptr().cast_mut(),
                 tick,
-                ffi::AVSEEK_FLAG_BACKWARD as i32,
+                ffi::AVSEEK_FLAG_BACKWARD,
             );
             entry.as_ref()?.timestamp
         };
@@ -399,7 +399,7 @@ impl ColorSpace {
             ffmpeg::color::Space::FCC => ffi::SWS_CS_FCC,
             _ => ffi::SWS_CS_DEFAULT,
         };
-        ColorSpace { matrix: matrix as i32, full_range: frame.color_range() == ffmpeg::color::Range::JPEG }
+        ColorSpace { matrix, full_range: frame.color_range() == ffmpeg::color::Range::JPEG }
     }
 
     fn apply(self, scaler: &mut scaling::Context) {

@@ -66,6 +66,10 @@ pub fn features() -> Features {
     ])
 }
 
+fn task(episode: usize) -> &'static str {
+    ["put carrot on plate", "stack the green block"][episode % 2]
+}
+
 /// H.264 in small groups: fast, and every FFmpeg has it.
 pub fn options() -> WriterOptions {
     let mut options = WriterOptions::new(FPS, features());
@@ -93,7 +97,7 @@ pub fn rows(episode: usize, length: usize) -> Rows {
 }
 
 pub fn record(writer: &mut DatasetWriter, episode: usize, length: usize) -> Result<()> {
-    let task = if episode % 2 == 0 { "put carrot on plate" } else { "stack the green block" };
+    let task = task(episode);
     let mut recording = writer.begin_episode(task)?;
     for frame in 0..length {
         recording.push(CAMERA, &solid(64, 48, grey(episode, frame)))?;
@@ -163,7 +167,7 @@ pub fn write_dataset_v21(root: &Path, lengths: &[usize]) {
         );
         let video = format!("videos/chunk-000/{CAMERA}/episode_{episode:06}.mp4");
         copy(format!("videos/{CAMERA}/chunk-000/file-{episode:03}.mp4"), video);
-        let task = if episode % 2 == 0 { "put carrot on plate" } else { "stack the green block" };
+        let task = task(episode);
         tasks.insert(task);
         episodes += &serde_json::json!({"episode_index": episode, "tasks": [task], "length": length}).to_string();
         episodes += "\n";

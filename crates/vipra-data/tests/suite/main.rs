@@ -1,5 +1,7 @@
 //! Everything that is tested from outside of the crate, in one program: linking is what takes long.
 
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the message")]
+
 mod bad_input;
 mod clips;
 mod common;

@@ -123,7 +123,7 @@ pub(super) fn flatten(array: &ArrayRef, name: &str, path: &Path) -> Result<Colum
         };
     }
     let values = values_of(&array, name, path)?;
-    let width = if rows == 0 { 1 } else { values.len() / rows };
+    let width = values.len().checked_div(rows).unwrap_or(1);
     Ok(Column { width, values })
 }
 
