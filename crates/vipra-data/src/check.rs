@@ -8,7 +8,6 @@ use serde::Serialize;
 
 use crate::config::OnError;
 use crate::error::{Error, InEpisode, Result};
-use crate::rows::{Rows, Values};
 use crate::source::{OpenOptions, Source, open};
 use crate::video::DecoderPool;
 
@@ -35,7 +34,7 @@ pub struct Finding {
 impl From<&Error> for Finding {
     fn from(error: &Error) -> Self {
         let problem = match error {
-            Error::Episode { source, .. } => source.to_string(),
+            Error::Episode { error, .. } => error.to_string(),
             other => other.to_string(),
         };
         Finding { episode: error.episode(), problem }
@@ -45,17 +44,18 @@ impl From<&Error> for Finding {
 /// Checks the dataset at `path` with `workers` threads. `progress` is called with (done, all) episodes.
 ///
 /// # Errors
-/// Only if there is nothing at `path`; whatever else is wrong is a finding.
+/// Only if there is no dataset at `path`, or its frame rate is missing; whatever else is wrong is a finding.
 pub fn check(
     path: &Path,
     options: &OpenOptions<'_>,
     workers: usize,
     progress: &(dyn Fn(usize, usize) + Sync),
 ) -> Result<Report> {
+    std::fs::metadata(path).map_err(|error| Error::io(path, error))?;
     let options = OpenOptions { on_error: OnError::Skip, ..*options };
     let source = match open(path, &options) {
         Ok(source) => source,
-        Err(error @ (Error::Io { .. } | Error::UnknownLayout { .. } | Error::Invalid(_))) => return Err(error),
+        Err(error @ (Error::UnknownLayout { .. } | Error::Invalid(_))) => return Err(error),
         Err(error) => return Ok(Report { findings: vec![Finding::from(&error)], ..Report::default() }),
     };
     let mut report = Report { episodes: source.episodes().len(), ..Report::default() };
@@ -97,44 +97,41 @@ pub fn check(
 /// The number of frames decoded, and everything wrong with the episode.
 fn check_episode(source: &dyn Source, at: usize, decoders: &mut DecoderPool) -> (usize, Vec<Error>) {
     let mut errors = Vec::new();
-    let number = source.episodes()[at].number;
-    let tasks = source.description().tasks.len();
+    let episode = &source.episodes()[at];
+    let named = |error: Error| Err::<(), Error>(error).in_episode(episode.number).err();
     match source.rows(at) {
-        Ok(rows) => errors.extend(check_rows(&rows, tasks, &source.description().root).in_episode(number).err()),
-        Err(error) => errors.push(error),
+        Ok(rows) => errors.extend(source.check_episode(at, &rows).into_iter().filter_map(named)),
+        // Rows that are not as many as the metadata says leave nothing to compare pictures with.
+        Err(error) => return (0, vec![error]),
     }
 
-    let episode = &source.episodes()[at];
-    let times: Vec<f64> = (0..episode.length).map(|frame| frame as f64 / episode.fps).collect();
+    let times = episode.frame_times();
     let mut frames = 0;
     for camera in source.description().cameras() {
-        errors.extend(check_video(source, at, camera, decoders).in_episode(number).err());
-        let outcome = source.frames(at, camera, &times, decoders, &mut |_, _| {
+        errors.extend(check_video(source, at, camera, decoders).in_episode(episode.number).err());
+        let mut first_size = None;
+        let outcome = source.frames(at, camera, &times, decoders, &mut |nth, frame| {
             frames += 1;
-            Ok(())
+            let (size, path) = ((frame.width(), frame.height()), &source.description().root);
+            let first = *first_size.get_or_insert(size);
+            if size == first {
+                return Ok(());
+            }
+            let reason = format!("frame {nth} has {}×{} pixels, the first {}×{}", size.0, size.1, first.0, first.1);
+            Err(Error::column(path, camera, reason)).in_episode(episode.number)
         });
         errors.extend(outcome.err());
     }
     (frames, errors)
 }
 
-fn check_rows(rows: &Rows, tasks: usize, root: &Path) -> Result<()> {
-    let Some(Values::I64(task_index)) = rows.columns.get("task_index").map(|column| &column.values) else {
-        return Ok(());
-    };
-    match task_index.iter().find(|&&task| task < 0 || task as usize >= tasks) {
-        Some(task) => Err(Error::rows(root, format!("task_index is {task}, there are {tasks} tasks"))),
-        None => Ok(()),
-    }
-}
-
 /// Compares a video's size, rate and codec with what the metadata says of the camera.
 fn check_video(source: &dyn Source, at: usize, camera: &str, decoders: &mut DecoderPool) -> Result<()> {
-    let Some(span) = source.video_span(at, camera) else { return Ok(()) };
+    let Some(video) = source.video(at, camera) else { return Ok(()) };
     let feature = &source.description().features[camera];
-    let info = decoders.get(&span.path)?.info().clone();
+    let info = decoders.get(&video.path)?.info().clone();
     let differs = |what: &str, said: String, found: String| {
-        Err(Error::metadata(&span.path, format!("{camera}: {what}"), format!("says {said}, the video has {found}")))
+        Err(Error::metadata(&video.path, format!("{camera}: {what}"), format!("says {said}, the video has {found}")))
     };
     if let Some((width, height)) = feature.picture_size().filter(|said| *said != (info.width, info.height)) {
         // Loose videos may have any size; the folder's first one stands in for all of them.

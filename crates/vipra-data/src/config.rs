@@ -17,7 +17,7 @@ pub struct DataConfig {
     pub seed: u64,
     /// What happens when an episode is broken.
     pub on_error: OnError,
-    /// With `on_error = "skip"`: the run stops when more clips than this were skipped.
+    /// With `on_error = "skip"`: the run stops when clips of more episodes than this were skipped.
     pub skip_limit: usize,
     /// How far a frame of a LeRobot video may be from the time of its row, in seconds (interfaces b.7: 1e-4).
     #[schemars(range(min = 0.0))]
@@ -101,11 +101,27 @@ impl DataConfig {
     /// What the types cannot say; every fault as (key, what is wrong).
     pub fn faults(&self) -> Vec<(String, String)> {
         let mut faults = Vec::new();
+        let mut outside = |key: &str, value: usize, range: std::ops::RangeInclusive<usize>| {
+            if !range.contains(&value) {
+                let reason = format!("{value} is not from {} to {}", range.start(), range.end());
+                faults.push((key.to_owned(), reason));
+            }
+        };
+        outside("clip.frames", self.clip.frames, 1..=4096);
+        outside("clip.min_real_frames", self.clip.min_real_frames, 1..=4096);
+        outside("image.width", self.image.width, 1..=8192);
+        outside("image.height", self.image.height, 1..=8192);
+        outside("loader.workers", self.loader.workers, 1..=256);
+        outside("loader.prefetch", self.loader.prefetch, 1..=1024);
+        if !(self.clip.interval_secs.is_finite() && self.clip.interval_secs > 0.0) {
+            faults.push(("clip.interval_secs".into(), format!("{} is not a time", self.clip.interval_secs)));
+        }
         if !self.sources.is_empty() && self.sources.iter().all(|source| source.weight == 0.0) {
             faults.push(("sources".into(), "every weight is 0".into()));
         }
         if self.clip.min_real_frames > self.clip.frames {
-            let reason = format!("{} real frames in a clip of {}", self.clip.min_real_frames, self.clip.frames);
+            let reason =
+                format!("{} are more than the {} frames of a clip", self.clip.min_real_frames, self.clip.frames);
             faults.push(("clip.min_real_frames".into(), reason));
         }
         if self.loader.open_decoders < self.loader.workers {

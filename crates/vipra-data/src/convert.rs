@@ -1,27 +1,37 @@
 //! Any dataset to LeRobot v3.0.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::feature::{DType, Features};
 use crate::rows::{Column, Rows, Values};
-use crate::source::{Description, Layout, Source};
-use crate::video::{DecoderPool, VideoDecoder, VideoOptions};
-use crate::writer::{DEFAULT_FEATURES, DatasetWriter, WriterOptions, video_facts};
+use crate::source::{Description, Source};
+use crate::video::{DecoderPool, VideoCodec, VideoDecoder, VideoOptions, is_regular};
+use crate::writer::{DEFAULT_FEATURES, DatasetWriter, WriterOptions};
 
 /// How to convert.
 #[derive(Clone, Debug, Default)]
 pub struct ConvertOptions {
     /// Frames a second of the result; the source's by default.
     pub fps: Option<u32>,
-    /// How videos are compressed. Videos of LeRobot v2.1 are taken over as they are.
-    pub video: VideoOptions,
+    /// How videos are compressed. Without it, videos of LeRobot v2.1 are taken over as they are where they are regular,
+    /// and everything else is AV1.
+    pub video: Option<VideoOptions>,
     /// Store pictures instead of videos.
     pub images: bool,
     /// Only the episodes of this split.
     pub split: Option<String>,
     /// Leave out everything but pictures and instructions.
     pub without_actions: bool,
+}
+
+/// What a conversion did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Converted {
+    /// This many episodes are there now.
+    Written(usize),
+    /// The target already was a complete conversion of the same source with the same options.
+    Already(usize),
 }
 
 /// Writes `source` as a LeRobot v3.0 dataset to `target`; goes on where an interrupted conversion of the same source
@@ -34,18 +44,21 @@ pub fn convert(
     target: &Path,
     options: &ConvertOptions,
     progress: &(dyn Fn(usize, usize) + Sync),
-) -> Result<usize> {
+) -> Result<Converted> {
     let description = source.description();
+    check_outside(&description.root, target)?;
     let chosen = description.split(options.split.as_deref(), source.episodes())?;
     let fps = rate(source, &chosen, options.fps)?;
-    let mut writer_options = WriterOptions::new(fps, features(description, options));
-    for (camera, feature) in &mut writer_options.features {
-        feature.info = copied_facts(source, &chosen, camera, fps, options)?;
-    }
-    writer_options.robot_type = description.robot_type.clone();
-    writer_options.video = options.video;
-    writer_options.origin = Some(crate::source::fingerprint(source)?);
+    let plan = Plan { source, fps, options, codec: copied_codec(source, &chosen, options)? };
+    plan.check(&chosen)?;
 
+    let mut writer_options = WriterOptions::new(fps, plan.features());
+    writer_options.robot_type = description.robot_type.clone();
+    writer_options.video = plan.video_options();
+    writer_options.origin = Some(origin(source, options)?);
+    if DatasetWriter::finished_options(target).is_some_and(|finished| finished == writer_options) {
+        return Ok(Converted::Already(chosen.len()));
+    }
     let mut writer = match DatasetWriter::is_interrupted(target) {
         true => DatasetWriter::resume(target, writer_options)?,
         false => DatasetWriter::create(target, writer_options)?,
@@ -53,11 +66,36 @@ pub fn convert(
     let mut decoders = DecoderPool::new(description.cameras().len());
     for (done, &episode) in chosen.iter().enumerate().skip(writer.episodes()) {
         progress(done, chosen.len());
-        copy_episode(source, episode, fps, options, &mut decoders, &mut writer)?;
+        plan.copy_episode(episode, &mut decoders, &mut writer)?;
     }
-    let splits = kept_splits(description, source, &chosen);
-    writer.finish(&splits)?;
-    Ok(chosen.len())
+    progress(chosen.len(), chosen.len());
+    writer.finish(&kept_splits(description, source, &chosen))?;
+    Ok(Converted::Written(chosen.len()))
+}
+
+/// A dataset that grows while it is read, by what is written, is neither source nor target.
+fn check_outside(source: &Path, target: &Path) -> Result<()> {
+    let full = |path: &Path| std::path::absolute(path).map_err(|error| Error::io(path, error));
+    let source_full = std::fs::canonicalize(source).map_err(|error| Error::io(source, error))?;
+    // The target's links are those of the part that exists.
+    let target_full = full(target)?;
+    let existing = target_full.ancestors().find_map(|part| Some((part, std::fs::canonicalize(part).ok()?)));
+    let resolved = match existing {
+        Some((part, real)) => target_full.strip_prefix(part).map_or(real.clone(), |rest| real.join(rest)),
+        None => target_full,
+    };
+    if resolved.starts_with(&source_full) && source_full.is_dir() {
+        return Err(Error::Invalid(format!("the target lies inside of the source: {}", target.display())));
+    }
+    Ok(())
+}
+
+/// What is converted and how, as far as the writer's options do not say it.
+fn origin(source: &dyn Source, options: &ConvertOptions) -> Result<String> {
+    let fingerprint = crate::source::fingerprint(source)?;
+    let split = options.split.as_deref().unwrap_or("all episodes");
+    let copied = if options.video.is_none() { "videos taken over where possible" } else { "videos encoded" };
+    Ok(format!("{fingerprint}, {split}, {copied}"))
 }
 
 /// The rate that all episodes share, or the one that was asked for.
@@ -72,123 +110,137 @@ fn rate(source: &dyn Source, chosen: &[usize], wanted: Option<u32>) -> Result<u3
     match rates[..] {
         [] => Err(Error::Invalid(format!("there are no episodes to convert: {root}"))),
         [fps] if fps.fract() == 0.0 => Ok(fps as u32),
-        _ => Err(Error::Invalid(format!(
-            "the rates of the source ({} … {} frames a second) are not one whole number: choose one with --fps: {root}",
-            rates[0],
-            rates[rates.len() - 1]
+        [fps] => {
+            let (shown, whole) = (format!("{fps:.3}"), fps.round().max(1.0));
+            Err(Error::Invalid(format!(
+                "{shown} frames a second is no whole number: choose one, such as --fps {whole}: {root}"
+            )))
+        }
+        [first, .., last] => Err(Error::Invalid(format!(
+            "episodes have different rates, from {first:.3} to {last:.3} frames a second: choose one with --fps: {root}"
         ))),
     }
 }
 
-fn features(description: &Description, options: &ConvertOptions) -> Features {
-    let is_default = |name: &str| DEFAULT_FEATURES.iter().any(|(default, _)| *default == name);
-    description
-        .features
-        .iter()
-        .filter(|(name, feature)| !is_default(name) && feature.dtype != DType::Language)
-        .filter(|(_, feature)| !options.without_actions || feature.dtype.is_camera())
-        .map(|(name, feature)| {
-            let mut feature = feature.clone();
-            if feature.dtype.is_camera() {
-                let dtype = if options.images { DType::Image } else { feature.dtype };
-                let (width, height) = feature.picture_size().unwrap_or_default();
-                // Pictures come as RGB, [height, width, 3], however the source stores them.
-                feature = crate::feature::Feature::camera(dtype, width, height);
+/// The codec of the videos that are taken over, if any are. All episodes of a camera must have one codec, so those that
+/// cannot be taken over are encoded with it.
+fn copied_codec(source: &dyn Source, chosen: &[usize], options: &ConvertOptions) -> Result<Option<VideoCodec>> {
+    let Some(&first) = chosen.first().filter(|_| options.video.is_none() && !options.images) else { return Ok(None) };
+    for camera in source.description().cameras() {
+        if let Some(video) = source.video(first, camera).filter(|video| video.whole_file) {
+            return Ok(VideoCodec::from_name(&VideoDecoder::open(&video.path)?.info().codec));
+        }
+    }
+    Ok(None)
+}
+
+/// How episodes become the new ones.
+struct Plan<'a> {
+    source: &'a dyn Source,
+    fps: u32,
+    options: &'a ConvertOptions,
+    codec: Option<VideoCodec>,
+}
+
+impl Plan<'_> {
+    /// What would fail at some episode, before anything is written.
+    fn check(&self, chosen: &[usize]) -> Result<()> {
+        let description = self.source.description();
+        if let Some((name, _)) = description.features.iter().find(|(_, feature)| feature.is_depth()) {
+            return Err(Error::Invalid(format!("camera `{name}` holds distances, which cannot be written as RGB")));
+        }
+        let has_rows = description.features.values().any(|feature| feature.dtype.is_numeric());
+        let other_rate = chosen.iter().map(|&at| &self.source.episodes()[at]).find(|e| e.fps != f64::from(self.fps));
+        match other_rate.filter(|_| has_rows && !self.options.without_actions) {
+            None => Ok(()),
+            Some(episode) => {
+                let hint = "rows cannot be resampled: keep the source's rate, or leave the actions out (--no-actions)";
+                Err(Error::Invalid(format!("{} to {} frames a second: {hint}", episode.fps, self.fps)))
             }
-            (name.clone(), feature)
-        })
-        .collect()
-}
-
-fn copy_episode(
-    source: &dyn Source,
-    at: usize,
-    fps: u32,
-    options: &ConvertOptions,
-    decoders: &mut DecoderPool,
-    writer: &mut DatasetWriter,
-) -> Result<()> {
-    let description = source.description();
-    let episode = &source.episodes()[at];
-    let same_rate = f64::from(fps) == episode.fps;
-    if !same_rate && !options.without_actions && description.features.values().any(|f| f.dtype.is_numeric()) {
-        let hint = "rows cannot be resampled: keep the source's rate or leave the actions out";
-        return Err(Error::Invalid(format!("{} to {fps} frames a second: {hint}", episode.fps)));
-    }
-    let frames = ((episode.length as f64 / episode.fps) * f64::from(fps)).round().max(1.0) as usize;
-    let times: Vec<f64> =
-        (0..frames).map(|frame| (frame as f64 / f64::from(fps)).min(episode.last_frame_secs())).collect();
-
-    let mut recording = writer.begin_episode(episode.instruction().unwrap_or_default())?;
-    for camera in description.cameras() {
-        if let Some(path) = video_to_copy(source, at, camera, same_rate, options) {
-            recording.copy_video(camera, &path)?;
-        }
-        source.frames(at, camera, &times, decoders, &mut |_, frame| recording.push(camera, frame))?;
-    }
-    recording.finish(&rows(source, at, frames, options)?)
-}
-
-/// A video that can be taken over without encoding it again: one file an episode, at the same rate.
-fn video_to_copy(
-    source: &dyn Source,
-    at: usize,
-    camera: &str,
-    same_rate: bool,
-    options: &ConvertOptions,
-) -> Option<std::path::PathBuf> {
-    let description = source.description();
-    let is_video = description.features.get(camera)?.dtype == DType::Video;
-    let span = source.video_span(at, camera)?;
-    let whole = description.layout == Layout::LerobotV21 && span.whole_file;
-    (is_video && whole && same_rate && !options.images).then_some(span.path)
-}
-
-/// What is true of videos that are taken over, from the first of them.
-fn copied_facts(
-    source: &dyn Source,
-    chosen: &[usize],
-    camera: &str,
-    fps: u32,
-    options: &ConvertOptions,
-) -> Result<Option<serde_json::Map<String, serde_json::Value>>> {
-    let Some(&first) = chosen.first() else { return Ok(None) };
-    let same_rate = source.episodes()[first].fps == f64::from(fps);
-    match video_to_copy(source, first, camera, same_rate, options) {
-        None => Ok(None),
-        Some(path) => {
-            let decoder = VideoDecoder::open(&path)?;
-            let info = decoder.info();
-            Ok(Some(video_facts(info.width, info.height, fps, &info.codec, &info.pixel_format)))
         }
     }
+
+    fn video_options(&self) -> VideoOptions {
+        let codec = self.codec.unwrap_or_default();
+        self.options.video.unwrap_or(VideoOptions { codec, ..VideoOptions::default() })
+    }
+
+    fn features(&self) -> Features {
+        let is_default = |name: &str| DEFAULT_FEATURES.iter().any(|(default, _)| *default == name);
+        let features = self.source.description().features.iter();
+        features
+            .filter(|(name, feature)| !is_default(name) && feature.dtype != DType::Language)
+            .filter(|(_, feature)| !self.options.without_actions || feature.dtype.is_camera())
+            .map(|(name, feature)| {
+                let mut feature = feature.clone();
+                if feature.dtype.is_camera() {
+                    let dtype = if self.options.images { DType::Image } else { feature.dtype };
+                    let (width, height) = feature.picture_size().unwrap_or_default();
+                    // Pictures come as RGB, [height, width, 3], however the source stores them.
+                    feature = crate::feature::Feature::camera(dtype, width, height);
+                }
+                (name.clone(), feature)
+            })
+            .collect()
+    }
+
+    fn copy_episode(&self, at: usize, decoders: &mut DecoderPool, writer: &mut DatasetWriter) -> Result<()> {
+        let episode = &self.source.episodes()[at];
+        let fps = f64::from(self.fps);
+        let last_frame = (episode.last_frame_secs() * fps + 1e-6).floor();
+        let times: Vec<f64> = (0..=last_frame as usize).map(|frame| frame as f64 / fps).collect();
+        let mut recording = writer.begin_episode(episode.instruction().unwrap_or_default())?;
+        for camera in self.source.description().cameras() {
+            if let Some(path) = self.video_to_copy(at, camera)? {
+                recording.copy_video(camera, &path)?;
+            }
+            self.source.frames(at, camera, &times, decoders, &mut |_, frame| recording.push(camera, frame))?;
+        }
+        recording.finish(&self.rows(at, times.len())?)
+    }
+
+    /// A video that can be taken over without encoding it again: it holds exactly this episode, frame by frame.
+    fn video_to_copy(&self, at: usize, camera: &str) -> Result<Option<PathBuf>> {
+        let Some(codec) = self.codec else { return Ok(None) };
+        let Some(video) = self.source.video(at, camera).filter(|video| video.whole_file) else { return Ok(None) };
+        let episode = &self.source.episodes()[at];
+        let decoder = VideoDecoder::open(&video.path)?;
+        let info = decoder.info();
+        let declared = self.source.description().features.get(camera).and_then(|feature| feature.picture_size());
+        let fits = info.codec == codec.name()
+            && info.pixel_format == "yuv420p"
+            && declared == Some((info.width, info.height))
+            && episode.fps == f64::from(self.fps)
+            && is_regular(&video.path, episode.length, episode.fps)?;
+        Ok(fits.then_some(video.path))
+    }
+
+    /// The rows to write: without the default columns, with each frame's instruction where the source has several.
+    fn rows(&self, at: usize, frames: usize) -> Result<Rows> {
+        let tasks = &self.source.description().tasks;
+        let mut rows = Rows { length: frames, ..Default::default() };
+        if self.options.without_actions {
+            return Ok(rows);
+        }
+        let read = self.source.rows(at)?;
+        if read.columns.is_empty() {
+            return Ok(rows);
+        }
+        rows = read;
+        if let Some(Column { values: Values::I64(numbers), .. }) = rows.columns.get("task_index") {
+            let text = |&number: &i64| usize::try_from(number).ok().and_then(|number| tasks.get(number)).cloned();
+            let texts = numbers.iter().map(text).collect::<Option<Vec<_>>>();
+            let texts = texts.ok_or_else(|| {
+                Error::Invalid(format!("episode {}: a task_index without a task", self.source.episodes()[at].number))
+            })?;
+            rows.columns.insert("task".into(), Column { width: 1, values: Values::Text(texts) });
+        }
+        rows.columns.retain(|name, _| !DEFAULT_FEATURES.iter().any(|(default, _)| default == name));
+        Ok(rows)
+    }
 }
 
-/// The rows to write: without the default columns, with each frame's instruction where the source has several.
-fn rows(source: &dyn Source, at: usize, frames: usize, options: &ConvertOptions) -> Result<Rows> {
-    let tasks = &source.description().tasks;
-    let mut rows = Rows { length: frames, ..Default::default() };
-    if options.without_actions {
-        return Ok(rows);
-    }
-    let read = source.rows(at)?;
-    if read.columns.is_empty() {
-        return Ok(rows);
-    }
-    rows = read;
-    if let Some(Column { values: Values::I64(numbers), .. }) = rows.columns.get("task_index") {
-        let text = |&number: &i64| usize::try_from(number).ok().and_then(|number| tasks.get(number)).cloned();
-        let texts = numbers.iter().map(text).collect::<Option<Vec<_>>>();
-        let texts = texts.ok_or_else(|| {
-            Error::Invalid(format!("episode {}: a task_index without a task", source.episodes()[at].number))
-        })?;
-        rows.columns.insert("task".into(), Column { width: 1, values: Values::Text(texts) });
-    }
-    rows.columns.retain(|name, _| !DEFAULT_FEATURES.iter().any(|(default, _)| default == name));
-    Ok(rows)
-}
-
-/// The source's splits, renumbered; one split becomes `train` of its own when it was chosen.
+/// The source's splits, renumbered; those of which nothing was chosen are left out.
 fn kept_splits(
     description: &Description,
     source: &dyn Source,

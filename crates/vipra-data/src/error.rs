@@ -13,12 +13,12 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[non_exhaustive]
 pub enum Error {
     /// The operating system refused.
-    #[error("{source}: {}", path.display())]
+    #[error("{error}: {}", path.display())]
     Io {
         /// The file or folder.
         path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
+        /// What the system said. Part of the message, and therefore not a source of its own.
+        error: std::io::Error,
     },
     /// Neither a LeRobot dataset nor a folder of videos or frames.
     #[error("{reason}: {}", path.display())]
@@ -143,7 +143,7 @@ pub enum Error {
         path: PathBuf,
     },
     /// Something was asked for by a name that does not exist.
-    #[error("no {what} named `{name}` (there is: {}): {}", known.join(", "), path.display())]
+    #[error("no {what} named `{name}` ({}): {}", listed(known), path.display())]
     NoSuch {
         /// Camera, feature, split, …
         what: &'static str,
@@ -184,19 +184,19 @@ pub enum Error {
     #[error("{0}")]
     Invalid(String),
     /// Any of the above, while an episode was read or written.
-    #[error("episode {episode}: {source}")]
+    #[error("episode {episode}: {error}")]
     Episode {
         /// Number of the episode.
         episode: usize,
-        /// What happened.
-        source: Box<Error>,
+        /// What happened. Part of the message, and therefore not a source of its own.
+        error: Box<Error>,
     },
 }
 
 impl Error {
     /// An operating system error at `path`.
-    pub fn io(path: impl AsRef<Path>, source: std::io::Error) -> Self {
-        Error::Io { path: path.as_ref().to_path_buf(), source }
+    pub fn io(path: impl AsRef<Path>, error: std::io::Error) -> Self {
+        Error::Io { path: path.as_ref().to_path_buf(), error }
     }
 
     pub(crate) fn parquet(path: &Path, reason: impl std::fmt::Display) -> Self {
@@ -228,6 +228,11 @@ impl Error {
     }
 }
 
+/// "there is: a, b", or "there is none".
+fn listed(known: &[String]) -> String {
+    if known.is_empty() { "there is none".to_owned() } else { format!("there is: {}", known.join(", ")) }
+}
+
 /// Names the episode in an error, once.
 pub(crate) trait InEpisode<T> {
     fn in_episode(self, episode: usize) -> Result<T>;
@@ -237,7 +242,7 @@ impl<T> InEpisode<T> for Result<T> {
     fn in_episode(self, episode: usize) -> Result<T> {
         self.map_err(|error| match error {
             Error::Episode { .. } => error,
-            other => Error::Episode { episode, source: Box::new(other) },
+            other => Error::Episode { episode, error: Box::new(other) },
         })
     }
 }

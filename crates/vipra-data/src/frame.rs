@@ -8,6 +8,9 @@ use crate::error::{Error, Result};
 /// memory is set aside for it.
 pub const MAX_PIXELS: u64 = 1 << 26;
 
+/// The most pixels in a row or a column; a long thin picture would otherwise grow when it is resized.
+const MAX_SIDE: u64 = 1 << 15;
+
 /// An 8-bit RGB picture, `[height, width, 3]`, row-major.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Frame {
@@ -109,7 +112,7 @@ pub(crate) fn check_size(width: u64, height: u64, path: &Path) -> Result<()> {
             path: path.to_path_buf(),
         });
     }
-    if width.saturating_mul(height) > MAX_PIXELS {
+    if width.saturating_mul(height) > MAX_PIXELS || width.max(height) > MAX_SIDE {
         return Err(Error::TooLarge { width, height, limit: MAX_PIXELS, path: path.to_path_buf() });
     }
     Ok(())

@@ -54,6 +54,15 @@ impl Default for NormalizationConfig {
 }
 
 impl NormalizationConfig {
+    /// Positions of the dimensions of `feature` whose scale the floor raises.
+    ///
+    /// # Errors
+    /// Those of [`NormalizationConfig::build`].
+    pub fn raised_dimensions(&self, feature: &str, dimensions: &[String], stats: &Stats) -> Result<Vec<usize>> {
+        let unraised = NormalizationConfig { scale_floor: 0.0, ..self.clone() }.build(feature, dimensions, stats)?;
+        Ok((0..dimensions.len()).filter(|&at| unraised.scale[at] < self.scale_floor).collect())
+    }
+
     /// The normaliser of `feature`, whose dimensions are called `dimensions`.
     ///
     /// # Errors
@@ -145,19 +154,6 @@ impl Normalizer {
     }
 }
 
-/// Dimensions of a feature whose standard deviation or half quantile range is below the floor.
-pub fn narrow_dimensions(stats: &FeatureStats, scale_floor: f64) -> Vec<usize> {
-    (0..stats.std.len())
-        .filter(|&at| {
-            let half_range = match (stats.q01.get(at), stats.q99.get(at)) {
-                (Some(low), Some(high)) => (high - low) / 2.0,
-                _ => f64::INFINITY,
-            };
-            stats.std[at] < scale_floor || half_range < scale_floor
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -186,7 +182,11 @@ mod tests {
             normalizer.normalize(&mut values);
             assert!(values[0].abs() <= 50.0, "{kind:?}: {values:?}");
         }
-        assert_eq!(narrow_dimensions(&stats["action"], 1e-2), [0]);
+        let config = NormalizationConfig { scale_floor: 1e-2, ..Default::default() };
+        let names = ["still".to_owned(), "moves".to_owned()];
+        assert_eq!(config.raised_dimensions("action", &names, &stats).unwrap(), [0]);
+        let identity = NormalizationConfig { default: Normalization::Identity, ..config };
+        assert_eq!(identity.raised_dimensions("action", &names, &stats).unwrap(), [0; 0]);
     }
 
     #[test]

@@ -10,6 +10,8 @@ use crate::error::{Error, Result};
 use crate::feature::Features;
 use crate::frame::Frame;
 use crate::rows::Rows;
+use crate::source::Source;
+use crate::video::DecoderPool;
 
 /// Statistics of every feature that has some.
 pub type Stats = IndexMap<String, FeatureStats>;
@@ -56,8 +58,8 @@ impl FeatureStats {
         ]
     }
 
-    /// Statistics of weighted values, one list a dimension. Sorts the lists.
-    fn of(count: usize, dimensions: &mut [Vec<(f64, usize)>]) -> Self {
+    /// Statistics of weighted values, one list a dimension; the lists are made, sorted and dropped one by one.
+    fn of(count: usize, dimensions: impl IntoIterator<Item = Vec<(f64, usize)>>) -> Self {
         let mut stats = FeatureStats {
             count,
             min: vec![],
@@ -70,7 +72,7 @@ impl FeatureStats {
             q90: vec![],
             q99: vec![],
         };
-        for values in dimensions {
+        for mut values in dimensions {
             values.sort_by(|a, b| a.0.total_cmp(&b.0));
             let total: usize = values.iter().map(|(_, weight)| weight).sum();
             let mean = values.iter().map(|(value, weight)| value * *weight as f64).sum::<f64>() / total as f64;
@@ -79,11 +81,11 @@ impl FeatureStats {
             stats.std.push((squares.sum::<f64>() / total as f64).sqrt());
             stats.min.push(values.first().map_or(f64::NAN, |(value, _)| *value));
             stats.max.push(values.last().map_or(f64::NAN, |(value, _)| *value));
-            stats.q01.push(quantile(values, total, 0.01));
-            stats.q10.push(quantile(values, total, 0.10));
-            stats.q50.push(quantile(values, total, 0.50));
-            stats.q90.push(quantile(values, total, 0.90));
-            stats.q99.push(quantile(values, total, 0.99));
+            stats.q01.push(quantile(&values, total, 0.01));
+            stats.q10.push(quantile(&values, total, 0.10));
+            stats.q50.push(quantile(&values, total, 0.50));
+            stats.q90.push(quantile(&values, total, 0.90));
+            stats.q99.push(quantile(&values, total, 0.99));
         }
         stats
     }
@@ -192,13 +194,16 @@ fn flatten(value: &Value, into: &mut Vec<f64>) -> bool {
     }
 }
 
-/// Gathers rows and pictures. Numbers are kept until [`Collector::finish`], eight bytes each, because true quantiles
-/// need them all; of pictures only a histogram is kept.
+/// Gathers rows and pictures. Numbers are kept, eight bytes each, because true quantiles need them all; of pictures only
+/// a histogram is kept.
 #[derive(Clone, Default)]
 pub struct Collector {
     numbers: IndexMap<String, Gathered>,
-    pictures: IndexMap<String, Histogram>,
+    pictures: Histograms,
 }
+
+/// How often each level of each channel occurs, for every camera.
+pub(crate) type Histograms = IndexMap<String, Histogram>;
 
 #[derive(Clone)]
 struct Gathered {
@@ -207,10 +212,12 @@ struct Gathered {
     dimensions: Vec<Vec<f64>>,
 }
 
-#[derive(Clone)]
-struct Histogram {
+/// How often each level of each channel occurs in the pictures of a camera.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Histogram {
     pictures: usize,
-    channels: [[usize; 256]; 3],
+    /// Red, green, blue; 256 levels each.
+    channels: [Vec<usize>; 3],
 }
 
 impl Collector {
@@ -235,7 +242,7 @@ impl Collector {
         let histogram = self
             .pictures
             .entry(camera.to_owned())
-            .or_insert_with(|| Histogram { pictures: 0, channels: [[0; 256]; 3] });
+            .or_insert_with(|| Histogram { pictures: 0, channels: std::array::from_fn(|_| vec![0; 256]) });
         histogram.pictures += 1;
         let longest = frame.width().max(frame.height());
         let stride = if longest < 300 { 1 } else { longest / 150 };
@@ -244,6 +251,38 @@ impl Collector {
                 histogram.channels.iter_mut().zip(pixel).for_each(|(counts, &level)| counts[usize::from(level)] += 1);
             }
         }
+    }
+
+    /// Adds all rows of an episode and, of the `cameras`, all frames.
+    ///
+    /// # Errors
+    /// Those of reading them.
+    pub fn add_episode(
+        &mut self,
+        source: &dyn Source,
+        at: usize,
+        cameras: &[&str],
+        decoders: &mut DecoderPool,
+    ) -> Result<()> {
+        self.add_rows(&source.rows(at)?);
+        let times = source.episodes()[at].frame_times();
+        for camera in cameras {
+            source.frames(at, camera, &times, decoders, &mut |_, frame| {
+                self.add_picture(camera, frame);
+                Ok(())
+            })?;
+        }
+        Ok(())
+    }
+
+    /// What was gathered of pictures, to be kept until it is added again.
+    pub(crate) fn histograms(&self) -> &Histograms {
+        &self.pictures
+    }
+
+    /// A collector that has gathered pictures only.
+    pub(crate) fn from_histograms(pictures: Histograms) -> Self {
+        Collector { numbers: IndexMap::new(), pictures }
     }
 
     /// Adds everything that `other` gathered.
@@ -273,20 +312,15 @@ impl Collector {
     /// The statistics of everything gathered so far.
     pub fn finish(&self) -> Stats {
         let numbers = self.numbers.iter().map(|(name, gathered)| {
-            let mut dimensions: Vec<Vec<(f64, usize)>> =
-                gathered.dimensions.iter().map(|values| values.iter().map(|&value| (value, 1)).collect()).collect();
-            (name.clone(), FeatureStats::of(gathered.rows, &mut dimensions))
+            let dimensions = gathered.dimensions.iter().map(|values| values.iter().map(|&value| (value, 1)).collect());
+            (name.clone(), FeatureStats::of(gathered.rows, dimensions))
         });
         let pictures = self.pictures.iter().map(|(name, histogram)| {
-            let mut channels: Vec<Vec<(f64, usize)>> = histogram
-                .channels
-                .iter()
-                .map(|counts| {
-                    let levels = counts.iter().enumerate().filter(|(_, count)| **count > 0);
-                    levels.map(|(level, &count)| (level as f64 / 255.0, count)).collect()
-                })
-                .collect();
-            (name.clone(), FeatureStats::of(histogram.pictures, &mut channels))
+            let channels = histogram.channels.iter().map(|counts| {
+                let levels = counts.iter().enumerate().filter(|(_, count)| **count > 0);
+                levels.map(|(level, &count)| (level as f64 / 255.0, count)).collect()
+            });
+            (name.clone(), FeatureStats::of(histogram.pictures, channels))
         });
         numbers.chain(pictures).collect()
     }
@@ -339,7 +373,7 @@ mod tests {
 
     #[test]
     fn json_has_the_shape_of_the_feature() {
-        let stats = FeatureStats::of(1, &mut [vec![(0.5, 1)], vec![(0.25, 1)], vec![(1.0, 1)]]);
+        let stats = FeatureStats::of(1, [vec![(0.5, 1)], vec![(0.25, 1)], vec![(1.0, 1)]]);
         assert_eq!(stats.to_json(&[3, 1, 1])["mean"], json!([[[0.5]], [[0.25]], [[1.0]]]));
         assert_eq!(stats.to_json(&[3])["max"], json!([0.5, 0.25, 1.0]));
     }

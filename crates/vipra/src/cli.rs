@@ -73,8 +73,8 @@ pub enum DataCommand {
         #[command(flatten)]
         source: SourceArgs,
         /// Threads.
-        #[arg(long, default_value_t = default_workers(), value_name = "N")]
-        workers: usize,
+        #[arg(long, default_value_t = default_workers(), value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+        workers: u16,
         /// Print JSON.
         #[arg(long)]
         json: bool,
@@ -109,9 +109,30 @@ pub enum DataCommand {
 pub struct SourceArgs {
     /// A LeRobot dataset (v2.1 or v3.0), a folder of videos, or a folder of frame folders.
     pub path: PathBuf,
-    /// Frames a second, for frame folders (which carry no rate).
+    /// Frames a second, for frame folders (which carry no rate); counts videos at this rate instead of their own.
     #[arg(long, value_name = "RATE", value_parser = rate)]
     pub fps: Option<f64>,
+    /// Whether a broken video stops the command or is left out and listed.
+    #[arg(long, value_enum, default_value = "stop", value_name = "WHAT")]
+    pub on_error: OnErrorArg,
+}
+
+/// What happens when something is broken.
+#[derive(Clone, Copy, ValueEnum)]
+pub enum OnErrorArg {
+    /// The command stops.
+    Stop,
+    /// It is left out and listed.
+    Skip,
+}
+
+impl From<OnErrorArg> for vipra_data::OnError {
+    fn from(argument: OnErrorArg) -> Self {
+        match argument {
+            OnErrorArg::Stop => vipra_data::OnError::Stop,
+            OnErrorArg::Skip => vipra_data::OnError::Skip,
+        }
+    }
 }
 
 /// How to convert.
@@ -119,7 +140,7 @@ pub struct SourceArgs {
 pub struct ConvertArgs {
     /// A dataset, a folder of videos, or a folder of frame folders.
     pub source: PathBuf,
-    /// The folder to write; it must not exist or be empty, or hold an interrupted conversion of the same source.
+    /// The folder to write: new, empty, or an interrupted conversion of the same source, which goes on.
     pub target: PathBuf,
     /// The format to write.
     #[arg(long, value_enum, default_value = "lerobot-v3")]
@@ -127,6 +148,12 @@ pub struct ConvertArgs {
     /// Frames a second of the result. Only pictures can be resampled.
     #[arg(long, value_name = "RATE", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub fps: Option<u32>,
+    /// Frames a second of frame folders, if it differs from --fps.
+    #[arg(long, value_name = "RATE", value_parser = rate)]
+    pub source_fps: Option<f64>,
+    /// Whether a broken video stops the conversion or is left out and listed.
+    #[arg(long, value_enum, default_value = "stop", value_name = "WHAT")]
+    pub on_error: OnErrorArg,
     /// Only the episodes of this split.
     #[arg(long)]
     pub split: Option<String>,
@@ -136,15 +163,16 @@ pub struct ConvertArgs {
     /// Store pictures (PNG) instead of videos.
     #[arg(long)]
     pub images: bool,
-    /// The codec of videos: av1, h264, hevc, vp9.
-    #[arg(long, value_name = "CODEC", default_value = "av1", value_parser = codec)]
-    pub codec: vipra_data::video::VideoCodec,
-    /// Frames from one key frame to the next.
-    #[arg(long, value_name = "FRAMES", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..))]
-    pub gop: u32,
-    /// Constant rate factor: 0 is best.
-    #[arg(long, value_name = "CRF", default_value_t = 30, value_parser = clap::value_parser!(u32).range(..=63))]
-    pub crf: u32,
+    /// The codec of videos: av1, h264, hevc, vp9. Without any of these three, videos of LeRobot v2.1 are taken over as
+    /// they are, and all others become av1.
+    #[arg(long, value_name = "CODEC", value_parser = codec, conflicts_with = "images")]
+    pub codec: Option<vipra_data::video::VideoCodec>,
+    /// Frames from one key frame to the next [default: 2].
+    #[arg(long, value_name = "FRAMES", value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "images")]
+    pub gop: Option<u32>,
+    /// Constant rate factor: 0 is best [default: 30].
+    #[arg(long, value_name = "CRF", value_parser = clap::value_parser!(u32).range(..=63), conflicts_with = "images")]
+    pub crf: Option<u32>,
 }
 
 /// Formats that can be written.
@@ -184,8 +212,8 @@ pub struct ClipsArgs {
     pub run: Option<PathBuf>,
 }
 
-fn default_workers() -> usize {
-    std::thread::available_parallelism().map_or(1, |threads| threads.get())
+fn default_workers() -> u16 {
+    std::thread::available_parallelism().map_or(1, |threads| threads.get().min(256) as u16)
 }
 
 fn rate(text: &str) -> Result<f64, String> {

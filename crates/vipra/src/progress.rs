@@ -1,7 +1,7 @@
 //! Progress bars on standard error, and a log that does not tear them.
 
 use std::io::{self, Write};
-use std::sync::LazyLock;
+use std::sync::{LazyLock, Once};
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -13,6 +13,7 @@ static BARS: LazyLock<MultiProgress> = LazyLock::new(|| MultiProgress::with_draw
 pub struct Progress {
     bar: ProgressBar,
     began: Instant,
+    shown: Once,
 }
 
 impl Progress {
@@ -23,15 +24,15 @@ impl Progress {
         if let Ok(style) = ProgressStyle::with_template(&template) {
             bar.set_style(style.progress_chars("=> "));
         }
-        Progress { bar, began: Instant::now() }
+        Progress { bar, began: Instant::now(), shown: Once::new() }
     }
 
     /// Shows that `done` of `all` are done.
     pub fn set(&self, done: usize, all: usize) {
         self.bar.set_length(all as u64);
         self.bar.set_position(done as u64);
-        if self.bar.is_hidden() && self.began.elapsed() > Duration::from_secs(1) {
-            BARS.add(self.bar.clone());
+        if self.began.elapsed() > Duration::from_secs(1) {
+            self.shown.call_once(|| drop(BARS.add(self.bar.clone())));
         }
     }
 }

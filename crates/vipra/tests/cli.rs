@@ -16,7 +16,7 @@ fn vipra(arguments: &[&str]) -> Output {
 
 fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_vipra"));
-    command.args(arguments);
+    command.args(arguments).env_remove("VIPRA_LOG");
     command
 }
 
@@ -116,7 +116,7 @@ fn statistics_flag_a_dimension_that_hardly_varies() {
     let shown = succeeds(&["data", "stats", text(&root), "--pictures", "--out", text(&out)]);
     contains(
         &shown,
-        &["action: 9 rows", "hardly varies: scale raised to 0.0001", "observation.images.front: 9 pictures"],
+        &["action: 9 rows", "hardly varies: its scale is raised to 0.0001", "observation.images.front: 9 pictures"],
     );
     let flagged: Vec<&str> = shown.lines().filter(|line| line.contains("hardly")).collect();
     assert!(flagged.iter().any(|line| line.contains("still")) && !flagged.iter().any(|line| line.contains("dx")));
@@ -153,7 +153,11 @@ fn mistakes_on_the_command_line_are_answered() {
     contains(&fails(&["data", "clips", text(&root), "--split", "test"]), &["no split named `test`", "train"]);
     contains(&fails(&["data", "clips", text(&root), "--set", "data.clip.frmes=3"]), &["data.clip.frmes", "`frames`"]);
     contains(&fails(&["data", "clips", text(&root), "--config", "tinny"]), &["tinny", "tiny, small, vipra-7b"]);
-    contains(&fails(&["data", "convert", text(&root), text(&root)]), &["not empty"]);
+    contains(&fails(&["data", "convert", text(&root), text(&root)]), &["inside of the source"]);
+    contains(&fails(&["data", "convert", text(&root), "x", "--images", "--codec", "h264"]), &["cannot be used with"]);
+    let missing = fails(&["data", "inspect", text(&folder.path().join("nothing"))]);
+    assert_eq!(missing.matches("nothing").count(), 1, "said once: {missing}");
+    contains(&missing, &["No such file or directory"]);
     contains(&fails(&["data", "convert", text(&root), "x", "--codec", "mpeg2"]), &["av1, h264, hevc, vp9"]);
     contains(&fails(&["data", "inspect", "x", "--fps", "0"]), &["0.001"]);
     contains(&fails(&["dat"]), &["data"]);
@@ -180,9 +184,11 @@ fn info_and_completions_print() {
 
 #[test]
 fn a_closed_pipe_is_no_error() {
-    let mut child = command(&["config", "show"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    drop(child.stdout.take());
-    let output = child.wait_with_output().unwrap();
+    // Nobody reads from the start, so that the very first write fails.
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = command(&["config", "show"]).stdout(writer).stderr(Stdio::piped()).spawn().unwrap().wait_with_output();
+    let output = output.unwrap();
     assert_eq!((code(&output), stderr(&output).as_str()), (0, ""));
 }
 
@@ -211,7 +217,8 @@ fn a_killed_conversion_is_readable_and_goes_on() {
     let finished = shown["episodes"].as_u64().unwrap();
     assert!((5..EPISODES as u64).contains(&finished), "{finished}");
     let report = vipra(&["data", "check", text(&killed)]);
-    assert!(stdout(&report).contains("nothing wrong") || stdout(&report).contains("total_"), "{}", stdout(&report));
+    assert_eq!(code(&report), 1);
+    contains(&stdout(&report), &["1 thing wrong", "a recording that was not finished"]);
 
     let run = |target: &Path| {
         let arguments = arguments(target);
@@ -219,8 +226,13 @@ fn a_killed_conversion_is_readable_and_goes_on() {
     };
     contains(&run(&killed), &["40 episodes"]);
     run(&straight);
-    for file in ["meta/info.json", "meta/tasks.parquet", "data/chunk-000/file-000.parquet"] {
-        assert_eq!(std::fs::read(killed.join(file)).unwrap(), std::fs::read(straight.join(file)).unwrap(), "{file}");
+    for file in ["meta/info.json", "meta/stats.json", "meta/tasks.parquet", "meta/vipra.json"] {
+        assert!(std::fs::read(killed.join(file)).unwrap() == std::fs::read(straight.join(file)).unwrap(), "{file}");
     }
+    for folder in ["meta/episodes", "data"] {
+        let file = format!("{folder}/chunk-000/file-000.parquet");
+        assert!(std::fs::read(killed.join(&file)).unwrap() == std::fs::read(straight.join(&file)).unwrap(), "{file}");
+    }
+    contains(&run(&killed), &["already converted: 40 episodes"]);
     succeeds(&["data", "check", text(&killed)]);
 }

@@ -13,6 +13,8 @@ pub struct ClipDataset {
     config: DataConfig,
     sources: Vec<OpenSource>,
     sampler: ClipSampler,
+    /// Episodes in which no clip can begin.
+    too_short: Vec<Skipped>,
 }
 
 struct OpenSource {
@@ -39,7 +41,7 @@ impl ClipDataset {
             return Err(Error::Invalid(format!("data.{key}: {reason}")));
         }
         let mut sources = Vec::new();
-        let mut chosen = Vec::new();
+        let (mut chosen, mut too_short) = (Vec::new(), Vec::new());
         for wanted in &config.sources {
             let options = OpenOptions {
                 fps: wanted.fps,
@@ -49,7 +51,16 @@ impl ClipDataset {
             };
             let source = open(&wanted.path, &options)?;
             let camera = source.description().camera(wanted.camera.as_deref())?.to_owned();
-            chosen.push((wanted.weight, source.description().split(wanted.split.as_deref(), source.episodes())?));
+            let positions = source.description().split(wanted.split.as_deref(), source.episodes())?;
+            let short = positions.iter().map(|&at| &source.episodes()[at]).filter(|e| !config.clip.fits(e));
+            too_short.extend(short.map(|episode| Skipped {
+                what: format!("episode {} of {}", episode.name, source.description().root.display()),
+                reason: format!("{} frames are too few for a clip", episode.length),
+            }));
+            if source.description().unfinished {
+                tracing::warn!("the recording was not finished: {}", source.description().root.display());
+            }
+            chosen.push((wanted.weight, positions));
             sources.push(OpenSource { source, camera });
         }
         let weighted: Vec<_> = chosen
@@ -61,7 +72,7 @@ impl ClipDataset {
             })
             .collect();
         let sampler = ClipSampler::new(config.seed, &weighted, &config.clip)?;
-        Ok(ClipDataset { config, sources, sampler })
+        Ok(ClipDataset { config, sources, sampler, too_short })
     }
 
     /// The configuration it was opened with.
@@ -81,7 +92,8 @@ impl ClipDataset {
 
     /// What was left out when the sources were opened.
     pub fn skipped(&self) -> Vec<Skipped> {
-        self.sources.iter().flat_map(|open| open.source.description().skipped.clone()).collect()
+        let broken = self.sources.iter().flat_map(|open| open.source.description().skipped.clone());
+        broken.chain(self.too_short.iter().cloned()).collect()
     }
 
     /// Whether broken clips are skipped.
@@ -128,7 +140,11 @@ impl ClipDataset {
         })?;
         let episode =
             crate::source::episode_at(open.source.episodes(), address.episode, &open.source.description().root)?;
-        let times = clip_times(address.start, episode.fps, episode.last_frame_secs(), &self.config.clip);
+        let mut times = clip_times(address.start, episode.fps, episode.last_frame_secs(), &self.config.clip);
+        let real = times.len();
+        if real < self.config.clip.frames {
+            times.push(episode.last_frame_secs());
+        }
 
         let (width, height) = (self.config.image.width, self.config.image.height);
         let size = width * height * 3;
@@ -136,16 +152,16 @@ impl ClipDataset {
         (clip.width, clip.height) = (width, height);
         clip.frames.resize(size * self.config.clip.frames, 0);
         clip.mask.clear();
-        clip.mask.extend((0..self.config.clip.frames).map(|at| at < times.len()));
+        clip.mask.extend((0..self.config.clip.frames).map(|at| at < real));
 
         let ClipReader { decoders, resizer } = reader;
         open.source.frames(address.episode, &open.camera, &times, decoders, &mut |nth, frame| {
             resizer.resize(frame, augmentation.region, &mut clip.frames[nth * size..(nth + 1) * size])
         })?;
-        let real = times.len() * size;
-        augmentation.recolor(&mut clip.frames[..real]);
+        let filled = times.len() * size;
+        augmentation.recolor(&mut clip.frames[..filled]);
         for at in times.len()..self.config.clip.frames {
-            clip.frames.copy_within(real - size..real, at * size);
+            clip.frames.copy_within(filled - size..filled, at * size);
         }
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! Clips, decoded ahead of time by several threads, in the order of the sampler.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -32,10 +33,16 @@ pub struct ClipLoader {
     first: u64,
     waited: Duration,
     skipped: Vec<Skipped>,
+    skipped_clips: u64,
+    /// Source and episode of what was skipped.
+    broken: HashSet<Option<(usize, usize)>>,
 }
 
+/// A clip, or where it should have come from and what was wrong there.
+type Outcome = Result<Clip, (Option<ClipAddress>, Error)>;
+
 struct Worker {
-    clips: Receiver<Result<Clip>>,
+    clips: Receiver<Outcome>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -56,7 +63,9 @@ impl ClipLoader {
         if from.index > per_epoch {
             return Err(Error::Invalid(format!("clip {} of an epoch of {per_epoch}", from.index)));
         }
-        let first = from.epoch * per_epoch + from.index;
+        let past_all = || Error::Invalid(format!("epoch {} is beyond every count", from.epoch));
+        let first = from.epoch.checked_mul(per_epoch).and_then(|clips| clips.checked_add(from.index));
+        let first = first.filter(|first| *first < 1 << 60).ok_or_else(past_all)?;
         let config = dataset.config().loader;
         let shared = Arc::new(Shared::default());
         let workers = (0..config.workers)
@@ -70,14 +79,16 @@ impl ClipLoader {
                 Ok(Worker { clips, thread: Some(thread) })
             })
             .collect::<Result<Vec<_>>>()?;
-        Ok(ClipLoader { dataset, workers, shared, next: first, first, waited: Duration::ZERO, skipped: Vec::new() })
+        let (skipped, broken) = Default::default();
+        let waited = Duration::ZERO;
+        Ok(ClipLoader { dataset, workers, shared, next: first, first, waited, skipped, skipped_clips: 0, broken })
     }
 
     /// The next clip.
     ///
     /// # Errors
-    /// What is wrong with the next clip; or, if broken clips are skipped, [`Error::Invalid`] with the list of them once
-    /// there are more than the configuration allows.
+    /// What is wrong with the next clip; or, if broken clips are skipped, [`Error::Invalid`] with the list of broken
+    /// episodes once there are more than the configuration allows.
     pub fn next_clip(&mut self) -> Result<Clip> {
         loop {
             let worker = ((self.next - self.first) % self.workers.len() as u64) as usize;
@@ -87,8 +98,8 @@ impl ClipLoader {
             self.next += 1;
             match clip {
                 Ok(Ok(clip)) => return Ok(clip),
-                Ok(Err(error)) if self.dataset.skips() => self.skip(&error)?,
-                Ok(Err(error)) => return Err(error),
+                Ok(Err((address, error))) if self.dataset.skips() => self.skip(address, &error)?,
+                Ok(Err((_, error))) => return Err(error),
                 Err(_) => return Err(Error::Invalid("a thread that decodes clips has died".into())),
             }
         }
@@ -110,15 +121,33 @@ impl ClipLoader {
         self.waited
     }
 
-    /// Clips that were left out.
+    /// Episodes of which clips were left out.
     pub fn skipped(&self) -> &[Skipped] {
         &self.skipped
     }
 
-    fn skip(&mut self, error: &Error) -> Result<()> {
-        let per_epoch = self.dataset.sampler().clips_per_epoch();
-        let number = self.next - 1;
-        let what = format!("clip {} of epoch {}", number % per_epoch, number / per_epoch);
+    /// The number of clips that were left out.
+    pub fn skipped_clips(&self) -> u64 {
+        self.skipped_clips
+    }
+
+    /// Notes a broken episode, once; a clip of it comes again in every epoch.
+    fn skip(&mut self, address: Option<ClipAddress>, error: &Error) -> Result<()> {
+        self.skipped_clips += 1;
+        if !self.broken.insert(address.map(|address| (address.source, address.episode))) {
+            return Ok(());
+        }
+        let what = match address {
+            Some(address) => {
+                let source = self.dataset.source(address.source);
+                format!(
+                    "episode {} of {}",
+                    source.episodes()[address.episode].name,
+                    source.description().root.display()
+                )
+            }
+            None => "a clip".to_owned(),
+        };
         self.skipped.push(Skipped { what, reason: error.to_string() });
         let limit = self.dataset.config().skip_limit;
         if self.skipped.len() <= limit {
@@ -126,11 +155,8 @@ impl ClipLoader {
         }
         let mut reasons: Vec<&str> = self.skipped.iter().map(|skipped| skipped.reason.as_str()).collect();
         reasons.sort_unstable();
-        reasons.dedup();
-        Err(Error::Invalid(format!(
-            "more than {limit} clips were skipped (data.skip_limit):\n  {}",
-            reasons.join("\n  ")
-        )))
+        let reasons = reasons.join("\n  ");
+        Err(Error::Invalid(format!("more than {limit} episodes were skipped (data.skip_limit):\n  {reasons}")))
     }
 }
 
@@ -147,7 +173,7 @@ impl Drop for ClipLoader {
     }
 }
 
-fn work(dataset: &ClipDataset, shared: &Shared, sender: &SyncSender<Result<Clip>>, first: u64) {
+fn work(dataset: &ClipDataset, shared: &Shared, sender: &SyncSender<Outcome>, first: u64) {
     let workers = dataset.config().loader.workers;
     let per_epoch = dataset.sampler().clips_per_epoch();
     let mut reader = dataset.reader(workers);
@@ -162,10 +188,10 @@ fn work(dataset: &ClipDataset, shared: &Shared, sender: &SyncSender<Result<Clip>
             other => &mut other.insert((epoch, dataset.sampler().order(epoch))).1,
         };
         let mut clip = shared.used.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
-        let outcome = order
-            .clip(index)
-            .and_then(|address: ClipAddress| dataset.read(address, (epoch, index), &mut reader, &mut clip))
-            .map(|()| clip);
+        let outcome = order.clip(index).map_err(|error| (None, error)).and_then(|address| {
+            let read = dataset.read(address, (epoch, index), &mut reader, &mut clip);
+            read.map(|()| clip).map_err(|error| (Some(address), error))
+        });
         if sender.send(outcome).is_err() {
             return;
         }

@@ -46,7 +46,7 @@ pub struct LoaderConfig {
     #[schemars(range(min = 1))]
     pub open_decoders: usize,
     /// Clips that are ready before they are asked for, for each worker.
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = 1, max = 1024))]
     pub prefetch: usize,
 }
 

@@ -44,7 +44,7 @@ impl SourceStarts {
         let cumulative = episodes
             .iter()
             .map(|(at, episode)| {
-                total += starts(episode, clip);
+                total += clip.starts(episode);
                 (*at, total)
             })
             .collect();
@@ -63,10 +63,17 @@ impl SourceStarts {
     }
 }
 
-/// The number of frames of an episode at which a clip may begin.
-fn starts(episode: &Episode, clip: &ClipConfig) -> usize {
-    let needed = ((clip.min_real_frames - 1) as f64 * clip.interval_secs * episode.fps).round() as usize;
-    episode.length.saturating_sub(needed)
+impl ClipConfig {
+    /// The number of frames of an episode at which a clip may begin.
+    fn starts(&self, episode: &Episode) -> usize {
+        let needed = ((self.min_real_frames - 1) as f64 * self.interval_secs * episode.fps).round() as usize;
+        episode.length.saturating_sub(needed)
+    }
+
+    /// Whether a clip may begin anywhere in the episode.
+    pub fn fits(&self, episode: &Episode) -> bool {
+        self.starts(episode) > 0
+    }
 }
 
 impl ClipSampler {
@@ -88,7 +95,8 @@ impl ClipSampler {
         let total: usize = starts.iter().zip(&usable).filter(|(_, weight)| **weight > 0.0).map(|(s, _)| s.len()).sum();
         if total == 0 {
             let needed = (clip.min_real_frames - 1) as f64 * clip.interval_secs;
-            let reason = format!("no episode lasts {needed:.3} s, which {} frames need", clip.min_real_frames);
+            let frames = clip.min_real_frames;
+            let reason = format!("no episode lasts {needed:.3} s, which {frames} frames need (data.clip)");
             return Err(Error::Invalid(reason));
         }
         if u32::try_from(total).is_err() {

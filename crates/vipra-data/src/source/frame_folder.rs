@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use walkdir::WalkDir;
+use indexmap::IndexMap;
 
 use super::{
-    Description, Episode, Layout, ONLY_CAMERA, OpenOptions, Source, TakeFrame, episode_at, instruction_in,
-    sorted_entries, tasks_of,
+    Description, Episode, Layout, ONLY_CAMERA, OpenOptions, Source, TakeFrame, episode_at, has_extension,
+    instruction_in, tasks_of, visible_files,
 };
 use crate::error::{Error, InEpisode, Result};
 use crate::feature::{DType, Feature, Features};
@@ -15,23 +15,15 @@ use crate::picture;
 use crate::rows::Rows;
 use crate::video::DecoderPool;
 
-const EXTENSIONS: [&str; 5] = ["png", "jpg", "jpeg", "webp", "bmp"];
-
-fn is_picture(path: &Path) -> bool {
-    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-    EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known))
-}
+/// What is taken for a picture.
+pub(super) const EXTENSIONS: [&str; 5] = ["png", "jpg", "jpeg", "webp", "bmp"];
 
 /// Whether there are pictures in `path`, at any depth.
 pub(super) fn matches(path: &Path) -> Result<bool> {
-    Ok(WalkDir::new(path)
-        .follow_links(true)
-        .into_iter()
-        .filter_map(Result::ok)
-        .any(|entry| entry.file_type().is_file() && is_picture(entry.path())))
+    Ok(path.is_dir() && visible_files(path)?.iter().any(|file| has_extension(file, &EXTENSIONS)))
 }
 
-/// The frame folders below a folder, sorted by path; within each, the pictures in lexicographic order.
+/// The frame folders below a folder, sorted by path; within each, the pictures in natural order.
 pub(super) struct FrameFolder {
     description: Description,
     episodes: Vec<Episode>,
@@ -48,24 +40,17 @@ impl FrameFolder {
             let hint = "frame folders carry no frame rate: say it with --fps (or `fps` of the source)";
             Error::Invalid(format!("{hint}: {}", root.display()))
         })?;
+        let mut folders: IndexMap<PathBuf, Vec<PathBuf>> = IndexMap::new();
+        for file in visible_files(root)?.into_iter().filter(|file| has_extension(file, &EXTENSIONS)) {
+            let folder = file.parent().unwrap_or(root).to_path_buf();
+            folders.entry(folder).or_default().push(file);
+        }
         let (mut episodes, mut files) = (Vec::new(), Vec::new());
-        for entry in WalkDir::new(root).follow_links(true).sort_by_file_name() {
-            let entry = entry.map_err(|error| {
-                let path = error.path().unwrap_or(root).to_path_buf();
-                Error::io(path, error.into())
-            })?;
-            if !entry.file_type().is_dir() {
-                continue;
-            }
-            let pictures: Vec<PathBuf> =
-                sorted_entries(entry.path())?.into_iter().filter(|path| is_picture(path)).collect();
-            if pictures.is_empty() {
-                continue;
-            }
-            episodes.push(describe(root, entry.path(), episodes.len(), pictures.len(), fps)?);
+        for (folder, pictures) in folders {
+            episodes.push(describe(root, &folder, episodes.len(), pictures.len(), fps)?);
             files.push(pictures);
         }
-        let (width, height) = match files.first().and_then(|pictures: &Vec<PathBuf>| pictures.first()) {
+        let (width, height) = match files.iter().flatten().next() {
             Some(first) => picture::size_of_file(first)?,
             None => (0, 0),
         };
@@ -77,6 +62,7 @@ impl FrameFolder {
             tasks: tasks_of(&episodes),
             splits: Default::default(),
             skipped: Vec::new(),
+            unfinished: false,
         };
         Ok(FrameFolder { description, episodes, files })
     }

@@ -7,6 +7,7 @@ pub mod lerobot;
 mod video_folder;
 
 use std::collections::BTreeMap;
+use std::io::{Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -53,7 +54,14 @@ impl Layout {
     /// [`Error::UnknownLayout`], [`Error::UnsupportedVersion`], or that the folder cannot be read.
     pub fn detect(path: &Path) -> Result<Self> {
         if path.join("meta").is_dir() {
-            return lerobot::detect(path);
+            return Ok(match lerobot::Version::detect(path)? {
+                lerobot::Version::V21 => Layout::LerobotV21,
+                lerobot::Version::V30 => Layout::LerobotV30,
+            });
+        }
+        if let Some(inside) = dataset_inside(path)? {
+            let reason = format!("not a dataset itself, but there is one inside of it ({})", inside.display());
+            return Err(Error::UnknownLayout { reason, path: path.to_path_buf() });
         }
         if path.join("meta_data").is_dir() {
             return Err(Error::UnsupportedVersion { version: "v1".into(), path: path.join("meta_data") });
@@ -64,9 +72,19 @@ impl Layout {
         if frame_folder::matches(path)? {
             return Ok(Layout::FrameFolder);
         }
-        let reason = "neither a LeRobot dataset (meta/info.json) nor videos nor folders of pictures".to_owned();
+        let reason = format!(
+            "neither a LeRobot dataset (meta/info.json) nor videos ({}) nor folders of pictures ({})",
+            video_folder::EXTENSIONS.join(", "),
+            frame_folder::EXTENSIONS.join(", "),
+        );
         Err(Error::UnknownLayout { reason, path: path.to_path_buf() })
     }
+}
+
+/// A LeRobot dataset below a folder: its videos must not be taken for episodes.
+fn dataset_inside(path: &Path) -> Result<Option<PathBuf>> {
+    let found = visible_files(path)?.into_iter().find(|file| file.ends_with("meta/info.json"));
+    Ok(found.and_then(|file| file.ancestors().nth(2).map(Path::to_path_buf)))
 }
 
 /// How to open a dataset.
@@ -105,6 +123,8 @@ pub struct Description {
     pub splits: BTreeMap<String, Range<usize>>,
     /// Episodes that were left out when opening, and why.
     pub skipped: Vec<Skipped>,
+    /// Whether it is being recorded, or its recording was interrupted.
+    pub unfinished: bool,
 }
 
 /// Something that was left out, and why.
@@ -135,6 +155,11 @@ impl Episode {
     /// Time of the last frame after the first, in seconds.
     pub fn last_frame_secs(&self) -> f64 {
         self.length.saturating_sub(1) as f64 / self.fps
+    }
+
+    /// The times of all frames after the first, in seconds.
+    pub fn frame_times(&self) -> Vec<f64> {
+        (0..self.length).map(|frame| frame as f64 / self.fps).collect()
     }
 
     /// The instruction, if there is one.
@@ -179,21 +204,23 @@ pub trait Source: Send + Sync {
         Vec::new()
     }
 
-    /// The part of a video file that is exactly this camera's episode, if there is one, so that it can be copied
-    /// without decoding.
-    fn video_span(&self, _episode: usize, _camera: &str) -> Option<VideoSpan> {
+    /// Faults of an episode's rows that reading gets along with.
+    fn check_episode(&self, _episode: usize, _rows: &Rows) -> Vec<Error> {
+        Vec::new()
+    }
+
+    /// The video file that holds this camera's part of the episode, if there is one.
+    fn video(&self, _episode: usize, _camera: &str) -> Option<SourceVideo> {
         None
     }
 }
 
-/// Part of a video file.
+/// A video file with an episode in it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct VideoSpan {
+pub struct SourceVideo {
     /// The file.
     pub path: PathBuf,
-    /// Time of the first frame in the file, in seconds.
-    pub from_secs: f64,
-    /// Whether nothing else is in the file.
+    /// Whether the file is meant to hold nothing else, so that it can be taken over as it is.
     pub whole_file: bool,
 }
 
@@ -202,11 +229,10 @@ pub struct VideoSpan {
 /// # Errors
 /// Those of [`Layout::detect`], and whatever is wrong with the metadata.
 pub fn open(path: &Path, options: &OpenOptions<'_>) -> Result<Box<dyn Source>> {
-    if !path.exists() {
-        return Err(Error::io(path, std::io::ErrorKind::NotFound.into()));
-    }
+    std::fs::metadata(path).map_err(|error| Error::io(path, error))?;
     Ok(match Layout::detect(path)? {
-        layout @ (Layout::LerobotV21 | Layout::LerobotV30) => Box::new(lerobot::LeRobot::open(path, layout, options)?),
+        Layout::LerobotV21 => Box::new(lerobot::LeRobot::open(path, lerobot::Version::V21, options)?),
+        Layout::LerobotV30 => Box::new(lerobot::LeRobot::open(path, lerobot::Version::V30, options)?),
         Layout::VideoFolder => Box::new(video_folder::VideoFolder::open(path, options)?),
         Layout::FrameFolder => Box::new(frame_folder::FrameFolder::open(path, options)?),
     })
@@ -224,6 +250,10 @@ impl Description {
     /// [`Error::NoSuch`] if there is none of that name, or several and no name.
     pub fn camera(&self, name: Option<&str>) -> Result<&str> {
         let cameras = self.cameras();
+        if name.is_none() && cameras.len() > 1 {
+            let hint = format!("several cameras ({}): choose one", cameras.join(", "));
+            return Err(Error::Invalid(format!("{hint}: {}", self.root.display())));
+        }
         match name {
             Some(name) => cameras.iter().find(|&&camera| camera == name).copied(),
             None if cameras.len() == 1 => Some(cameras[0]),
@@ -231,7 +261,7 @@ impl Description {
         }
         .ok_or_else(|| Error::NoSuch {
             what: "camera",
-            name: name.unwrap_or("(not said)").to_owned(),
+            name: name.unwrap_or_default().to_owned(),
             known: cameras.iter().map(|&camera| camera.to_owned()).collect(),
             path: self.root.clone(),
         })
@@ -261,15 +291,47 @@ pub(crate) fn episode_at<'a>(episodes: &'a [Episode], at: usize, root: &Path) ->
     })
 }
 
-/// The entries of a folder in lexicographic order.
+/// The entries of a folder, sorted as people do: `frame_2` before `frame_10`.
 pub(crate) fn sorted_entries(folder: &Path) -> Result<Vec<PathBuf>> {
     let entries = std::fs::read_dir(folder).map_err(|error| Error::io(folder, error))?;
     let mut paths = entries
         .map(|entry| entry.map(|entry| entry.path()))
         .collect::<Result<Vec<_>, _>>()
         .map_err(|error| Error::io(folder, error))?;
-    paths.sort();
+    paths.sort_by(|a, b| natural_order(a, b));
     Ok(paths)
+}
+
+fn natural_order(a: &Path, b: &Path) -> std::cmp::Ordering {
+    natord::compare(&a.to_string_lossy(), &b.to_string_lossy()).then_with(|| a.cmp(b))
+}
+
+/// All files below a folder (or the file itself) that are not hidden, links followed, in natural order. Links that lead
+/// nowhere are files here; opening them says what is wrong.
+pub(crate) fn visible_files(root: &Path) -> Result<Vec<PathBuf>> {
+    let hidden = |entry: &walkdir::DirEntry| entry.depth() > 0 && entry.file_name().to_string_lossy().starts_with('.');
+    let mut files = Vec::new();
+    for entry in walkdir::WalkDir::new(root).follow_links(true).into_iter().filter_entry(|entry| !hidden(entry)) {
+        match entry {
+            Ok(entry) if entry.file_type().is_file() => files.push(entry.into_path()),
+            Ok(_) => {}
+            Err(error) => match error.path() {
+                Some(path) if path.is_symlink() => files.push(path.to_path_buf()),
+                path => {
+                    let path = path.unwrap_or(root).to_path_buf();
+                    return Err(Error::io(path, error.into()));
+                }
+            },
+        }
+    }
+    files.sort_by(|a, b| natural_order(a, b));
+    Ok(files)
+}
+
+/// Whether a file has one of these extensions, in any case.
+pub(crate) fn has_extension(path: &Path, extensions: &[&str]) -> bool {
+    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    extensions.iter().any(|known| extension.eq_ignore_ascii_case(known))
 }
 
 /// The instruction beside an episode's files: `{name}.txt` next to a video, `instruction.txt` or
@@ -293,27 +355,24 @@ pub(crate) fn tasks_of(episodes: &[Episode]) -> Vec<String> {
     all.into_iter().cloned().collect()
 }
 
-/// A text that changes when the dataset does: names and sizes of all files, and the content of the small ones.
+/// A text that changes when the dataset does: names and sizes of all files, and their first and last half MiB.
 ///
 /// # Errors
 /// [`Error::Io`].
 pub fn fingerprint(source: &dyn Source) -> Result<String> {
-    const SMALL: u64 = 1 << 20;
+    const PART: u64 = 1 << 19;
     let root = &source.description().root;
     let mut hasher = blake3::Hasher::new();
-    for entry in walkdir::WalkDir::new(root).follow_links(true).sort_by_file_name() {
-        let entry = entry.map_err(|error| Error::io(root, error.into()))?;
-        if !entry.file_type().is_file() {
-            continue;
-        }
-        let path = entry.path();
-        let size = entry.metadata().map_err(|error| Error::io(path, error.into()))?.len();
-        let name = path.strip_prefix(root).unwrap_or(path);
+    for path in visible_files(root)? {
+        let fault = |error| Error::io(&path, error);
+        let mut file = std::fs::File::open(&path).map_err(fault)?;
+        let size = file.metadata().map_err(fault)?.len();
+        let name = path.strip_prefix(root).unwrap_or(&path);
         hasher.update(name.to_string_lossy().as_bytes());
         hasher.update(&size.to_le_bytes());
-        if size <= SMALL {
-            hasher.update(&std::fs::read(path).map_err(|error| Error::io(path, error))?);
-        }
+        hasher.update_reader((&mut file).take(PART)).map_err(fault)?;
+        file.seek(SeekFrom::Start(size.saturating_sub(PART).max(PART.min(size)))).map_err(fault)?;
+        hasher.update_reader(&mut file).map_err(fault)?;
     }
     Ok(hasher.finalize().to_hex().to_string())
 }

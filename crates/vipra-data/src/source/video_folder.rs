@@ -2,11 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use walkdir::WalkDir;
-
 use super::{
-    Description, Episode, Layout, ONLY_CAMERA, OpenOptions, Skipped, Source, TakeFrame, VideoSpan, episode_at,
-    instruction_in, tasks_of,
+    Description, Episode, Layout, ONLY_CAMERA, OpenOptions, Skipped, Source, SourceVideo, TakeFrame, episode_at,
+    has_extension, instruction_in, tasks_of, visible_files,
 };
 use crate::config::OnError;
 use crate::error::{Error, InEpisode, Result};
@@ -14,27 +12,12 @@ use crate::feature::{DType, Feature, Features};
 use crate::rows::Rows;
 use crate::video::{DecoderPool, VideoDecoder};
 
-const EXTENSIONS: [&str; 8] = ["mp4", "webm", "mkv", "avi", "gif", "mov", "m4v", "mpg"];
+/// What is taken for a video.
+pub(super) const EXTENSIONS: [&str; 9] = ["mp4", "webm", "mkv", "avi", "gif", "mov", "m4v", "mpg", "ts"];
 
 /// Whether `path` is a video or a folder with videos in it, at any depth.
 pub(super) fn matches(path: &Path) -> Result<bool> {
-    for entry in WalkDir::new(path).follow_links(true) {
-        let entry = entry.map_err(|error| walk_error(path, error))?;
-        if entry.file_type().is_file() && is_video(entry.path()) {
-            return Ok(true);
-        }
-    }
-    Ok(false)
-}
-
-fn is_video(path: &Path) -> bool {
-    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-    EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known))
-}
-
-fn walk_error(root: &Path, error: walkdir::Error) -> Error {
-    let path = error.path().unwrap_or(root).to_path_buf();
-    Error::io(path, error.into())
+    Ok(visible_files(path)?.iter().any(|file| has_extension(file, &EXTENSIONS)))
 }
 
 /// The videos below a folder, sorted by path.
@@ -50,14 +33,8 @@ impl VideoFolder {
     /// # Errors
     /// The first broken video, unless broken ones are to be skipped.
     pub(super) fn open(root: &Path, options: &OpenOptions<'_>) -> Result<Self> {
-        let mut found = Vec::new();
-        for entry in WalkDir::new(root).follow_links(true).sort_by_file_name() {
-            let entry = entry.map_err(|error| walk_error(root, error))?;
-            if entry.file_type().is_file() && is_video(entry.path()) {
-                found.push(entry.into_path());
-            }
-        }
-
+        let mut found = visible_files(root)?;
+        found.retain(|file| has_extension(file, &EXTENSIONS));
         let (mut episodes, mut files, mut skipped, mut size) = (Vec::new(), Vec::new(), Vec::new(), None);
         for (number, path) in found.iter().enumerate() {
             (options.progress)(number, found.len());
@@ -82,6 +59,7 @@ impl VideoFolder {
             tasks: tasks_of(&episodes),
             splits: Default::default(),
             skipped,
+            unfinished: false,
         };
         Ok(VideoFolder { description, episodes, files })
     }
@@ -95,7 +73,7 @@ fn probe(root: &Path, path: &Path, number: usize, fps: Option<f64>) -> Result<(E
     }
     // Another rate than the video's own only changes how finely it is sampled, not how long it lasts.
     let (length, fps) = match fps {
-        Some(fps) => (((info.frames as f64 / info.fps) * fps).round().max(1.0) as usize, fps),
+        Some(fps) => (((info.frames as f64 / info.fps) * fps + 1e-6).floor().max(1.0) as usize, fps),
         None => (info.frames, info.fps),
     };
     let name = path.strip_prefix(root).ok().filter(|relative| !relative.as_os_str().is_empty()).unwrap_or(path);
@@ -135,7 +113,8 @@ impl Source for VideoFolder {
         Ok(Rows { length, columns: Default::default() })
     }
 
-    fn video_span(&self, episode: usize, _camera: &str) -> Option<VideoSpan> {
-        Some(VideoSpan { path: self.files.get(episode)?.clone(), from_secs: 0.0, whole_file: true })
+    fn video(&self, episode: usize, _camera: &str) -> Option<SourceVideo> {
+        // Any rate and any start: such a video is never taken over as it is.
+        Some(SourceVideo { path: self.files.get(episode)?.clone(), whole_file: false })
     }
 }

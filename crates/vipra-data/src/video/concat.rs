@@ -4,18 +4,39 @@ use std::path::{Path, PathBuf};
 
 use ffmpeg_next as ffmpeg;
 
+use super::packets;
 use crate::error::{Error, Result};
 
+/// What must be equal for videos to be joined: a decoder is set up once, from the first one's header.
+#[derive(Clone, Debug, PartialEq)]
+pub struct VideoKind {
+    codec: ffmpeg::codec::Id,
+    width: i32,
+    height: i32,
+    format: i32,
+    extradata: Vec<u8>,
+}
+
+impl VideoKind {
+    /// Reads the header of a video.
+    ///
+    /// # Errors
+    /// [`Error::Video`] if it cannot be read.
+    pub fn of(path: &Path) -> Result<Self> {
+        Ok(open(path)?.2)
+    }
+}
+
 /// Joins the videos of `parts`, one after the other, into `output` (MP4, index in front). Each part is a path and its
-/// duration in seconds; the next part begins where that duration ends. All parts must share codec and size.
+/// duration in seconds; the next part begins where that duration ends.
 ///
 /// # Errors
-/// [`Error::Video`] if a part cannot be read, differs from the first, or the output cannot be written.
+/// [`Error::Video`] if a part cannot be read, is not of the kind of the first, or the output cannot be written.
 pub fn concat(parts: &[(PathBuf, f64)], output: &Path) -> Result<()> {
-    super::init(output)?;
     let Some((first, _)) = parts.first() else {
         return Err(Error::Invalid(format!("no videos to join into {}", output.display())));
     };
+    super::init(output)?;
     let mut writer =
         ffmpeg::format::output_as(output, "mp4").map_err(|error| Error::video(output, "creating the video", error))?;
     let kind = add_stream_like(first, &mut writer)?;
@@ -24,36 +45,34 @@ pub fn concat(parts: &[(PathBuf, f64)], output: &Path) -> Result<()> {
 
     let mut offset_secs = 0.0;
     for (part, duration_secs) in parts {
-        append(part, kind, offset_secs, ticks, &mut writer)?;
+        append(part, &kind, offset_secs, ticks, &mut writer)?;
         offset_secs += duration_secs;
     }
     writer.write_trailer().map_err(|error| Error::video(output, "writing the trailer", error))
 }
 
-/// What must be equal for parts to be joined.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Kind {
-    codec: ffmpeg::codec::Id,
-    width: u32,
-    height: u32,
-}
-
-fn open(path: &Path) -> Result<(ffmpeg::format::context::Input, usize, Kind)> {
+fn open(path: &Path) -> Result<(ffmpeg::format::context::Input, usize, VideoKind)> {
+    super::init(path)?;
     let input = ffmpeg::format::input(path).map_err(|error| Error::video(path, "opening the video", error))?;
-    let (index, kind) = {
-        let stream = input
-            .streams()
-            .best(ffmpeg::media::Type::Video)
-            .ok_or_else(|| Error::video(path, "opening the video", "it has no video stream"))?;
-        let parameters = stream.parameters();
-        // SAFETY: the parameters belong to `input`, which is alive; two plain integers are read.
-        let (width, height) = unsafe { ((*parameters.as_ptr()).width as u32, (*parameters.as_ptr()).height as u32) };
-        (stream.index(), Kind { codec: parameters.id(), width, height })
+    let stream = input
+        .streams()
+        .best(ffmpeg::media::Type::Video)
+        .ok_or_else(|| Error::video(path, "opening the video", "it has no video stream"))?;
+    let index = stream.index();
+    let parameters = stream.parameters();
+    // SAFETY: the parameters belong to `input`, which is alive; their extradata is as long as they say, and is copied.
+    let kind = unsafe {
+        let raw = &*parameters.as_ptr();
+        let extradata = match raw.extradata.is_null() {
+            true => Vec::new(),
+            false => std::slice::from_raw_parts(raw.extradata, raw.extradata_size.max(0) as usize).to_vec(),
+        };
+        VideoKind { codec: parameters.id(), width: raw.width, height: raw.height, format: raw.format, extradata }
     };
     Ok((input, index, kind))
 }
 
-fn add_stream_like(first: &Path, writer: &mut ffmpeg::format::context::Output) -> Result<Kind> {
+fn add_stream_like(first: &Path, writer: &mut ffmpeg::format::context::Output) -> Result<VideoKind> {
     let (input, index, kind) = open(first)?;
     let source =
         input.stream(index).ok_or_else(|| Error::video(first, "opening the video", "its stream has vanished"))?;
@@ -73,22 +92,28 @@ fn add_stream_like(first: &Path, writer: &mut ffmpeg::format::context::Output) -
 
 fn append(
     part: &Path,
-    kind: Kind,
+    kind: &VideoKind,
     offset_secs: f64,
     ticks: ffmpeg::Rational,
     writer: &mut ffmpeg::format::context::Output,
 ) -> Result<()> {
     let (mut input, index, found) = open(part)?;
-    if found != kind {
-        let reason = format!("{found:?} differs from the first part's {kind:?}");
-        return Err(Error::video(part, "joining videos", reason));
+    if found != *kind {
+        return Err(Error::video(part, "joining videos", "codec, size or coding parameters differ from the first's"));
     }
-    let part_ticks = input.stream(index).map_or(ticks, |stream| stream.time_base());
+    let (part_ticks, start) = match input.stream(index) {
+        Some(stream) if stream.start_time() != ffmpeg::ffi::AV_NOPTS_VALUE => (stream.time_base(), stream.start_time()),
+        Some(stream) => (stream.time_base(), 0),
+        None => (ticks, 0),
+    };
     let offset = (offset_secs / f64::from(ticks)).round() as i64;
-    for (stream, mut packet) in input.packets() {
-        if stream.index() != index {
+    let mut packet = ffmpeg::Packet::empty();
+    while packets::read(&mut packet, &mut input, part)? {
+        if packet.stream() != index {
             continue;
         }
+        packet.set_pts(packet.pts().map(|tick| tick - start));
+        packet.set_dts(packet.dts().map(|tick| tick - start));
         packet.rescale_ts(part_ticks, ticks);
         packet.set_pts(packet.pts().map(|tick| tick + offset));
         packet.set_dts(packet.dts().map(|tick| tick + offset));

@@ -65,6 +65,12 @@ impl VideoCodec {
         }
     }
 
+    /// The codec of this name, if it can be written.
+    pub fn from_name(name: &str) -> Option<Self> {
+        let codecs = [VideoCodec::Av1, VideoCodec::H264, VideoCodec::Hevc, VideoCodec::Vp9];
+        codecs.into_iter().find(|codec| codec.name() == name && codec.is_available())
+    }
+
     /// Whether this FFmpeg can write it.
     pub fn is_available(self) -> bool {
         ffmpeg::encoder::find_by_name(self.encoder()).is_some()
@@ -78,6 +84,11 @@ impl VideoCodec {
             VideoCodec::Hevc => &[("preset", "veryfast"), ("x265-params", "log-level=none")],
             VideoCodec::Vp9 => &[("deadline", "realtime"), ("cpu-used", "6"), ("b", "0")],
         }
+    }
+
+    /// The worst quality.
+    fn largest_crf(self) -> u32 {
+        if matches!(self, VideoCodec::Av1 | VideoCodec::Vp9) { 63 } else { 51 }
     }
 
     /// The smallest side that the encoder takes, in pixels.
@@ -109,7 +120,7 @@ impl VideoEncoder {
     /// [`Error::Video`] if the codec is not available or does not take this size.
     pub fn create(path: &Path, width: usize, height: usize, fps: u32, options: VideoOptions) -> Result<Self> {
         super::init(path)?;
-        check_encodable(path, width, height, options.codec)?;
+        check_encodable(path, width, height, options)?;
         let fault = |doing: &'static str| move |error: ffmpeg::Error| Error::video(path, doing, error);
         let name = options.codec.encoder();
         let codec = ffmpeg::encoder::find_by_name(name)
@@ -169,7 +180,7 @@ impl VideoEncoder {
     /// Appends a frame.
     ///
     /// # Errors
-    /// [`Error::Size`] if it has another size than the video, [`Error::Video`] if encoding fails.
+    /// [`Error::Invalid`] if it has another size than the video, [`Error::Video`] if encoding fails.
     pub fn push(&mut self, frame: &Frame) -> Result<()> {
         let (width, height) = (self.rgb.width() as usize, self.rgb.height() as usize);
         if (frame.width(), frame.height()) != (width, height) {
@@ -211,7 +222,13 @@ impl VideoEncoder {
 
     fn drain(&mut self) -> Result<()> {
         let mut packet = ffmpeg::Packet::empty();
-        while self.encoder.receive_packet(&mut packet).is_ok() {
+        loop {
+            match self.encoder.receive_packet(&mut packet) {
+                Ok(()) => {}
+                Err(ffmpeg::Error::Eof) => return Ok(()),
+                Err(ffmpeg::Error::Other { errno }) if errno == ffmpeg::util::error::EAGAIN => return Ok(()),
+                Err(error) => return Err(Error::video(&self.path, "encoding", error)),
+            }
             packet.set_stream(0);
             packet.set_duration(1);
             packet.rescale_ts(self.frame_ticks, self.stream_ticks);
@@ -219,21 +236,25 @@ impl VideoEncoder {
                 .write_interleaved(&mut self.output)
                 .map_err(|error| Error::video(&self.path, "writing a packet", error))?;
         }
-        Ok(())
     }
 }
 
-fn check_encodable(path: &Path, width: usize, height: usize, codec: VideoCodec) -> Result<()> {
+fn check_encodable(path: &Path, width: usize, height: usize, options: VideoOptions) -> Result<()> {
+    let codec = options.codec;
+    if options.crf > codec.largest_crf() {
+        let reason = format!("crf {}: {} ends at {}", options.crf, codec.name(), codec.largest_crf());
+        return Err(Error::video(path, "creating the video", reason));
+    }
     let smallest = codec.smallest_side();
     if width < smallest || height < smallest {
         let reason = format!(
-            "{width}×{height} pixels: {} needs at least {smallest}×{smallest} (h264 and stored images take smaller ones)",
+            "{width}×{height} pixels: {} needs at least {smallest}×{smallest} (h264 takes smaller ones, stored pictures any: --codec h264, --images)",
             codec.name()
         );
         return Err(Error::video(path, "creating the video", reason));
     }
     if !width.is_multiple_of(2) || !height.is_multiple_of(2) {
-        let reason = format!("{width}×{height} pixels: yuv420p needs even sizes (stored images take any)");
+        let reason = format!("{width}×{height} pixels: yuv420p needs even sizes (stored pictures take any: --images)");
         return Err(Error::video(path, "creating the video", reason));
     }
     Ok(())

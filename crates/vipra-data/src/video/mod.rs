@@ -3,16 +3,19 @@
 mod concat;
 mod decoder;
 mod encoder;
+mod packets;
 mod pool;
+mod rgb;
 
 use std::path::Path;
 use std::sync::Once;
 
 use ffmpeg_next as ffmpeg;
 
-pub use concat::concat;
+pub use concat::{VideoKind, concat};
 pub use decoder::{VideoDecoder, VideoInfo};
 pub use encoder::{VideoCodec, VideoEncoder, VideoOptions};
+pub use packets::is_regular;
 pub use pool::DecoderPool;
 
 use crate::error::{Error, Result};

@@ -130,6 +130,11 @@ pub(super) fn text_lists(rows: &[Vec<String>], path: &Path) -> Result<ArrayRef> 
 
 /// Pictures as `struct<bytes, path>`.
 pub(super) fn picture_column(pictures: &[Vec<u8>], path: &Path) -> Result<ArrayRef> {
+    let bytes: usize = pictures.iter().map(Vec::len).sum();
+    if i32::try_from(bytes).is_err() {
+        let reason = format!("{bytes} bytes of stored pictures in one episode: Parquet columns of bytes end at 2 GiB");
+        return Err(Error::parquet(path, reason));
+    }
     let names = (0..pictures.len()).map(|frame| format!("frame-{frame:06}.png"));
     let fields =
         Fields::from(vec![Field::new("bytes", DataType::Binary, true), Field::new("path", DataType::Utf8, true)]);

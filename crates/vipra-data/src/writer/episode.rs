@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use indexmap::{IndexMap, IndexSet};
 
-use super::layout::{self, EpisodeRecord};
+use super::layout::{self, EpisodeRecord, Finished};
 use super::{DatasetWriter, RECORDING, columns};
 use crate::error::{Error, InEpisode, Result};
 use crate::feature::DType;
@@ -87,8 +87,8 @@ impl<'a> EpisodeWriter<'a> {
         Ok(())
     }
 
-    /// Takes over the video file at `path`, which must hold exactly this episode, instead of encoding. Its frames are
-    /// still to be pushed, for the statistics.
+    /// Takes over the video file at `path` instead of encoding. It must hold exactly this episode, in the codec of the
+    /// dataset (see [`is_regular`](crate::video::is_regular)). Its frames are still to be pushed, for the statistics.
     ///
     /// # Errors
     /// [`Error::NoSuch`] for an unknown camera, [`Error::Io`] if the file cannot be copied.
@@ -140,8 +140,9 @@ impl<'a> EpisodeWriter<'a> {
         self.check(rows)?;
         let tasks = self.tasks(rows)?;
         let data = self.scratch.join("data.parquet");
-        self.writer.tasks.extend(tasks.iter().cloned());
-        self.write_data(rows, &tasks, &data)?;
+        let mut all_tasks = self.writer.tasks.clone();
+        all_tasks.extend(tasks.iter().cloned());
+        self.write_data(rows, &tasks, &all_tasks, &data)?;
 
         let mut videos = Vec::new();
         for (name, camera) in std::mem::take(&mut self.cameras) {
@@ -159,7 +160,16 @@ impl<'a> EpisodeWriter<'a> {
             tasks: tasks.iter().collect::<IndexSet<_>>().into_iter().cloned().collect(),
             stats: self.collector.finish(),
         };
-        layout::commit(self.writer, self.number, &record, &data, &videos)?;
+        let finished = Finished {
+            number: self.number,
+            record: &record,
+            tasks: &all_tasks,
+            histograms: self.collector.histograms(),
+            data: &data,
+            videos: &videos,
+        };
+        layout::commit(self.writer, &finished)?;
+        self.writer.tasks = all_tasks;
         self.writer.collector.merge(self.collector);
         self.writer.episodes.push(record);
         layout::count(&mut self.writer.info, &self.writer.tasks, &self.writer.episodes);
@@ -207,9 +217,9 @@ impl<'a> EpisodeWriter<'a> {
         }
     }
 
-    fn write_data(&mut self, rows: &Rows, tasks: &[String], path: &Path) -> Result<()> {
+    fn write_data(&mut self, rows: &Rows, tasks: &[String], all_tasks: &IndexSet<String>, path: &Path) -> Result<()> {
         let first_index = self.writer.episodes.iter().map(|episode| episode.length).sum();
-        let defaults = default_columns(self.number, first_index, self.writer.options.fps, tasks, &self.writer.tasks);
+        let defaults = default_columns(self.number, first_index, self.writer.options.fps, tasks, all_tasks);
         let mut data = Vec::new();
         let mut numeric = Rows { length: rows.length, columns: IndexMap::new() };
         for (name, feature) in &self.writer.info.features {
@@ -252,7 +262,7 @@ fn default_columns(
         ("index", Values::I64(frames.map(|frame| frame + first_index as i64).collect())),
         (
             "task_index",
-            Values::I64(tasks.iter().map(|task| all_tasks.get_index_of(task).unwrap_or(0) as i64).collect()),
+            Values::I64(tasks.iter().filter_map(|task| all_tasks.get_index_of(task)).map(|at| at as i64).collect()),
         ),
     ];
     let columns = columns.map(|(name, values)| (name.to_owned(), Column { width: 1, values }));

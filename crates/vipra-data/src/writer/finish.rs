@@ -6,16 +6,20 @@ use std::path::{Path, PathBuf};
 
 use indexmap::IndexMap;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::io::Errno;
 
 use super::layout::{self, FileNumber, Placement, VideoPlacement};
-use super::{DatasetWriter, columns};
+use super::{DatasetWriter, FINISHED, columns};
 use crate::error::{Error, Result};
 use crate::feature::DType;
 use crate::source::lerobot::read_parquet;
 use crate::stats;
-use crate::video;
+use crate::video::{self, VideoKind};
 
 const MIB: u64 = 1 << 20;
+
+/// Suffix of the folder, beside the dataset, that the files are joined in.
+pub(super) const FINISHING: &str = "finishing";
 
 pub(super) fn finish(mut writer: DatasetWriter, splits: &[(String, Range<usize>)]) -> Result<()> {
     let root = writer.root.clone();
@@ -26,51 +30,58 @@ pub(super) fn finish(mut writer: DatasetWriter, splits: &[(String, Range<usize>)
         let text = |range: &Range<usize>| format!("{}:{}", range.start, range.end);
         writer.info.splits = splits.iter().map(|(name, range)| (name.clone(), text(range))).collect();
     }
-    let joined = sibling(&root, "finishing");
+    let joined = sibling(&root, FINISHING);
     layout::remove_folder(&joined)?;
-    layout::create_folders(&joined)?;
+    let outcome = join(&writer, &joined).and_then(|()| swap(&joined, &root));
+    if outcome.is_err() {
+        layout::remove_folder(&joined)?;
+    }
+    outcome
+}
 
-    let data = join_data(&writer, &joined)?;
+/// Writes the whole dataset to the folder `joined`.
+fn join(writer: &DatasetWriter, joined: &Path) -> Result<()> {
+    layout::create_folders(joined)?;
+    let data = join_data(writer, joined)?;
     let mut placements: Vec<Placement> =
         data.into_iter().map(|data| Placement { data, meta: FileNumber(0), videos: IndexMap::new() }).collect();
-    let cameras: Vec<String> = writer
-        .info
-        .features
-        .iter()
-        .filter(|(_, feature)| feature.dtype == DType::Video)
-        .map(|(name, _)| name.clone())
-        .collect();
-    for camera in cameras {
-        let videos = join_videos(&writer, &joined, &camera)?;
+    let features = writer.info.features.iter();
+    for (camera, _) in features.filter(|(_, feature)| feature.dtype == DType::Video) {
+        let videos = join_videos(writer, joined, camera)?;
         placements.iter_mut().zip(videos).for_each(|(placement, video)| {
             placement.videos.insert(camera.clone(), video);
         });
     }
 
     let rows: Vec<_> = writer.episodes.iter().zip(placements).collect();
-    let episodes = layout::episodes_path(&joined, FileNumber(0));
+    let episodes = layout::episodes_path(joined, FileNumber(0));
     layout::create_parent(&episodes)?;
     layout::write_episodes(&episodes, &writer.info.features, 0, 0, &rows)?;
-    layout::write_tasks(&joined, &writer.tasks)?;
+    layout::write_tasks(joined, &writer.tasks)?;
     let stats = stats::to_json(&writer.collector.finish(), &writer.info.features);
     layout::write_json(&joined.join("meta/stats.json"), &stats)?;
-    layout::write_info(&joined, &writer.info)?;
-    swap(&joined, &root)
+    let options = serde_json::to_value(&writer.options)
+        .map_err(|error| Error::Invalid(format!("writing the options of a recording: {error}")))?;
+    layout::write_json(&joined.join("meta").join(FINISHED), &options)?;
+    layout::write_info(joined, &writer.info)?;
+    let folders = walkdir::WalkDir::new(joined).into_iter().filter_map(Result::ok);
+    folders.filter(|entry| entry.file_type().is_dir()).try_for_each(|folder| layout::sync_folder(folder.path()))
 }
 
-fn sibling(root: &Path, suffix: &str) -> PathBuf {
+/// A folder beside `root`.
+pub(super) fn sibling(root: &Path, suffix: &str) -> PathBuf {
     let name = root.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     root.with_file_name(format!(".{name}.{suffix}"))
 }
 
-/// Sizes of files on disk, and which of them share a new file.
-fn groups(files: &[PathBuf], limit_mb: u64) -> Result<Vec<Range<usize>>> {
+/// Which consecutive files share a new one: as many as fit, all of the same kind.
+fn groups<K: PartialEq>(files: &[PathBuf], kinds: &[K], limit_mb: u64) -> Result<Vec<Range<usize>>> {
     let mut groups: Vec<Range<usize>> = Vec::new();
     let mut size = 0;
     for (at, file) in files.iter().enumerate() {
         let bytes = fs::metadata(file).map_err(|error| Error::io(file, error))?.len();
         match groups.last_mut() {
-            Some(group) if size + bytes < limit_mb * MIB => {
+            Some(group) if size + bytes < limit_mb * MIB && kinds[at] == kinds[group.start] => {
                 group.end = at + 1;
                 size += bytes;
             }
@@ -88,7 +99,9 @@ fn join_data(writer: &DatasetWriter, joined: &Path) -> Result<Vec<FileNumber>> {
     let file = |number| layout::data_path(&writer.root, &writer.info, FileNumber(number));
     let files = (0..writer.episodes.len()).map(file).collect::<Result<Vec<_>>>()?;
     let mut numbers = Vec::new();
-    for (number, group) in groups(&files, writer.options.data_file_size_mb)?.into_iter().enumerate() {
+    for (number, group) in
+        groups(&files, &vec![(); files.len()], writer.options.data_file_size_mb)?.into_iter().enumerate()
+    {
         let batches = files[group.clone()].iter().map(|path| read_parquet(path)).collect::<Result<Vec<_>>>()?;
         let path = layout::data_path(joined, &writer.info, FileNumber(number))?;
         layout::create_parent(&path)?;
@@ -101,8 +114,9 @@ fn join_data(writer: &DatasetWriter, joined: &Path) -> Result<Vec<FileNumber>> {
 fn join_videos(writer: &DatasetWriter, joined: &Path, camera: &str) -> Result<Vec<VideoPlacement>> {
     let file = |number| layout::video_path(&writer.root, &writer.info, camera, FileNumber(number));
     let files = (0..writer.episodes.len()).map(file).collect::<Result<Vec<_>>>()?;
+    let kinds = files.iter().map(|file| VideoKind::of(file)).collect::<Result<Vec<_>>>()?;
     let mut placements = Vec::new();
-    for (number, group) in groups(&files, writer.options.video_file_size_mb)?.into_iter().enumerate() {
+    for (number, group) in groups(&files, &kinds, writer.options.video_file_size_mb)?.into_iter().enumerate() {
         let mut parts = Vec::new();
         let mut frames = 0;
         for at in group {
@@ -122,11 +136,18 @@ fn join_videos(writer: &DatasetWriter, joined: &Path, camera: &str) -> Result<Ve
 
 /// Puts the joined dataset in the place of the recording, in one step where the file system can.
 fn swap(joined: &Path, root: &Path) -> Result<()> {
-    if renameat_with(CWD, joined, CWD, root, RenameFlags::EXCHANGE).is_ok() {
-        return layout::remove_folder(joined);
+    match renameat_with(CWD, joined, CWD, root, RenameFlags::EXCHANGE) {
+        Ok(()) => {}
+        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {
+            let old = sibling(root, "old");
+            fs::rename(root, &old).map_err(|error| Error::io(root, error))?;
+            fs::rename(joined, root).map_err(|error| Error::io(joined, error))?;
+            fs::rename(&old, joined).map_err(|error| Error::io(&old, error))?;
+        }
+        Err(error) => return Err(Error::io(root, error.into())),
     }
-    let old = sibling(root, "old");
-    fs::rename(root, &old).map_err(|error| Error::io(root, error))?;
-    fs::rename(joined, root).map_err(|error| Error::io(joined, error))?;
-    layout::remove_folder(&old)
+    if let Some(parent) = root.parent() {
+        layout::sync_folder(parent)?;
+    }
+    layout::remove_folder(joined)
 }

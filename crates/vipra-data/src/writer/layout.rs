@@ -11,10 +11,10 @@ use serde_json::json;
 use super::{DatasetWriter, RECORDING, WriterOptions, columns};
 use crate::error::{Error, Result};
 use crate::feature::Features;
-use crate::source::lerobot::{Info, LeRobot, Value, expand};
-use crate::source::{Layout, OpenOptions, Source};
-use crate::stats::{Collector, Stats};
-use crate::video::DecoderPool;
+use crate::rows::Values;
+use crate::source::lerobot::{Info, LeRobot, Value, Version, expand};
+use crate::source::{OpenOptions, Source};
+use crate::stats::{Collector, Histograms, Stats};
 
 /// Files in a folder (interfaces b.2).
 const FILES_IN_CHUNK: usize = 1000;
@@ -108,14 +108,21 @@ pub(super) fn write_atomic(path: &Path, content: &[u8]) -> Result<()> {
     let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o644);
     file.as_file().set_permissions(permissions).map_err(fault)?;
     file.persist(path).map_err(|error| fault(error.error))?;
-    Ok(())
+    sync_folder(folder)
 }
 
-/// Moves a complete file into place.
+/// Makes the entries of a folder durable; a file that was renamed into it can be lost otherwise.
+pub(super) fn sync_folder(folder: &Path) -> Result<()> {
+    fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| Error::io(folder, error))
+}
+
+/// Moves a complete file into place, durably.
 pub(super) fn put(from: &Path, to: &Path) -> Result<()> {
     create_parent(to)?;
     fs::File::open(from).and_then(|file| file.sync_all()).map_err(|error| Error::io(from, error))?;
-    fs::rename(from, to).map_err(|error| Error::io(to, error))
+    fs::rename(from, to).map_err(|error| Error::io(to, error))?;
+    // The folder and the one above it, in case the folder is new.
+    to.ancestors().skip(1).take(2).try_for_each(sync_folder)
 }
 
 pub(super) fn write_json(path: &Path, value: &serde_json::Value) -> Result<()> {
@@ -167,49 +174,66 @@ pub(super) fn write_tasks(root: &Path, tasks: &IndexSet<String>) -> Result<()> {
 }
 
 /// Facts about the videos of a camera, as LeRobot 0.4 names them.
-pub(crate) fn video_facts(
+pub(super) fn video_facts(
     width: usize,
     height: usize,
-    fps: u32,
-    codec: &str,
-    pixel_format: &str,
+    options: &WriterOptions,
 ) -> serde_json::Map<String, serde_json::Value> {
     let facts = json!({
         "video.height": height,
         "video.width": width,
-        "video.codec": codec,
-        "video.pix_fmt": pixel_format,
+        "video.codec": options.video.codec.name(),
+        "video.pix_fmt": "yuv420p",
         "video.is_depth_map": false,
-        "video.fps": fps,
+        "video.fps": options.fps,
         "video.channels": 3,
         "has_audio": false,
     });
     facts.as_object().cloned().unwrap_or_default()
 }
 
+/// An episode whose files are complete and wait to be put in place.
+pub(super) struct Finished<'a> {
+    pub(super) number: usize,
+    pub(super) record: &'a EpisodeRecord,
+    /// All instructions so far, those of this episode included.
+    pub(super) tasks: &'a IndexSet<String>,
+    pub(super) histograms: &'a Histograms,
+    pub(super) data: &'a Path,
+    pub(super) videos: &'a [(String, PathBuf)],
+}
+
 /// Puts an episode's files in place; its row of `meta/episodes` comes last and makes it count.
-pub(super) fn commit(
-    writer: &DatasetWriter,
-    number: usize,
-    record: &EpisodeRecord,
-    data: &Path,
-    videos: &[(String, PathBuf)],
-) -> Result<()> {
+pub(super) fn commit(writer: &DatasetWriter, episode: &Finished<'_>) -> Result<()> {
     let (root, info) = (&writer.root, &writer.info);
-    let file = FileNumber(number);
-    write_tasks(root, &writer.tasks)?;
+    let file = FileNumber(episode.number);
+    write_tasks(root, episode.tasks)?;
+    let histograms = serde_json::to_value(episode.histograms)
+        .map_err(|error| Error::Invalid(format!("keeping the statistics of pictures: {error}")))?;
+    write_json(&histograms_path(root, episode.number), &histograms)?;
     let mut placement = Placement { data: file, meta: file, videos: IndexMap::new() };
-    let to_secs = record.length as f64 / info.fps;
-    for (camera, path) in videos {
+    let to_secs = episode.record.length as f64 / info.fps;
+    for (camera, path) in episode.videos {
         put(path, &video_path(root, info, camera, file)?)?;
         placement.videos.insert(camera.clone(), VideoPlacement { file, from_secs: 0.0, to_secs });
     }
-    put(data, &data_path(root, info, file)?)?;
+    put(episode.data, &data_path(root, info, file)?)?;
 
     let first_index = writer.episodes.iter().map(|episode| episode.length).sum();
-    let path = data.with_file_name("episodes.parquet");
-    write_episodes(&path, &info.features, number, first_index, &[(record, placement)])?;
+    let path = episode.data.with_file_name("episodes.parquet");
+    write_episodes(&path, &info.features, episode.number, first_index, &[(episode.record, placement)])?;
     put(&path, &episodes_path(root, file))
+}
+
+/// Statistics of an episode's pictures, which would be lost with the pictures themselves.
+fn histograms_path(root: &Path, number: usize) -> PathBuf {
+    root.join(RECORDING).join(format!("histograms-{number:06}.json"))
+}
+
+fn read_histograms(root: &Path, number: usize) -> Result<Histograms> {
+    let path = histograms_path(root, number);
+    let text = fs::read_to_string(&path).map_err(|error| Error::io(&path, error))?;
+    serde_json::from_str(&text).map_err(|error| Error::metadata(&path, "(whole file)", error.to_string()))
 }
 
 /// Rows of `meta/episodes` (interfaces b.6), for consecutive episodes from number `first` on.
@@ -284,30 +308,34 @@ fn push_statistics(
     Ok(())
 }
 
-/// Reads back what an interrupted recording finished. Statistics of pictures are those of the stored ones.
-pub(super) fn read_recorded(
-    root: &Path,
-    options: &WriterOptions,
-) -> Result<(IndexSet<String>, Vec<EpisodeRecord>, Collector)> {
-    let source = LeRobot::open(root, Layout::LerobotV30, &OpenOptions::default())?;
-    let mut decoders = DecoderPool::new(options.features.len());
-    let mut all = Collector::default();
-    let mut records = Vec::new();
+/// What an interrupted recording finished.
+pub(super) struct Recorded {
+    pub(super) tasks: IndexSet<String>,
+    pub(super) episodes: Vec<EpisodeRecord>,
+    pub(super) collector: Collector,
+}
+
+/// Reads back what an interrupted recording finished.
+pub(super) fn read_recorded(root: &Path) -> Result<Recorded> {
+    let source = LeRobot::open(root, Version::V30, &OpenOptions::default())?;
+    let mut recorded = Recorded { tasks: IndexSet::new(), episodes: Vec::new(), collector: Collector::default() };
+    let mut used_tasks = 0;
     for (at, episode) in source.episodes().iter().enumerate() {
         let mut collector = Collector::default();
-        collector.add_rows(&source.rows(at)?);
-        let times: Vec<f64> = (0..episode.length).map(|frame| frame as f64 / episode.fps).collect();
-        for camera in source.description().cameras() {
-            source.frames(at, camera, &times, &mut decoders, &mut |_, frame| {
-                collector.add_picture(camera, frame);
-                Ok(())
-            })?;
+        let rows = source.rows(at)?;
+        if let Some(Values::I64(tasks)) = rows.columns.get("task_index").map(|column| &column.values) {
+            let most = tasks.iter().max().map_or(0, |&task| task as usize + 1);
+            used_tasks = used_tasks.max(most);
         }
+        collector.add_rows(&rows);
+        collector.merge(Collector::from_histograms(read_histograms(root, episode.number)?));
         let (length, tasks) = (episode.length, episode.tasks.clone());
-        records.push(EpisodeRecord { length, tasks, stats: collector.finish() });
-        all.merge(collector);
+        recorded.episodes.push(EpisodeRecord { length, tasks, stats: collector.finish() });
+        recorded.collector.merge(collector);
     }
-    Ok((source.description().tasks.iter().cloned().collect(), records, all))
+    // An instruction is written before the episode that needs it, which may then not have been finished.
+    recorded.tasks = source.description().tasks.iter().take(used_tasks).cloned().collect();
+    Ok(recorded)
 }
 
 /// Removes files of an episode that was being put in place when the recording was interrupted.

@@ -1,22 +1,22 @@
 //! Writes LeRobot v3.0 datasets, so that a crash costs at most the episode being recorded.
 //!
-//! While recording, every finished episode lies in files of its own, which is a valid dataset at any moment: an episode
-//! counts from when its row of `meta/episodes` is in place, and that is written last. [`DatasetWriter::finish`] joins
+//! While recording, every finished episode lies in files of its own, which can be read as a dataset at any moment: an
+//! episode counts from when its row of `meta/episodes` is in place, and that is written last. [`DatasetWriter::finish`] joins
 //! the files up to LeRobot's sizes in a folder beside the dataset and swaps the two.
 
 mod columns;
 mod episode;
 mod finish;
 mod layout;
+mod place;
 
-use std::fs;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use indexmap::IndexSet;
 use serde::{Deserialize, Serialize};
 
 pub use episode::EpisodeWriter;
-pub(crate) use layout::video_facts;
 
 use crate::error::{Error, Result};
 use crate::feature::{DType, Feature, Features};
@@ -27,6 +27,12 @@ use layout::EpisodeRecord;
 
 /// The folder, inside of the dataset, that exists while it is being recorded.
 const RECORDING: &str = ".recording";
+
+/// The file, in that folder, that says what is being recorded.
+const OPTIONS: &str = "options.json";
+
+/// The file, in `meta` of a finished dataset, that says what it was recorded with.
+const FINISHED: &str = "vipra.json";
 
 /// The features that every LeRobot dataset has after its own.
 pub const DEFAULT_FEATURES: [(&str, DType); 5] = [
@@ -80,67 +86,81 @@ pub struct DatasetWriter {
     episodes: Vec<EpisodeRecord>,
     /// Of all finished episodes.
     collector: Collector,
+    /// Held as long as the recording goes on, so that no other process records into the same folder.
+    _lock: File,
 }
 
 impl DatasetWriter {
-    /// Begins a dataset in the folder `root`, which must not exist or be empty.
+    /// Begins a dataset in the folder `root`, which must not exist or be empty. What was begun there before and never
+    /// got to a first episode is replaced.
     ///
     /// # Errors
-    /// [`Error::Invalid`] if there is something already or the features make no sense, [`Error::Io`].
+    /// [`Error::Invalid`] if there is something already, another process records there, or the features make no sense;
+    /// [`Error::Io`].
     pub fn create(root: &Path, options: WriterOptions) -> Result<Self> {
-        if root.join(RECORDING).is_dir() {
+        if DatasetWriter::is_interrupted(root) {
             let hint = "a recording was interrupted here: resume it or remove the folder";
             return Err(Error::Invalid(format!("{hint}: {}", root.display())));
         }
-        if fs::read_dir(root).is_ok_and(|mut entries| entries.next().is_some()) {
-            return Err(Error::Invalid(format!("the folder is not empty: {}", root.display())));
-        }
-        let info = new_info(&options, root)?;
-        let recording = root.join(RECORDING);
-        fs::create_dir_all(&recording).map_err(|error| Error::io(&recording, error))?;
-        let writer = DatasetWriter {
-            root: root.to_path_buf(),
-            options,
-            info,
-            tasks: IndexSet::new(),
-            episodes: Vec::new(),
-            collector: Collector::default(),
-        };
-        layout::create_folders(root)?;
-        layout::write_tasks(root, &writer.tasks)?;
-        layout::write_info(root, &writer.info)?;
-        let marker = serde_json::to_vec_pretty(&writer.options)
+        let root = place::resolve(root)?;
+        place::check_usable(&root)?;
+        let info = new_info(&options, &root)?;
+        let lock = place::lock(&root)?;
+        place::remove_leftovers(&root)?;
+        let marker = serde_json::to_value(&options)
             .map_err(|error| Error::Invalid(format!("writing the options of a recording: {error}")))?;
-        layout::write_atomic(&recording.join("options.json"), &marker)?;
+        layout::write_json(&root.join(RECORDING).join(OPTIONS), &marker)?;
+        let (tasks, episodes, collector) = Default::default();
+        let writer = DatasetWriter { root, options, info, tasks, episodes, collector, _lock: lock };
+        writer.write_skeleton()?;
         Ok(writer)
     }
 
     /// Goes on with an interrupted recording of the same options; what of it was not finished is removed.
     ///
     /// # Errors
-    /// [`Error::Invalid`] if nothing was interrupted at `root` or it was something else.
+    /// [`Error::Invalid`] if it was something else or another process records there; [`Error::Io`] if nothing was
+    /// interrupted at `root`.
     pub fn resume(root: &Path, options: WriterOptions) -> Result<Self> {
-        let marker = root.join(RECORDING).join("options.json");
-        let text = fs::read_to_string(&marker).map_err(|error| Error::io(&marker, error))?;
-        let began: WriterOptions =
-            serde_json::from_str(&text).map_err(|error| Error::metadata(&marker, "(whole file)", error.to_string()))?;
+        let root = place::resolve(root)?;
+        let began = place::read_options(&root.join(RECORDING).join(OPTIONS))?;
         if began != options {
-            let hint = "another recording was interrupted here (other features, settings or source)";
+            let hint = "another recording was interrupted here (other features, settings or source): remove the folder or \
+                        choose another";
             return Err(Error::Invalid(format!("{hint}: {}", root.display())));
         }
-        let (tasks, episodes, collector) = layout::read_recorded(root, &options)?;
-        layout::remove_unfinished(root, episodes.len())?;
-        let mut info = new_info(&options, root)?;
-        layout::count(&mut info, &tasks, &episodes);
-        Ok(DatasetWriter { root: root.to_path_buf(), options, info, tasks, episodes, collector })
+        let lock = place::lock(&root)?;
+        let recorded = layout::read_recorded(&root)?;
+        layout::remove_unfinished(&root, recorded.episodes.len())?;
+        let mut info = new_info(&options, &root)?;
+        layout::count(&mut info, &recorded.tasks, &recorded.episodes);
+        let layout::Recorded { tasks, episodes, collector } = recorded;
+        let writer = DatasetWriter { root, options, info, tasks, episodes, collector, _lock: lock };
+        writer.write_skeleton()?;
+        Ok(writer)
     }
 
-    /// Whether a recording was interrupted at `root`.
+    /// Whether a recording was interrupted at `root` after its first episode.
     pub fn is_interrupted(root: &Path) -> bool {
-        root.join(RECORDING).join("options.json").is_file()
+        let committed = layout::episodes_path(root, layout::FileNumber(0));
+        root.join(RECORDING).join(OPTIONS).is_file() && committed.is_file()
     }
 
-    /// Begins an episode. Dropping the [`EpisodeWriter`] without finishing it leaves no trace.
+    /// The options of the finished dataset at `root`, if this writer wrote it.
+    pub fn finished_options(root: &Path) -> Option<WriterOptions> {
+        let unfinished = root.join(RECORDING).exists();
+        place::read_options(&root.join("meta").join(FINISHED)).ok().filter(|_| !unfinished)
+    }
+
+    /// Everything that a dataset without episodes has.
+    fn write_skeleton(&self) -> Result<()> {
+        layout::create_folders(&self.root)?;
+        layout::write_tasks(&self.root, &self.tasks)?;
+        layout::write_info(&self.root, &self.info)
+    }
+
+    /// Begins an episode. An [`EpisodeWriter`] that is dropped without being finished counts for nothing; its scratch files
+    /// go when the next one begins.
     ///
     /// # Errors
     /// [`Error::Io`] if its scratch folder cannot be made.
@@ -171,6 +191,9 @@ fn new_info(options: &WriterOptions, root: &Path) -> Result<Info> {
         if name.is_empty() || name.contains('/') || name.contains("..") {
             return Err(Error::Invalid(format!("feature name {name:?} cannot be part of a path")));
         }
+        if name == "task" {
+            return Err(Error::Invalid("feature `task` would be taken for the instructions of frames".into()));
+        }
         if feature.dtype == DType::Language {
             return Err(Error::Invalid(format!("feature `{name}`: language annotations cannot be written")));
         }
@@ -178,10 +201,7 @@ fn new_info(options: &WriterOptions, root: &Path) -> Result<Info> {
             let (width, height) = feature
                 .picture_size()
                 .ok_or_else(|| Error::Invalid(format!("feature `{name}`: a camera's shape is [height, width, 3]")))?;
-            // Videos that are taken over may have another codec; then the caller has said so.
-            feature.info.get_or_insert_with(|| {
-                layout::video_facts(width, height, options.fps, options.video.codec.name(), "yuv420p")
-            });
+            feature.info = Some(layout::video_facts(width, height, options));
         }
     }
     for (name, dtype) in DEFAULT_FEATURES {

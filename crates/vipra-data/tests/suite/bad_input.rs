@@ -36,11 +36,14 @@ fn video() -> String {
 
 /// Rewrites the Parquet file of episode 1.
 fn edit_rows(root: &Path, change: impl FnOnce(RecordBatch) -> RecordBatch) {
-    let path = root.join(DATA);
-    let reader = ParquetRecordBatchReaderBuilder::try_new(fs::File::open(&path).unwrap()).unwrap().build().unwrap();
+    edit_file(&root.join(DATA), change);
+}
+
+fn edit_file(path: &Path, change: impl FnOnce(RecordBatch) -> RecordBatch) {
+    let reader = ParquetRecordBatchReaderBuilder::try_new(fs::File::open(path).unwrap()).unwrap().build().unwrap();
     let batches: Vec<RecordBatch> = reader.map(Result::unwrap).collect();
     let batch = change(batches[0].clone());
-    let mut writer = ArrowWriter::try_new(fs::File::create(&path).unwrap(), batch.schema(), None).unwrap();
+    let mut writer = ArrowWriter::try_new(fs::File::create(path).unwrap(), batch.schema(), None).unwrap();
     writer.write(&batch).unwrap();
     writer.close().unwrap();
 }
@@ -211,12 +214,59 @@ fn metadata_that_makes_no_sense() {
 }
 
 #[test]
+fn lengths_and_columns_that_nobody_can_mean() {
+    let lines = |length: &str| {
+        let text = format!("{{\"episode_index\": 0, \"tasks\": [], \"length\": {length}}}\n");
+        broken(|root| fs::write(root.join("meta/episodes.jsonl"), text).unwrap())
+    };
+    expect(&open_error(&lines("9223372036854775807").root), &["`length`", "9223372036854775807"]);
+    let gap = broken(|root| fs::write(root.join("meta/tasks.jsonl"), "{\"task_index\": 3, \"task\": \"t\"}").unwrap());
+    expect(&open_error(&gap.root), &["task_index", "3 follows where 0 should"]);
+
+    // A column of empty lists flattens to nothing, of pairs to twice as many.
+    for width in [0, 2] {
+        let lists = broken(|root| {
+            let values: ArrayRef = Arc::new(Int64Array::from(vec![0; 5 * width]));
+            let field = Arc::new(arrow::datatypes::Field::new("element", arrow::datatypes::DataType::Int64, true));
+            let offsets = arrow::buffer::OffsetBuffer::from_lengths([width; 5]);
+            let list: ArrayRef = Arc::new(arrow::array::ListArray::new(field, offsets, values, None));
+            edit_rows(root, |batch| with_column(&batch, "frame_index", list));
+        });
+        expect(&fault(&lists), &["`frame_index`", "5 rows, expected one a row"]);
+    }
+}
+
+#[test]
+fn a_version_3_dataset_with_wrong_tables() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("set");
+    write_dataset(&root, &[3, 4]);
+    let path = root.join("meta/episodes/chunk-000/file-000.parquet");
+    let sound = fs::read(&path).unwrap();
+    for (name, values, expected) in [
+        (format!("videos/{CAMERA}/from_timestamp"), vec![f64::NAN, 0.3], "from_timestamp is NaN"),
+        (format!("videos/{CAMERA}/from_timestamp"), vec![0.0, -1.0], "from_timestamp is -1"),
+    ] {
+        fs::write(&path, &sound).unwrap();
+        edit_file(&path, |batch| with_column(&batch, &name, Arc::new(arrow::array::Float64Array::from(values))));
+        expect(&open_error(&root), &[expected, "file-000.parquet"]);
+    }
+    fs::write(&path, &sound).unwrap();
+    edit_file(&path, |batch| with_column(&batch, "dataset_from_index", Arc::new(Int64Array::from(vec![0, 2]))));
+    let report = check(&root, &OpenOptions::default(), 1, &|_, _| {}).unwrap();
+    assert_eq!(report.findings.len(), 1, "{report:?}");
+    expect(&report.findings[0].problem, &["`index`", "begins with 2, the rows with 3"]);
+}
+
+#[test]
 fn a_version_3_dataset_without_its_tables() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path().join("set");
     write_dataset(&root, &[3]);
     fs::remove_file(root.join("meta/tasks.parquet")).unwrap();
     expect(&open_error(&root), &["tasks.parquet"]);
+    let report = check(&root, &OpenOptions::default(), 1, &|_, _| {}).unwrap();
+    expect(&report.findings[0].problem, &["tasks.parquet"]);
 }
 
 #[test]
@@ -292,11 +342,13 @@ fn broken_clips_stop_or_are_counted_up_to_a_limit() {
     }
     assert!(!skipping.skipped().is_empty());
     expect(&skipping.skipped()[0].reason, &["episode 1", "episode_000001.mp4"]);
+    // One broken episode is one entry, however many clips it would have given.
+    assert!(skipping.skipped().len() == 1 && skipping.skipped_clips() > 1);
 
-    let mut limited = loader(&broken.root, OnError::Skip, 1);
+    let mut limited = loader(&broken.root, OnError::Skip, 0);
     let error = (0..40).find_map(|_| limited.next_clip().err()).unwrap();
     assert!(matches!(error, Error::Invalid(_)));
-    expect(&error.to_string(), &["more than 1 clips", "skip_limit", "episode_000001.mp4"]);
+    expect(&error.to_string(), &["more than 0 episodes", "skip_limit", "episode_000001.mp4"]);
 }
 
 proptest! {

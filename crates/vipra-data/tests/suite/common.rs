@@ -1,5 +1,6 @@
 //! What several tests need: where shared data lies, and small datasets made on the spot.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use vipra_data::video::{VideoCodec, VideoOptions};
@@ -16,8 +17,13 @@ fn from_variable(variable: &str, otherwise: PathBuf, what: &str) -> Option<PathB
     if folder.exists() {
         return Some(folder);
     }
-    println!("SKIPPED: {} is not there (set {variable})", folder.display());
+    say_skipped(&format!("{} is not there (set {variable})", folder.display()));
     None
+}
+
+/// Says what was not tested, straight to standard error: the test runner swallows what passing tests print.
+pub fn say_skipped(reason: &str) {
+    std::io::stderr().write_all(format!("SKIPPED: {reason}\n").as_bytes()).unwrap();
 }
 
 /// Something in the folder of shared data, or `None` with a line that says what was skipped.
@@ -129,8 +135,7 @@ pub fn open_error(root: &Path) -> String {
 
 /// The mean level of each frame of an episode.
 pub fn levels(source: &dyn Source, episode: usize, camera: &str) -> Vec<f64> {
-    let times: Vec<f64> =
-        (0..source.episodes()[episode].length).map(|frame| frame as f64 / source.episodes()[episode].fps).collect();
+    let times = source.episodes()[episode].frame_times();
     levels_at(source, episode, camera, &times).unwrap()
 }
 

@@ -2,7 +2,7 @@
 
 use crate::common::{CAMERA, STORED, fixture, grey, levels, open, options, record, write_dataset, write_dataset_v21};
 use vipra_data::check::check;
-use vipra_data::convert::{ConvertOptions, convert};
+use vipra_data::convert::{ConvertOptions, Converted, convert};
 use vipra_data::source::{ONLY_CAMERA, fingerprint};
 use vipra_data::video::{VideoCodec, VideoDecoder, VideoEncoder, VideoOptions};
 use vipra_data::writer::DatasetWriter;
@@ -34,6 +34,10 @@ fn every_codec_and_container_is_read_at_any_time() {
 fn colours_are_not_swapped() {
     let folder = tempfile::tempdir().unwrap();
     for codec in [VideoCodec::Av1, VideoCodec::H264, VideoCodec::Hevc, VideoCodec::Vp9] {
+        if !codec.is_available() {
+            crate::common::say_skipped(&format!("this FFmpeg cannot write {}", codec.name()));
+            continue;
+        }
         let path = folder.path().join("orange.mp4");
         let orange = Frame::from_pixels(64, 64, [230, 120, 20].repeat(64 * 64)).unwrap();
         let mut encoder = VideoEncoder::create(&path, 64, 64, 30, VideoOptions { codec, gop: 4, crf: 10 }).unwrap();
@@ -99,6 +103,73 @@ fn rows_are_found_where_metadata_names_the_wrong_file() {
     }
 }
 
+/// Frames at 0, 0.1, 0.4, 0.45, 1.45 and 1.47 s with levels 0, 40, … 200.
+#[test]
+fn the_nearest_frame_is_found_at_a_variable_rate_whatever_was_asked_before() {
+    let times = [0.0, 0.1, 0.4, 0.45, 1.45, 1.47];
+    let path = fixture("variable/steps.gif");
+    let nearest = |wanted: f64| {
+        let distance = |frame: &usize| ((times[*frame] - wanted).abs() * 1e6).round() as u64;
+        (0..times.len()).min_by_key(distance).unwrap()
+    };
+    let mut decoder = VideoDecoder::open(&path).unwrap();
+    let forth: Vec<f64> = (0..=14).map(|tenth| f64::from(tenth) / 10.0).collect();
+    let back: Vec<f64> = forth.iter().rev().copied().collect();
+    for wanted in [forth, back, vec![0.5, 0.1, 1.3, 0.41, 1.4, 0.42]] {
+        decoder
+            .frames_at(&wanted, |nth, secs, frame| {
+                let expected = nearest(wanted[nth]);
+                assert!((secs - times[expected]).abs() < 1e-6, "at {}: {secs}, not {}", wanted[nth], times[expected]);
+                assert!(frame.pixel(3, 3)[0].abs_diff(40 * expected as u8) < 3);
+                Ok(())
+            })
+            .unwrap();
+    }
+}
+
+#[test]
+fn a_video_that_was_cut_off_is_not_filled_up() {
+    // Faststart: the header is whole and promises 40 frames.
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cut.mp4");
+    let options = VideoOptions { codec: VideoCodec::H264, gop: 1, crf: 1 };
+    let mut encoder = VideoEncoder::create(&path, 64, 64, 10, options).unwrap();
+    for frame in 0..40_u8 {
+        let noise = (0..64 * 64 * 3).map(|at: u32| (at.wrapping_mul(2_654_435_761) >> 13) as u8 ^ (frame * 5));
+        encoder.push(&Frame::from_pixels(64, 64, noise.collect()).unwrap()).unwrap();
+    }
+    encoder.finish().unwrap();
+    let bytes = std::fs::read(&path).unwrap();
+    std::fs::write(&path, &bytes[..bytes.len() * 2 / 3]).unwrap();
+    let report = check(folder.path(), &OpenOptions::default(), 1, &|_, _| {}).unwrap();
+    assert_eq!(report.findings.len(), 1, "{report:?}");
+    assert!(report.frames < 40, "{report:?}");
+}
+
+#[test]
+fn a_dataset_inside_and_hidden_files_are_not_taken_for_episodes() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::copy(fixture("videos/vp9.webm"), folder.path().join("a.webm")).unwrap();
+    std::fs::write(folder.path().join("._a.mp4"), "not a video").unwrap();
+    assert_eq!(open(folder.path()).episodes().len(), 1);
+    write_dataset(&folder.path().join("set"), &[3]);
+    let error = crate::common::open_error(folder.path());
+    assert!(error.contains("inside of it") && error.contains("set"), "{error}");
+}
+
+#[test]
+fn pictures_are_in_the_order_that_people_count() {
+    let folder = tempfile::tempdir().unwrap();
+    for frame in 0..12 {
+        let path = folder.path().join(format!("frame_{frame}.png"));
+        crate::common::solid(4, 4, 10 * frame).save_png(&path).unwrap();
+    }
+    let options = OpenOptions { fps: Some(1.0), ..OpenOptions::default() };
+    let source = vipra_data::open(folder.path(), &options).unwrap();
+    let found = levels(source.as_ref(), 0, ONLY_CAMERA);
+    assert!(found.iter().enumerate().all(|(frame, &level)| level == 10.0 * frame as f64), "{found:?}");
+}
+
 #[test]
 fn frame_folders_need_a_rate_and_then_are_episodes() {
     let folder = tempfile::tempdir().unwrap();
@@ -147,6 +218,45 @@ fn converting_keeps_every_value() {
         assert_eq!(levels(source.as_ref(), episode, STORED), levels(result.as_ref(), episode, STORED));
     }
     assert_eq!(source.episodes(), result.episodes());
+}
+
+#[test]
+fn videos_that_are_not_exactly_their_episode_are_encoded_again() {
+    let folder = tempfile::tempdir().unwrap();
+    write_dataset_v21(folder.path(), &[7, 5, 6]);
+    // A longer video, and one of another encoder with the same codec and size.
+    let video = |episode: usize| folder.path().join(format!("videos/chunk-000/{CAMERA}/episode_{episode:06}.mp4"));
+    let encode = |episode: usize, frames: usize, gop: u32| {
+        let options = VideoOptions { codec: VideoCodec::H264, gop, crf: 4 };
+        let mut encoder = VideoEncoder::create(&video(episode), 64, 48, 10, options).unwrap();
+        (0..frames).for_each(|frame| encoder.push(&crate::common::solid(64, 48, grey(episode, frame))).unwrap());
+        encoder.finish().unwrap();
+    };
+    encode(1, 9, 2);
+    encode(2, 6, 30);
+    let source = open(folder.path());
+    let (_kept, result) = converted(source.as_ref(), &ConvertOptions::default());
+    for (episode, length) in [7, 5, 6].into_iter().enumerate() {
+        let found = levels(result.as_ref(), episode, CAMERA);
+        assert_eq!(found.len(), length);
+        let close = |(frame, level): (usize, &f64)| (level - f64::from(grey(episode, frame))).abs() <= 3.0;
+        assert!(found.iter().enumerate().all(close), "{episode}: {found:?}");
+    }
+}
+
+#[test]
+fn converting_again_says_that_it_is_done() {
+    let folder = tempfile::tempdir().unwrap();
+    let (root, target) = (folder.path().join("set"), folder.path().join("out"));
+    write_dataset_v21(&root, &[3]);
+    let run =
+        |options: &ConvertOptions, target: &std::path::Path| convert(open(&root).as_ref(), target, options, &|_, _| {});
+    let options = ConvertOptions::default();
+    assert_eq!(run(&options, &target).unwrap(), Converted::Written(1));
+    assert_eq!(run(&options, &target).unwrap(), Converted::Already(1));
+    let other = ConvertOptions { images: true, ..Default::default() };
+    assert!(run(&other, &target).unwrap_err().to_string().contains("not empty"));
+    assert!(run(&options, &root.join("out")).unwrap_err().to_string().contains("inside of the source"));
 }
 
 #[test]

@@ -33,17 +33,14 @@ pub struct ConfigArgs {
 /// [`Faults`] with everything that is wrong with it, or that the file cannot be read.
 pub fn load(args: &ConfigArgs) -> Result<Config> {
     let (origin, text) = read(args.config.as_deref())?;
+    let origin = if args.set.is_empty() || args.config.is_none() { origin } else { format!("{origin} with --set") };
     let fail = |list: Vec<Fault>| Faults { origin: origin.clone(), list };
     let mut table: Table = text
         .parse()
         .map_err(|error: toml::de::Error| fail(vec![Fault { key: "(syntax)".into(), reason: error.to_string() }]))?;
-    let wrong: Vec<Fault> = args.set.iter().filter_map(|assignment| set(&mut table, assignment).err()).collect();
-    if !wrong.is_empty() {
-        return Err(fail(wrong).into());
-    }
-
+    let mut list: Vec<Fault> = args.set.iter().filter_map(|assignment| set(&mut table, assignment).err()).collect();
     let value = serde_json::to_value(&table).context("the configuration cannot be checked")?;
-    let mut list = faults::find(&value)?;
+    list.extend(faults::find(&value)?);
     let config = match table.try_into::<Config>() {
         Ok(config) => config,
         Err(error) if list.is_empty() => {
@@ -52,7 +49,10 @@ pub fn load(args: &ConfigArgs) -> Result<Config> {
         }
         Err(_) => return Err(fail(list).into()),
     };
-    list.extend(config.faults());
+    let beyond_types: Vec<Fault> = config.faults();
+    list.extend(
+        beyond_types.into_iter().filter(|fault| list.iter().all(|known| known.key != fault.key)).collect::<Vec<_>>(),
+    );
     if list.is_empty() { Ok(config) } else { Err(fail(list).into()) }
 }
 
@@ -77,7 +77,7 @@ fn set(table: &mut Table, assignment: &str) -> Result<(), Fault> {
     let key = key.trim();
     let steps: Vec<&str> = key.split('.').collect();
     let Some((last, sections)) = steps.split_last().filter(|_| steps.iter().all(|step| !step.is_empty())) else {
-        return Err(fault(key, "--set wants KEY=VALUE, such as data.seed=1"));
+        return Err(fault(assignment, "--set wants KEY=VALUE, such as data.seed=1"));
     };
     let value = parse_value(value.trim());
 

@@ -83,6 +83,21 @@ impl Info {
         }
     }
 
+    /// Reads the version alone, which says how to read the rest.
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::Metadata`].
+    pub fn read_version(path: &Path) -> Result<String> {
+        #[derive(Deserialize)]
+        struct Versioned {
+            codebase_version: String,
+        }
+        let text = std::fs::read_to_string(path).map_err(|error| Error::io(path, error))?;
+        let versioned: Versioned =
+            serde_json::from_str(&text).map_err(|error| Error::metadata(path, "(whole file)", error.to_string()))?;
+        Ok(versioned.codebase_version)
+    }
+
     /// Reads and checks the file.
     ///
     /// # Errors

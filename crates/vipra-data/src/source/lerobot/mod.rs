@@ -22,7 +22,7 @@ use walkdir::WalkDir;
 pub use info::Info;
 pub use template::{Value, expand};
 
-use super::{Description, Episode, Layout, OpenOptions, Skipped, Source, TakeFrame, VideoSpan, episode_at};
+use super::{Description, Episode, Layout, OpenOptions, Skipped, Source, SourceVideo, TakeFrame, episode_at};
 use crate::config::OnError;
 use crate::error::{Error, InEpisode, Result};
 use crate::feature::{DType, Feature};
@@ -31,13 +31,34 @@ use crate::rows::{Rows, Values};
 use crate::video::DecoderPool;
 use index::FileIndex;
 
-/// Says which version the dataset at `root` has.
-pub(super) fn detect(root: &Path) -> Result<Layout> {
-    let path = root.join("meta/info.json");
-    match Info::read(&path)?.codebase_version.as_str() {
-        "v2.1" => Ok(Layout::LerobotV21),
-        "v3.0" => Ok(Layout::LerobotV30),
-        other => Err(Error::UnsupportedVersion { version: other.to_owned(), path }),
+/// The versions that are read. Closed on purpose: a new one makes every `match` a compile error until it is handled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Version {
+    /// A file an episode.
+    V21,
+    /// Many episodes a file.
+    V30,
+}
+
+impl Version {
+    /// Reads the version of the dataset at `root`.
+    ///
+    /// # Errors
+    /// [`Error::UnsupportedVersion`], or what is wrong with `meta/info.json`.
+    pub fn detect(root: &Path) -> Result<Self> {
+        let path = root.join("meta/info.json");
+        match Info::read_version(&path)?.as_str() {
+            "v2.1" => Ok(Version::V21),
+            "v3.0" => Ok(Version::V30),
+            other => Err(Error::UnsupportedVersion { version: other.to_owned(), path }),
+        }
+    }
+
+    fn layout(self) -> Layout {
+        match self {
+            Version::V21 => Layout::LerobotV21,
+            Version::V30 => Layout::LerobotV30,
+        }
     }
 }
 
@@ -46,6 +67,8 @@ struct Located {
     data: PathBuf,
     /// Camera, file, time of the first frame in the file.
     videos: Vec<(String, PathBuf, f64)>,
+    /// The episode's first row in the whole dataset, where the metadata says.
+    first_index: Option<u64>,
 }
 
 /// What the metadata of either version says.
@@ -55,7 +78,20 @@ struct Table {
     tasks: Vec<String>,
 }
 
+/// More frames or episodes than this are a mistake of the metadata, and would overflow sums.
+const LARGEST: usize = u32::MAX as usize;
+
 impl Table {
+    fn check_sizes(&self, info_path: &Path) -> Result<()> {
+        match self.episodes.iter().find(|episode| episode.length > LARGEST || episode.number > LARGEST) {
+            None => Ok(()),
+            Some(episode) => {
+                let reason = format!("{} frames in episode {}", episode.length, episode.number);
+                Err(Error::metadata(info_path, "length", reason))
+            }
+        }
+    }
+
     /// Removes the episodes without frames; the first of them is an error unless they are to be skipped.
     fn take_empty(&mut self, info_path: &Path, on_error: OnError) -> Result<Vec<Skipped>> {
         let mut skipped = Vec::new();
@@ -82,6 +118,8 @@ pub struct LeRobot {
     tolerance_secs: f64,
     /// Data files that were looked into.
     indices: Mutex<HashMap<PathBuf, Arc<FileIndex>>>,
+    /// Episodes that are not where the metadata says.
+    moved: Mutex<HashMap<usize, Arc<FileIndex>>>,
 }
 
 impl LeRobot {
@@ -89,22 +127,21 @@ impl LeRobot {
     ///
     /// # Errors
     /// Everything that can be wrong with the metadata.
-    pub fn open(root: &Path, layout: Layout, options: &OpenOptions<'_>) -> Result<Self> {
+    pub fn open(root: &Path, version: Version, options: &OpenOptions<'_>) -> Result<Self> {
         let info_path = root.join("meta/info.json");
         let info = Info::read(&info_path)?;
-        let mut table = match layout {
-            Layout::LerobotV21 => v21::read(root, &info)?,
-            Layout::LerobotV30 => v30::read(root, &info)?,
-            Layout::VideoFolder | Layout::FrameFolder => {
-                return Err(Error::Invalid(format!("not a LeRobot dataset: {}", root.display())));
-            }
+        let mut table = match version {
+            Version::V21 => v21::read(root, &info)?,
+            Version::V30 => v30::read(root, &info)?,
         };
+        table.check_sizes(&info_path)?;
         if let Some(pair) = table.episodes.windows(2).find(|pair| pair[0].number == pair[1].number) {
             return Err(Error::metadata(&info_path, "episodes", format!("{} is there twice", pair[0].number)));
         }
         let skipped = table.take_empty(&info_path, options.on_error)?;
         let description = Description {
-            layout,
+            layout: version.layout(),
+            unfinished: root.join(".recording").is_dir(),
             root: root.to_path_buf(),
             robot_type: info.robot_type.clone(),
             features: info.features.clone(),
@@ -114,7 +151,15 @@ impl LeRobot {
         };
         let tolerance_secs = options.tolerance_secs;
         let (episodes, located) = (table.episodes, table.located);
-        Ok(LeRobot { description, info, episodes, located, tolerance_secs, indices: Mutex::default() })
+        Ok(LeRobot {
+            description,
+            info,
+            episodes,
+            located,
+            tolerance_secs,
+            indices: Mutex::default(),
+            moved: Mutex::default(),
+        })
     }
 
     /// The metadata as read.
@@ -125,46 +170,53 @@ impl LeRobot {
     /// The file that holds the rows of an episode, and which rows they are.
     fn find_rows(&self, episode: usize) -> Result<(Arc<FileIndex>, Range<usize>)> {
         let Episode { number, length, .. } = *episode_at(&self.episodes, episode, &self.description.root)?;
-        let claimed = self.index(&self.located[episode].data).in_episode(number)?;
-        let index = if claimed.contains(number) {
-            claimed
-        } else {
-            let found = self.search_rows(number).in_episode(number)?;
-            let found = found
-                .ok_or_else(|| Error::rows(&claimed.path, "no data file has rows of this episode"))
-                .in_episode(number)?;
-            let (claimed, found_path) = (claimed.path.display(), found.path.display());
-            tracing::warn!("episode {number} is not in {claimed} as the metadata says, but in {found_path}");
-            found
-        };
+        let index = self.index_of(episode).in_episode(number)?;
         let rows = index.rows_of(number, length).in_episode(number)?;
         Ok((index, rows))
     }
 
+    /// The data file that holds the episode: the one that the metadata says, or else another (interfaces b.7).
+    fn index_of(&self, episode: usize) -> Result<Arc<FileIndex>> {
+        let number = self.episodes[episode].number;
+        let path = &self.located[episode].data;
+        let claimed = self.index(path);
+        if claimed.as_ref().is_ok_and(|index| index.contains(number)) {
+            return claimed;
+        }
+        if let Some(found) = lock(&self.moved).get(&number) {
+            return Ok(found.clone());
+        }
+        match self.search_rows(number) {
+            Some(found) => {
+                let (path, found_path) = (path.display(), found.path.display());
+                tracing::warn!("episode {number} is not in {path} as the metadata says, but in {found_path}");
+                lock(&self.moved).insert(number, found.clone());
+                Ok(found)
+            }
+            None => Err(claimed.err().unwrap_or_else(|| Error::rows(path, "no data file has rows of this episode"))),
+        }
+    }
+
     fn index(&self, path: &Path) -> Result<Arc<FileIndex>> {
-        // A panic while the lock is held cannot leave a half-made index behind.
-        let mut indices = self.indices.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(index) = indices.get(path) {
+        if let Some(index) = lock(&self.indices).get(path) {
             return Ok(index.clone());
         }
         let index = Arc::new(FileIndex::read(path, self.info.fps, self.tolerance_secs)?);
-        indices.insert(path.to_path_buf(), index.clone());
+        lock(&self.indices).insert(path.to_path_buf(), index.clone());
         Ok(index)
     }
 
     /// Looks through all data files for an episode that is not where the metadata says.
-    fn search_rows(&self, number: usize) -> Result<Option<Arc<FileIndex>>> {
-        let data = self.description.root.join("data");
-        for entry in WalkDir::new(&data).follow_links(true).sort_by_file_name() {
-            let entry = entry.map_err(|error| Error::io(&data, error.into()))?;
-            if entry.path().extension().is_some_and(|extension| extension == "parquet") {
-                let index = self.index(entry.path())?;
-                if index.contains(number) {
-                    return Ok(Some(index));
-                }
-            }
-        }
-        Ok(None)
+    fn search_rows(&self, number: usize) -> Option<Arc<FileIndex>> {
+        WalkDir::new(self.description.root.join("data"))
+            .follow_links(true)
+            .sort_by_file_name()
+            .into_iter()
+            .filter_map(Result::ok)
+            .filter(|entry| entry.path().extension().is_some_and(|extension| extension == "parquet"))
+            // Files that cannot be read are faults of their own episodes.
+            .filter_map(|entry| self.index(entry.path()).ok())
+            .find(|index| index.contains(number))
     }
 
     fn video_frames(
@@ -291,6 +343,10 @@ impl Source for LeRobot {
 
     fn check_metadata(&self) -> Vec<Error> {
         let path = self.description.root.join("meta/info.json");
+        if self.description.unfinished {
+            let reason = format!("a recording that was not finished; {} episodes so far", self.episodes.len());
+            return vec![Error::rows(&self.description.root, reason)];
+        }
         let mut faults = Vec::new();
         let mut compare = |field: &str, said: u64, found: usize| {
             if said != found as u64 {
@@ -308,10 +364,52 @@ impl Source for LeRobot {
         faults
     }
 
-    fn video_span(&self, episode: usize, camera: &str) -> Option<VideoSpan> {
-        let (_, path, from_secs) = self.located.get(episode)?.videos.iter().find(|(name, ..)| name == camera)?;
+    fn check_episode(&self, episode: usize, rows: &Rows) -> Vec<Error> {
+        let mut faults = Vec::new();
+        let path = &self.located[episode].data;
+        if self.index(path).is_ok_and(|index| !index.contains(self.episodes[episode].number)) {
+            faults.push(Error::rows(path, "the metadata names this file, but its rows are in another"));
+        }
+        let column = |name: &str| match rows.columns.get(name).map(|column| &column.values) {
+            Some(Values::I64(values)) => values.as_slice(),
+            _ => &[],
+        };
+        if column("index").windows(2).any(|pair| pair[1] != pair[0] + 1) {
+            faults.push(Error::column(path, "index", "does not count up by one"));
+        }
+        if let (Some(said), Some(&found)) = (self.located[episode].first_index, column("index").first()) {
+            if said != found as u64 {
+                let reason = format!("the metadata says that it begins with {said}, the rows with {found}");
+                faults.push(Error::column(path, "index", reason));
+            }
+        }
+        let tasks = self.description.tasks.len();
+        if let Some(task) = column("task_index").iter().find(|&&task| task < 0 || task as usize >= tasks) {
+            faults.push(Error::rows(path, format!("task_index is {task}, there are {tasks} tasks")));
+        }
+        faults
+    }
+
+    fn video(&self, episode: usize, camera: &str) -> Option<SourceVideo> {
+        let (_, path, _) = self.located.get(episode)?.videos.iter().find(|(name, ..)| name == camera)?;
         let whole_file = self.description.layout == Layout::LerobotV21;
-        Some(VideoSpan { path: path.clone(), from_secs: *from_secs, whole_file })
+        Some(SourceVideo { path: path.clone(), whole_file })
+    }
+}
+
+/// The content of a lock. A panic while it is held cannot leave a half-made entry behind.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Instructions by their number, which must count up from zero.
+fn tasks_in_order(mut tasks: Vec<(i64, String)>, path: &Path) -> Result<Vec<String>> {
+    tasks.sort_by_key(|(number, _)| *number);
+    match tasks.iter().enumerate().find(|(at, (number, _))| *number != *at as i64) {
+        None => Ok(tasks.into_iter().map(|(_, task)| task).collect()),
+        Some((at, (number, _))) => {
+            Err(Error::metadata(path, "task_index", format!("{number} follows where {at} should")))
+        }
     }
 }
 

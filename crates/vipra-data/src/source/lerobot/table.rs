@@ -61,18 +61,27 @@ pub(super) fn column<'a>(batch: &'a RecordBatch, name: &str, path: &Path) -> Res
     batch.column_by_name(name).ok_or_else(|| Error::column(path, name, "the file has no such column"))
 }
 
-/// An integer column; floats and other integers are converted.
+/// A column of integers, one a row.
 pub(super) fn integers(batch: &RecordBatch, name: &str, path: &Path) -> Result<Vec<i64>> {
-    match flatten(column(batch, name, path)?, name, path)?.values {
+    match single(batch, name, path)? {
         Values::I64(values) => Ok(values),
         _ => Err(Error::column(path, name, "expected integers")),
     }
 }
 
-/// A column of numbers.
+/// A column of numbers, one a row.
 pub(super) fn floats(batch: &RecordBatch, name: &str, path: &Path) -> Result<Vec<f64>> {
-    let column = flatten(column(batch, name, path)?, name, path)?;
-    column.values.to_f64().ok_or_else(|| Error::column(path, name, "expected numbers"))
+    let values = single(batch, name, path)?;
+    values.to_f64().ok_or_else(|| Error::column(path, name, "expected numbers"))
+}
+
+/// A column with exactly one value a row.
+fn single(batch: &RecordBatch, name: &str, path: &Path) -> Result<Values> {
+    let values = flatten(column(batch, name, path)?, name, path)?.values;
+    if values.len() == batch.num_rows() {
+        return Ok(values);
+    }
+    Err(Error::column(path, name, format!("{} values in {} rows, expected one a row", values.len(), batch.num_rows())))
 }
 
 /// A column of texts.

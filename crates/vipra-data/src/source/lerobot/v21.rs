@@ -20,15 +20,16 @@ struct EpisodeLine {
 
 #[derive(Deserialize)]
 struct TaskLine {
-    task_index: u64,
+    task_index: i64,
     task: String,
 }
 
 pub(super) fn read(root: &Path, info: &Info) -> Result<Table> {
     let mut lines: Vec<EpisodeLine> = read_lines(&root.join("meta/episodes.jsonl"))?;
     lines.sort_by_key(|line| line.episode_index);
-    let mut tasks: Vec<TaskLine> = read_lines(&root.join("meta/tasks.jsonl"))?;
-    tasks.sort_by_key(|line| line.task_index);
+    let tasks_path = root.join("meta/tasks.jsonl");
+    let tasks: Vec<TaskLine> = read_lines(&tasks_path)?;
+    let tasks = tasks.into_iter().map(|line| (line.task_index, line.task)).collect();
 
     let (mut episodes, mut located) = (Vec::new(), Vec::new());
     for line in lines {
@@ -40,12 +41,12 @@ pub(super) fn read(root: &Path, info: &Info) -> Result<Table> {
             let video = expand(template, &[chunk, index, ("video_key", Value::Text(camera))], root)?;
             videos.push((camera.to_owned(), video, 0.0));
         }
-        located.push(Located { data: expand(&info.data_path, &[chunk, index], root)?, videos });
+        located.push(Located { data: expand(&info.data_path, &[chunk, index], root)?, videos, first_index: None });
         let number = line.episode_index as usize;
         let (name, length) = (number.to_string(), line.length as usize);
         episodes.push(Episode { number, name, length, fps: info.fps, tasks: line.tasks });
     }
-    Ok(Table { episodes, located, tasks: tasks.into_iter().map(|line| line.task).collect() })
+    Ok(Table { episodes, located, tasks: super::tasks_in_order(tasks, &tasks_path)? })
 }
 
 /// JSON lines; empty ones are passed over.

@@ -45,19 +45,31 @@ fn read_episodes(root: &Path, info: &Info, path: &Path) -> Result<Vec<(Episode, 
     let tasks = table::text_lists(&batch, "tasks", path)?;
     let data = (numbers("data/chunk_index")?, numbers("data/file_index")?);
 
+    // Absent in some older files; then there is nothing to compare with.
+    let first_index = match batch.column_by_name("dataset_from_index") {
+        Some(_) => Some(numbers("dataset_from_index")?),
+        None => None,
+    };
+
     let mut videos = Vec::new();
     for (camera, _) in super::video_features(info) {
         let chunk = numbers(&format!("videos/{camera}/chunk_index"))?;
         let file = numbers(&format!("videos/{camera}/file_index"))?;
         let from_secs = table::floats(&batch, &format!("videos/{camera}/from_timestamp"), path)?;
+        if let Some(bad) = from_secs.iter().find(|secs| !(0.0..1e9).contains(*secs)) {
+            return Err(Error::column(path, camera, format!("from_timestamp is {bad}")));
+        }
         videos.push((camera, chunk, file, from_secs));
     }
 
     let mut found = Vec::with_capacity(episode_index.len());
     for row in 0..episode_index.len() {
         let at = |chunk: u64, file: u64| [("chunk_index", Value::Number(chunk)), ("file_index", Value::Number(file))];
-        let mut located =
-            Located { data: expand(&info.data_path, &at(data.0[row], data.1[row]), root)?, videos: Vec::new() };
+        let mut located = Located {
+            data: expand(&info.data_path, &at(data.0[row], data.1[row]), root)?,
+            videos: Vec::new(),
+            first_index: first_index.as_ref().map(|first| first[row]),
+        };
         for (camera, chunk, file, from_secs) in &videos {
             let [chunk, file] = at(chunk[row], file[row]);
             let template = super::video_template(info, root)?;
@@ -86,7 +98,5 @@ fn read_tasks(path: &Path) -> Result<Vec<String>> {
         .iter()
         .find_map(|column| table::texts(column, "task", path).ok())
         .ok_or_else(|| Error::column(path, "task", "the file has no column of text"))?;
-    let mut tasks: Vec<(i64, String)> = numbers.into_iter().zip(texts).collect();
-    tasks.sort_by_key(|(number, _)| *number);
-    Ok(tasks.into_iter().map(|(_, text)| text).collect())
+    super::tasks_in_order(numbers.into_iter().zip(texts).collect(), path)
 }

@@ -10,7 +10,7 @@ use vipra_data::SourceConfig;
 use vipra_data::clip::{Clip, ClipDataset, ClipLoader, LoaderState};
 use vipra_data::contact_sheet::{SheetRow, contact_sheet};
 
-use super::{Outcome, counted};
+use super::{Outcome, counted, create_parent};
 use crate::cli::ClipsArgs;
 use crate::config::{Config, load};
 use crate::output::{print, table};
@@ -19,11 +19,12 @@ use crate::run_folder::RunFolder;
 
 pub fn run(args: &ClipsArgs) -> Result<Outcome> {
     let config = resolve(args)?;
-    let folder = args.run.as_ref().map(|path| RunFolder::create(path, &config)).transpose()?;
-
     let opening = Progress::new("opening", "videos");
-    let dataset = Arc::new(ClipDataset::open(config.data, &|done, all| opening.set(done, all))?);
+    let dataset = Arc::new(ClipDataset::open(config.data.clone(), &|done, all| opening.set(done, all))?);
     drop(opening);
+    // Only now: a run that cannot begin leaves no folder that would belong to its configuration.
+    let folder = args.run.as_ref().map(|path| RunFolder::create(path, &config)).transpose()?;
+    args.contact_sheet.iter().try_for_each(|file| create_parent(file))?;
     let began = Instant::now();
     let (clips, loader) = sample(&dataset, args)?;
     let secs = began.elapsed().as_secs_f64();
@@ -45,12 +46,12 @@ pub fn run(args: &ClipsArgs) -> Result<Outcome> {
     }
 
     let frames: usize = clips.iter().map(|clip| clip.mask.len()).sum();
-    let mut text = table(&["clip", "dataset", "episode", "start", "real", "instruction"], labels, 99);
+    let mut text = table(&["clip", "dataset", "episode", "start", "real", "instruction"], labels, usize::MAX);
     let per_epoch = dataset.sampler().clips_per_epoch();
     text.push_str(&format!("\n{} of {per_epoch} in an epoch; ", counted(clips.len(), "clip")));
     text.push_str(&format!("{} in {secs:.2} s\n", counted(frames, "frame")));
     for skipped in dataset.skipped().iter().chain(loader.skipped()) {
-        text.push_str(&format!("left out {}: {}\n", skipped.what, skipped.reason));
+        tracing::warn!("left out {}: {}", skipped.what, skipped.reason);
     }
     print(&text)?;
     Ok(Outcome::Done)
@@ -69,6 +70,8 @@ fn resolve(args: &ClipsArgs) -> Result<Config> {
         source.fps = args.fps.or(source.fps);
         source.camera = args.camera.clone().or(source.camera.take());
         source.split = args.split.clone().or(source.split.take());
+        // A resolved configuration means the same from everywhere.
+        source.path = std::path::absolute(&source.path)?;
     }
     Ok(config)
 }

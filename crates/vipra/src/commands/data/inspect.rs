@@ -44,6 +44,9 @@ fn to_text(source: &dyn Source) -> String {
     if let Some(robot) = &description.robot_type {
         line("robot", robot.clone());
     }
+    if description.unfinished {
+        line("state", "being recorded, or interrupted; what follows is what was finished".to_owned());
+    }
     line("episodes", format!("{}, {}, {}", episodes.len(), counted(frames, "frame"), duration(seconds(episodes))));
     let lengths = lengths(episodes);
     if let (Some(shortest), Some(longest)) = (lengths.first(), lengths.last()) {
@@ -61,12 +64,12 @@ fn to_text(source: &dyn Source) -> String {
         vec![name.clone(), feature.dtype.as_str().to_owned(), shape_text(feature), detail(feature)]
     });
     text.push_str("\nfeatures\n");
-    text.push_str(&table(&["name", "type", "shape", "dimensions"], features.collect(), 99));
+    text.push_str(&table(&["name", "type", "shape", "dimensions"], features.collect(), usize::MAX));
 
     if !description.tasks.is_empty() {
         let rows = description.tasks.iter().map(|task| {
             let count = episodes.iter().filter(|episode| episode.tasks.contains(task)).count();
-            vec![task.clone(), count.to_string()]
+            vec![if task.is_empty() { "(none)".to_owned() } else { task.clone() }, count.to_string()]
         });
         text.push_str("\ntasks\n");
         text.push_str(&table(&["instruction", "episodes"], rows.collect(), 1));
@@ -115,5 +118,6 @@ fn to_json(source: &dyn Source) -> serde_json::Value {
         "features": description.features,
         "tasks": description.tasks,
         "skipped": description.skipped,
+        "unfinished": description.unfinished,
     })
 }

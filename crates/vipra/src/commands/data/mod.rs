@@ -6,7 +6,9 @@ mod convert;
 mod inspect;
 mod stats;
 
-use anyhow::Result;
+use std::path::Path;
+
+use anyhow::{Context, Result};
 use vipra_data::{OpenOptions, Source};
 
 use super::Outcome;
@@ -16,7 +18,7 @@ use crate::progress::Progress;
 pub fn run(command: DataCommand) -> Result<Outcome> {
     match command {
         DataCommand::Inspect { source, json } => inspect::run(&source, json),
-        DataCommand::Check { source, workers, json } => check::run(&source, workers, json),
+        DataCommand::Check { source, workers, json } => check::run(&source, usize::from(workers), json),
         DataCommand::Stats { source, config, split, pictures, out, json } => {
             stats::run(&stats::Request { source, config, split, pictures, out, json })
         }
@@ -29,7 +31,24 @@ pub fn run(command: DataCommand) -> Result<Outcome> {
 fn open(args: &SourceArgs) -> Result<Box<dyn Source>> {
     let progress = Progress::new("opening", "videos");
     let show = |done, all| progress.set(done, all);
-    Ok(vipra_data::open(&args.path, &OpenOptions { fps: args.fps, progress: &show, ..OpenOptions::default() })?)
+    Ok(vipra_data::open(
+        &args.path,
+        &OpenOptions { fps: args.fps, on_error: args.on_error.into(), progress: &show, ..OpenOptions::default() },
+    )?)
+}
+
+/// Writes what was left out to standard error, so that it is not taken for a result.
+fn report_skipped(source: &dyn Source) {
+    let skipped = &source.description().skipped;
+    skipped.iter().for_each(|skipped| tracing::warn!("left out {}: {}", skipped.what, skipped.reason));
+}
+
+/// Makes the folder that a file is to be written to.
+fn create_parent(file: &Path) -> Result<()> {
+    match file.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        Some(parent) => std::fs::create_dir_all(parent).with_context(|| format!("making {}", parent.display())),
+        None => Ok(()),
+    }
 }
 
 /// "1 episode", "2 episodes".

@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use vipra_data::normalize::narrow_dimensions;
+use vipra_data::Source;
+use vipra_data::normalize::NormalizationConfig;
 use vipra_data::stats::{Collector, FeatureStats, Stats, to_json};
 use vipra_data::video::DecoderPool;
-use vipra_data::{Feature, Source};
 
-use super::{Outcome, open};
+use super::{Outcome, create_parent, open, report_skipped};
 use crate::cli::SourceArgs;
 use crate::config::{ConfigArgs, load};
 use crate::output::{print, print_json, short, table};
@@ -24,8 +24,12 @@ pub struct Request {
 }
 
 pub fn run(request: &Request) -> Result<Outcome> {
-    let floor = load(&request.config)?.data.normalization.scale_floor;
+    let normalization = load(&request.config)?.data.normalization;
+    if let Some(path) = &request.out {
+        create_parent(path)?;
+    }
     let source = open(&request.source)?;
+    report_skipped(source.as_ref());
     let stats = collect(source.as_ref(), request)?;
     let features = &source.description().features;
     if let Some(path) = &request.out {
@@ -34,7 +38,7 @@ pub fn run(request: &Request) -> Result<Outcome> {
     }
     match request.json {
         true => print_json(&to_json(&stats, features))?,
-        false => print(&to_text(source.as_ref(), &stats, floor))?,
+        false => print(&to_text(source.as_ref(), &stats, &normalization)?)?,
     }
     Ok(Outcome::Done)
 }
@@ -45,60 +49,46 @@ fn collect(source: &dyn Source, request: &Request) -> Result<Stats> {
     let progress = Progress::new("reading", "episodes");
     let mut collector = Collector::default();
     let mut decoders = DecoderPool::new(4);
+    let cameras = if request.pictures { description.cameras() } else { Vec::new() };
     for (done, &at) in chosen.iter().enumerate() {
         progress.set(done, chosen.len());
-        collector.add_rows(&source.rows(at)?);
-        if !request.pictures {
-            continue;
-        }
-        let episode = &source.episodes()[at];
-        let times: Vec<f64> = (0..episode.length).map(|frame| frame as f64 / episode.fps).collect();
-        for camera in description.cameras() {
-            source.frames(at, camera, &times, &mut decoders, &mut |_, frame| {
-                collector.add_picture(camera, frame);
-                Ok(())
-            })?;
-        }
+        collector.add_episode(source, at, &cameras, &mut decoders)?;
     }
     Ok(collector.finish())
 }
 
-fn to_text(source: &dyn Source, stats: &Stats, floor: f64) -> String {
+fn to_text(source: &dyn Source, stats: &Stats, normalization: &NormalizationConfig) -> Result<String> {
     let features = &source.description().features;
     let mut text = String::new();
-    for (name, stats) in stats {
+    for (name, feature_stats) in stats {
         let Some(feature) = features.get(name) else { continue };
-        text.push_str(&format!(
-            "{name}: {} {}\n",
-            stats.count,
-            if feature.dtype.is_camera() { "pictures" } else { "rows" }
-        ));
+        let (dimensions, raised, what) = match feature.dtype.is_camera() {
+            true => (["red", "green", "blue"].map(str::to_owned).to_vec(), Vec::new(), "pictures"),
+            false => {
+                let dimensions = feature.dimension_names();
+                let raised = normalization.raised_dimensions(name, &dimensions, stats)?;
+                (dimensions, raised, "rows")
+            }
+        };
+        text.push_str(&format!("{name}: {} {what}\n", feature_stats.count));
         let header = ["dimension", "mean", "std", "min", "q01", "q50", "q99", "max", "note"];
-        text.push_str(&table(&header, rows(feature, stats, floor), 1));
+        let rows = rows(&dimensions, &raised, feature_stats, normalization.scale_floor);
+        text.push_str(&table(&header, rows, 1));
         text.push('\n');
     }
-    if text.is_empty() {
-        "no numbers in this dataset (pictures have statistics with --pictures)\n".to_owned()
-    } else {
-        text
-    }
+    let nothing = "no numbers in this dataset (pictures have statistics with --pictures)\n";
+    Ok(if text.is_empty() { nothing.to_owned() } else { text })
 }
 
-fn rows(feature: &Feature, stats: &FeatureStats, floor: f64) -> Vec<Vec<String>> {
-    let names = match feature.dtype.is_camera() {
-        true => ["red", "green", "blue"].map(str::to_owned).to_vec(),
-        false => feature.dimension_names(),
-    };
-    let narrow = narrow_dimensions(stats, floor);
+fn rows(dimensions: &[String], raised: &[usize], stats: &FeatureStats, floor: f64) -> Vec<Vec<String>> {
     let row = |(at, name): (usize, &String)| {
         let columns = [&stats.mean, &stats.std, &stats.min, &stats.q01, &stats.q50, &stats.q99, &stats.max];
-        let note = if narrow.contains(&at) {
-            format!("hardly varies: scale raised to {}", short(floor))
-        } else {
-            String::new()
+        let note = match raised.contains(&at) {
+            true => format!("hardly varies: its scale is raised to {}", short(floor)),
+            false => String::new(),
         };
         let numbers = columns.iter().map(|column| column.get(at).map_or_else(String::new, |&value| short(value)));
         std::iter::once(name.clone()).chain(numbers).chain([note]).collect()
     };
-    names.iter().enumerate().map(row).collect()
+    dimensions.iter().enumerate().map(row).collect()
 }
