@@ -20,9 +20,9 @@ test: deps
 
 ## The real lerobot library reads what the writer wrote, and every value is compared.
 test-interop: deps $(INTEROP)/done
-	cargo build -q -p vipra-data --example interop_datasets
-	rm -rf target/interop && SVT_LOG=1 target/debug/examples/interop_datasets target/interop
-	PYTHONWARNINGS=ignore $(INTEROP_PYTHON) python/interop/check_lerobot.py target/interop
+	rm -rf runs/interop
+	SVT_LOG=1 cargo run -q -p vipra-data --example interop_datasets -- runs/interop
+	PYTHONWARNINGS=ignore $(INTEROP_PYTHON) python/interop/check_lerobot.py runs/interop
 
 ## Clip loading beside lerobot's dataset class, in turns.
 bench: deps $(INTEROP)/done
@@ -32,7 +32,7 @@ bench: deps $(INTEROP)/done
 fuzz: deps
 	scripts/fuzz.sh $(FUZZ_SECS)
 
-$(INTEROP)/done: python/interop/requirements.txt
+$(INTEROP)/done: benches/peers/requirements.txt
 	python3 -m venv $(INTEROP)
 	$(INTEROP)/bin/pip install -q -r $<
 	touch $@

@@ -3,6 +3,7 @@
 # Debian and Ubuntu by apt; elsewhere it says what to install.
 set -euo pipefail
 
+oldest_libavformat=59 # FFmpeg 5
 missing=()
 command -v pkg-config >/dev/null || missing+=(pkg-config)
 # The bindings are generated with libclang, which finds its own headers through the clang package.
@@ -16,7 +17,15 @@ if ! command -v cargo >/dev/null; then
   echo "A Rust toolchain is needed (1.95 or newer): see https://rustup.rs" >&2
   exit 2
 fi
-[ ${#missing[@]} -eq 0 ] && exit 0
+check_version() {
+  pkg-config --atleast-version="$oldest_libavformat" libavformat && return
+  echo "FFmpeg 5 or newer is needed (libavformat $oldest_libavformat), here is libavformat $(pkg-config --modversion libavformat)" >&2
+  exit 2
+}
+if [ ${#missing[@]} -eq 0 ]; then
+  check_version
+  exit 0
+fi
 
 if ! command -v apt-get >/dev/null; then
   echo "Please install, by the names that your system gives them: ${missing[*]}" >&2
@@ -31,3 +40,4 @@ fi
 echo "installing: ${missing[*]}"
 "${as_root[@]}" apt-get update -qq
 "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
+check_version

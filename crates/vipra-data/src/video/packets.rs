@@ -7,7 +7,7 @@ use ffmpeg_next as ffmpeg;
 use crate::error::{Error, Result};
 
 /// Decoded, but not shown: what an edit list cuts away.
-const DISCARD: ffmpeg::packet::Flags = ffmpeg::packet::Flags::from_bits_retain(ffmpeg::ffi::AV_PKT_FLAG_DISCARD as i32);
+const DISCARD: ffmpeg::packet::Flags = ffmpeg::packet::Flags::from_bits_retain(ffmpeg::ffi::AV_PKT_FLAG_DISCARD);
 
 /// The time of each frame after the first, in seconds, in the order they are shown.
 ///

@@ -377,11 +377,12 @@ impl Source for LeRobot {
         if column("index").windows(2).any(|pair| pair[1] != pair[0] + 1) {
             faults.push(Error::column(path, "index", "does not count up by one"));
         }
-        if let (Some(said), Some(&found)) = (self.located[episode].first_index, column("index").first()) {
-            if said != found as u64 {
+        match (self.located[episode].first_index, column("index").first()) {
+            (Some(said), Some(&found)) if said != found as u64 => {
                 let reason = format!("the metadata says that it begins with {said}, the rows with {found}");
                 faults.push(Error::column(path, "index", reason));
             }
+            _ => {}
         }
         let tasks = self.description.tasks.len();
         if let Some(task) = column("task_index").iter().find(|&&task| task < 0 || task as usize >= tasks) {
