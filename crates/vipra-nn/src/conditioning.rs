@@ -1,0 +1,44 @@
+//! Modulation of a frame's tokens by one vector per frame.
+
+use burn::module::Module;
+use burn::nn::{Initializer, Linear, LinearConfig};
+use burn::tensor::{Device, Tensor};
+
+use crate::norm::EPSILON;
+use crate::ops;
+
+/// `x + FFN((1 + α)·LN(x) + β)` with `[α, β]` linear in the condition (reference 2).
+///
+/// α and β start at zero, but the feed-forward part does not: the block is no identity at initialisation.
+#[derive(Module, Debug)]
+pub struct Conditioning {
+    /// `dim → 2·dim`: α, then β.
+    pub to_alpha_beta: Linear,
+    /// `dim → 4·dim`
+    pub expand: Linear,
+    /// `4·dim → dim`
+    pub contract: Linear,
+}
+
+impl Conditioning {
+    /// For tokens and conditions of width `dim`.
+    pub fn new(dim: usize, device: &Device) -> Self {
+        Self {
+            to_alpha_beta: LinearConfig::new(dim, 2 * dim).with_initializer(Initializer::Zeros).init(device),
+            expand: LinearConfig::new(dim, 4 * dim).init(device),
+            contract: LinearConfig::new(4 * dim, dim).init(device),
+        }
+    }
+
+    /// # Shapes
+    /// `x`: `[batch, time, tokens, dim]`, `condition`: `[batch, time, dim]` → `[batch, time, tokens, dim]`
+    pub fn forward(&self, x: Tensor<4>, condition: Tensor<3>) -> Tensor<4> {
+        let dim = x.dims()[3];
+        // [batch, time, 2·dim] -> [batch, time, 1, 2·dim]
+        let modulation = self.to_alpha_beta.forward(condition).unsqueeze_dim::<4>(2);
+        let alpha = modulation.clone().narrow(3, 0, dim);
+        let beta = modulation.narrow(3, dim, dim);
+        let modulated = ops::layer_norm(x.clone(), None, None, EPSILON) * (alpha + 1.0) + beta;
+        x + self.contract.forward(ops::gelu(self.expand.forward(modulated)))
+    }
+}

@@ -1,0 +1,90 @@
+//! The one error type of this crate.
+
+use std::path::{Path, PathBuf};
+
+/// What this crate returns.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Everything that can go wrong between a configuration or a weights file and a module that computes.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The operating system refused.
+    #[error("{source}: {}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A file that is not safetensors, or is cut short.
+    #[error("not a readable safetensors file: {reason}: {}", path.display())]
+    Safetensors {
+        /// What the reader said.
+        reason: String,
+        /// The file.
+        path: PathBuf,
+    },
+    /// A tensor of a type that no module holds.
+    #[error("tensor `{name}` has type {dtype}, which is not read: {}", path.display())]
+    DType {
+        /// The tensor's name in the file.
+        name: String,
+        /// Its type, as the file calls it.
+        dtype: String,
+        /// The file.
+        path: PathBuf,
+    },
+    /// The names or shapes in a weights file are not those of the module. All of them are listed, not only the first.
+    #[error("{}", describe(missing, unexpected, misshapen, source_name))]
+    Mismatch {
+        /// Names that the module needs and the file lacks, sorted.
+        missing: Vec<String>,
+        /// Names that the file has and the module does not know, sorted.
+        unexpected: Vec<String>,
+        /// Names whose shapes differ, sorted by name.
+        misshapen: Vec<ShapeMismatch>,
+        /// Where the weights came from.
+        source_name: String,
+    },
+    /// A configuration that makes no sense.
+    #[error("{0}")]
+    Invalid(String),
+}
+
+/// One tensor whose shape in the file is not the module's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShapeMismatch {
+    /// The name in the file.
+    pub name: String,
+    /// The shape that the module needs, in the file's layout.
+    pub expected: Vec<usize>,
+    /// The shape in the file.
+    pub found: Vec<usize>,
+}
+
+impl Error {
+    pub(crate) fn io(path: &Path, source: std::io::Error) -> Self {
+        Error::Io { path: path.to_path_buf(), source }
+    }
+}
+
+/// One line that names every fault: a checkpoint of another configuration usually has many, and the pattern in them
+/// tells which field differs.
+fn describe(missing: &[String], unexpected: &[String], misshapen: &[ShapeMismatch], source_name: &str) -> String {
+    let mut parts = Vec::new();
+    if !missing.is_empty() {
+        parts.push(format!("missing: {}", missing.join(", ")));
+    }
+    if !unexpected.is_empty() {
+        parts.push(format!("unexpected: {}", unexpected.join(", ")));
+    }
+    if !misshapen.is_empty() {
+        let shapes: Vec<String> = misshapen
+            .iter()
+            .map(|fault| format!("{} (expected {:?}, found {:?})", fault.name, fault.expected, fault.found))
+            .collect();
+        parts.push(format!("of another shape: {}", shapes.join(", ")));
+    }
+    format!("weights do not fit the model: {}: {source_name}", parts.join("; "))
+}

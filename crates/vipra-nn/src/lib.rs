@@ -1,0 +1,20 @@
+//! Shared neural blocks: what more than one model of the workspace is made of.
+//!
+//! The spatio-temporal transformer of the latent action model and its parts ([`attention`], [`position_bias`],
+//! [`position_generator`], [`conditioning`], [`feed_forward`], [`st_transformer`]); reading [foreign weights](weights).
+//!
+//! Every hot composite sits behind one function of [`ops`], so that it can be fused in one place. This crate uses the
+//! tensor framework and no other crate of the workspace.
+
+pub mod attention;
+pub mod conditioning;
+mod error;
+pub mod feed_forward;
+pub mod norm;
+pub mod ops;
+pub mod position_bias;
+pub mod position_generator;
+pub mod st_transformer;
+pub mod weights;
+
+pub use error::{Error, Result};

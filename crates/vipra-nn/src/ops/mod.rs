@@ -1,0 +1,19 @@
+//! The hot composites, one function each.
+//!
+//! They are chains of tensor operations for now. On the CPU such chains are where time goes (framework notes: each link
+//! is a pass over memory, on one thread), so models call these functions and nothing below them: a fused kernel then
+//! replaces the body of one function and no model changes.
+
+mod activation;
+mod attention;
+mod conv3d;
+mod norm;
+mod patch;
+mod rope;
+
+pub use activation::{geglu, gelu, leaky_relu};
+pub use attention::{CosineAttention, cosine_attention, dot_attention};
+pub use conv3d::{TimePadding, conv3d_by_time};
+pub use norm::{layer_norm, normalize_last};
+pub use patch::{embed_patches, join_patches};
+pub use rope::{RotaryTable, rotate_half};

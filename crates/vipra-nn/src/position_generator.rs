@@ -1,0 +1,55 @@
+//! Position generator (PEG): positions from a depthwise convolution over the neighbourhood.
+
+use burn::module::{Module, Param};
+use burn::nn::Initializer;
+use burn::tensor::{Device, Tensor};
+
+use crate::ops::{self, TimePadding};
+
+/// Frames, rows and columns of the kernel.
+const KERNEL: usize = 3;
+
+/// A depthwise 3×3×3 convolution over time and space (reference 2). The residual is the caller's.
+#[derive(Module, Debug)]
+pub struct PositionGenerator {
+    /// The kernel.
+    pub dsconv: DepthwiseConv3d,
+    /// Whether a frame sees only the frames up to itself.
+    pub causal: bool,
+}
+
+/// Parameters of a depthwise 3-D convolution.
+#[derive(Module, Debug)]
+pub struct DepthwiseConv3d {
+    /// `[dim, 1, 3, 3, 3]`
+    pub weight: Param<Tensor<5>>,
+    /// `[dim]`
+    pub bias: Param<Tensor<1>>,
+}
+
+impl PositionGenerator {
+    /// A generator for tokens of width `dim`.
+    pub fn new(dim: usize, causal: bool, device: &Device) -> Self {
+        // PyTorch's initialisation of a convolution: uniform, bounded by 1/√(inputs of one output).
+        let bound = 1.0 / ((KERNEL * KERNEL * KERNEL) as f64).sqrt();
+        let uniform = Initializer::Uniform { min: -bound, max: bound };
+        let dsconv = DepthwiseConv3d {
+            weight: uniform.init([dim, 1, KERNEL, KERNEL, KERNEL], device),
+            bias: uniform.init([dim], device),
+        };
+        Self { dsconv, causal }
+    }
+
+    /// # Shapes
+    /// `x`: `[batch, time, height·width, dim]` → the same.
+    pub fn forward(&self, x: Tensor<4>, grid: [usize; 2]) -> Tensor<4> {
+        let [batch, time, patches, dim] = x.dims();
+        let [height, width] = grid;
+        let padding = if self.causal { TimePadding::CAUSAL } else { TimePadding::CENTERED };
+        // -> [batch, time, dim, height, width]
+        let planes = x.swap_dims(2, 3).reshape([batch, time, dim, height, width]);
+        ops::conv3d_by_time(planes, self.dsconv.weight.val(), self.dsconv.bias.val(), padding, 1, dim)
+            .reshape([batch, time, dim, patches])
+            .swap_dims(2, 3)
+    }
+}

@@ -1,0 +1,12 @@
+//! Reading foreign weights into modules.
+//!
+//! [`Weights`] are the tensors of a file by name. [`Names`] say how a module's parameters are called there. [`load`] puts
+//! one into the other and lists everything that does not fit: a partly loaded model is never returned.
+
+mod load;
+mod names;
+mod store;
+
+pub use load::load;
+pub use names::{BLOCK_NAMES, BLOCK_UNUSED, NamePath, Names, Rename};
+pub use store::Weights;

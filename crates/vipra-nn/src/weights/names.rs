@@ -1,0 +1,132 @@
+//! How parameters are called in a foreign file.
+
+/// One renaming: wherever `field` of the struct `module` stands in a path, the file says `name`.
+///
+/// A rule speaks of a struct, not of a place in the model, so each block is described once however often it is used. The
+/// name may have several segments ("ffn.0").
+#[derive(Debug, Clone, Copy)]
+pub struct Rename {
+    /// Name of the Rust struct.
+    pub module: &'static str,
+    /// Its field.
+    pub field: &'static str,
+    /// What the file calls that field.
+    pub name: &'static str,
+}
+
+impl Rename {
+    /// A rule.
+    pub const fn new(module: &'static str, field: &'static str, name: &'static str) -> Self {
+        Self { module, field, name }
+    }
+}
+
+/// Names of this crate's blocks in the reference (reference 2). Fields that are called the same have no rule.
+pub const BLOCK_NAMES: &[Rename] = &[
+    Rename::new("FeedForward", "norm", "0"),
+    Rename::new("FeedForward", "expand", "1"),
+    Rename::new("FeedForward", "contract", "4"),
+    Rename::new("ContinuousPositionBias", "input", "net.0"),
+    Rename::new("ContinuousPositionBias", "hidden", "net.2"),
+    Rename::new("ContinuousPositionBias", "output", "net.4"),
+    Rename::new("Conditioning", "expand", "ffn.0"),
+    Rename::new("Conditioning", "contract", "ffn.2"),
+    Rename::new("Layer", "conditioning", "0"),
+    Rename::new("Layer", "position", "1"),
+    Rename::new("Layer", "spatial", "2"),
+    Rename::new("Layer", "temporal", "3"),
+    Rename::new("Layer", "feed_forward", "4"),
+];
+
+/// Segments of names that the reference carries and never uses: zero offsets of its layer norms, norms of a context that
+/// is never given (reference 0.4, 2).
+pub const BLOCK_UNUSED: &[&str] = &["beta", "context_norm"];
+
+/// How the parameters of a module are called in a file.
+#[derive(Debug, Clone, Default)]
+pub struct Names {
+    prefix: String,
+    renames: Vec<&'static [Rename]>,
+    unused: Vec<&'static str>,
+}
+
+impl Names {
+    /// Names of modules made of this crate's blocks.
+    pub fn blocks() -> Self {
+        Self::default().rename(BLOCK_NAMES).ignore(BLOCK_UNUSED)
+    }
+
+    /// Everything in the file that starts with `prefix` (dot included) belongs to the module, nothing else does.
+    pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.prefix = prefix.into();
+        self
+    }
+
+    /// Adds rules. The first rule that fits counts.
+    pub fn rename(mut self, rules: &'static [Rename]) -> Self {
+        self.renames.push(rules);
+        self
+    }
+
+    /// Adds segments: a name in the file that contains one of them is not missed in the module.
+    pub fn ignore(mut self, segments: &'static [&'static str]) -> Self {
+        self.unused.extend_from_slice(segments);
+        self
+    }
+
+    /// Whether a name of the file should have a parameter in the module.
+    pub(crate) fn expects(&self, name: &str) -> bool {
+        let Some(rest) = name.strip_prefix(&self.prefix) else { return false };
+        !rest.split('.').any(|segment| self.unused.contains(&segment))
+    }
+
+    fn translate<'a>(&self, module: &str, field: &'a str) -> &'a str
+    where
+        'static: 'a,
+    {
+        let rules = self.renames.iter().flat_map(|rules| rules.iter());
+        let mut fitting = rules.filter(|rule| rule.module == module && rule.field == field);
+        fitting.next().map_or(field, |rule| rule.name)
+    }
+}
+
+/// Where a walk through a module's parameters stands, in the file's words.
+///
+/// Feed it from `enter_module` and `exit_module` of a visitor or mapper of the framework.
+#[derive(Debug)]
+pub struct NamePath<'a> {
+    names: &'a Names,
+    segments: Vec<String>,
+    containers: Vec<String>,
+}
+
+impl<'a> NamePath<'a> {
+    /// At the top of the module.
+    pub fn new(names: &'a Names) -> Self {
+        Self { names, segments: Vec::new(), containers: Vec::new() }
+    }
+
+    /// Into a field, `container` as the framework gives it: "Struct:Linear", "Vec", …
+    pub fn enter(&mut self, field: &str, container: &str) {
+        let module = container.strip_prefix("Struct:").unwrap_or(container);
+        self.segments.push(self.names.translate(module, field).to_owned());
+        self.containers.push(module.to_owned());
+    }
+
+    /// Out of the field entered last.
+    pub fn exit(&mut self) {
+        self.segments.pop();
+        self.containers.pop();
+    }
+
+    /// The file's name of the parameter the walk stands at. An empty name in a rule leaves a level out.
+    pub fn name(&self) -> String {
+        let segments: Vec<&str> = self.segments.iter().map(String::as_str).filter(|name| !name.is_empty()).collect();
+        format!("{}{}", self.names.prefix, segments.join("."))
+    }
+
+    /// Whether the file holds this matrix transposed: PyTorch stores `[out, in]`, the framework `[in, out]`.
+    pub fn is_transposed(&self, rank: usize) -> bool {
+        rank == 2 && self.containers.last().is_some_and(|module| module == "Linear")
+    }
+}
