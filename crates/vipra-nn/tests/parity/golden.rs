@@ -154,7 +154,7 @@ impl Golden {
 }
 
 pub(crate) fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    tensor.into_data().convert::<f32>().to_vec().expect("float data")
+    tensor.try_into_vec_as::<f32>().expect("float data")
 }
 
 /// Gradients of a module's parameters by the reference's names, in the reference's layout.

@@ -1,0 +1,40 @@
+//! The one error type of this crate.
+
+/// What this crate returns.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Everything that can go wrong between a configuration and codes.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A configuration that makes no sense; every fault is listed.
+    #[error("{0}")]
+    Invalid(String),
+    /// No sequence of halvings leads from the patch grid to this number of codes.
+    #[error(
+        "`code_length` is {code_length}, but a grid of {}×{} patches can be brought down to {fitting:?} codes",
+        grid[0],
+        grid[1]
+    )]
+    CodeLength {
+        /// Codes asked for, per transition.
+        code_length: usize,
+        /// Rows and columns of patches.
+        grid: [usize; 2],
+        /// Code lengths that would fit.
+        fitting: Vec<usize>,
+    },
+    /// Frames or codes of another size than the model's.
+    #[error("{what} is {found:?}, but the model takes {expected}")]
+    Size {
+        /// Whose size.
+        what: &'static str,
+        /// What the model takes.
+        expected: String,
+        /// The shape that was given.
+        found: Vec<usize>,
+    },
+    /// A shared block refused its configuration or its weights.
+    #[error(transparent)]
+    Block(#[from] vipra_nn::Error),
+}

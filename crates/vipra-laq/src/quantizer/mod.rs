@@ -1,0 +1,9 @@
+//! Noise-substitution vector quantiser (NSVQ, reference 1) and the health of its codebook.
+
+mod nsvq;
+mod replacement;
+mod usage;
+
+pub use nsvq::{Nsvq, NsvqConfig, Quantized};
+pub use replacement::{Replacement, ReplacementConfig};
+pub use usage::{CodeUsage, perplexity};

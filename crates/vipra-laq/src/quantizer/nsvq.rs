@@ -1,0 +1,112 @@
+//! The quantiser itself.
+
+use burn::module::{Module, Param};
+use burn::nn::Initializer;
+use burn::tensor::{Device, Int, Tensor};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, Result};
+
+/// Added to the length of the noise before it divides (reference 1).
+const NOISE_EPSILON: f32 = 1e-8;
+
+/// Size of the codebook.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NsvqConfig {
+    /// Number of codes (8 in the release, reference 3).
+    pub codes: usize,
+    /// Channels of a code (32 in the release, reference 3).
+    pub dim: usize,
+}
+
+impl NsvqConfig {
+    /// A quantiser with a normally distributed codebook.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for fewer than two codes or no channels.
+    pub fn init(&self, device: &Device) -> Result<Nsvq> {
+        if self.codes < 2 || self.dim == 0 {
+            return Err(Error::Invalid(format!(
+                "a codebook of {} codes of {} channels carries no information",
+                self.codes, self.dim
+            )));
+        }
+        let codebooks = Initializer::Normal { mean: 0.0, std: 1.0 }.init([self.codes, self.dim], device);
+        Ok(Nsvq { codebooks })
+    }
+}
+
+/// A codebook, and two ways through it: [`substitute`](Self::substitute) while training, [`quantize`](Self::quantize)
+/// otherwise.
+///
+/// The usage counts are no part of it: keep them in a [`CodeUsage`](super::CodeUsage) beside the training state.
+#[derive(Module, Debug)]
+pub struct Nsvq {
+    /// `[codes, dim]`
+    pub codebooks: Param<Tensor<2>>,
+}
+
+/// Quantised vectors and the codes that were chosen for them.
+#[derive(Debug, Clone)]
+pub struct Quantized {
+    /// `[vectors, dim]`
+    pub values: Tensor<2>,
+    /// `[vectors]`, in `0..codes`.
+    pub codes: Tensor<1, Int>,
+}
+
+impl Nsvq {
+    /// Index of the nearest code of each vector, by squared distance; the lowest index among equals.
+    ///
+    /// # Shapes
+    /// `[vectors, dim]` → `[vectors]`
+    pub fn nearest(&self, x: Tensor<2>) -> Tensor<1, Int> {
+        // No gradient flows through a choice.
+        let x = x.without_autodiff();
+        let codebook = self.codebooks.val().without_autodiff();
+        let squared = |x: Tensor<2>| x.square().sum_dim(1);
+        // ‖x‖² − 2·x·c + ‖c‖²: [vectors, 1] − [vectors, codes] + [1, codes]
+        let cross = x.clone().matmul(codebook.clone().transpose());
+        let distances = squared(x) - cross * 2.0 + squared(codebook).transpose();
+        distances.argmin(1).squeeze_dim(1)
+    }
+
+    /// The training path: each vector plus noise of the length of its quantisation error (reference 1).
+    ///
+    /// The error enters through its length alone: the codebook learns from it, and the vector gets its own gradient plus
+    /// the length's. There is no straight-through estimate and no commitment loss. Where a vector *is* a code, the length
+    /// is zero and both extra gradients are.
+    ///
+    /// # Shapes
+    /// `x` and `noise` (standard normal): `[vectors, dim]`.
+    pub fn substitute(&self, x: Tensor<2>, noise: Tensor<2>) -> Quantized {
+        let codes = self.nearest(x.clone());
+        let error = x.clone() - self.look_up(codes.clone());
+        let squared = error.square().sum_dim(1);
+        // The root's gradient at zero is infinite, so zero goes around the root. The codebook is not of interest there.
+        let exact = squared.clone().detach().equal_scalar(0.0);
+        let length = squared.mask_fill(exact.clone(), 1.0).sqrt().mask_fill(exact, 0.0);
+        let noise_length = noise.clone().square().sum_dim(1).sqrt() + NOISE_EPSILON;
+        let values = x + noise / noise_length * length;
+        Quantized { values, codes }
+    }
+
+    /// The hard path: each vector replaced by its nearest code.
+    ///
+    /// # Shapes
+    /// `x`: `[vectors, dim]`.
+    pub fn quantize(&self, x: Tensor<2>) -> Quantized {
+        let codes = self.nearest(x);
+        Quantized { values: self.look_up(codes.clone()), codes }
+    }
+
+    /// The vectors of codes.
+    ///
+    /// # Shapes
+    /// `[vectors]`, in `0..codes` → `[vectors, dim]`
+    pub fn look_up(&self, codes: Tensor<1, Int>) -> Tensor<2> {
+        self.codebooks.val().select(0, codes)
+    }
+}

@@ -1,0 +1,116 @@
+//! Giving unused codes a new start beside used ones.
+
+use burn::module::Param;
+use burn::tensor::{Tensor, TensorData};
+use rand::{Rng, seq::SliceRandom};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::nsvq::Nsvq;
+use super::usage::CodeUsage;
+
+/// Noise on a copied code, in units of the codebook: next to nothing in f32 (reference 1).
+const COPY_NOISE: f32 = 1e-8;
+
+/// When codes are replaced and which.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReplacementConfig {
+    /// A code chosen in less than this share of all choices counts as unused (0.015 in the release, reference 1).
+    pub threshold: f32,
+    /// From this step on nothing is replaced any more (120 000 in the release, reference 1).
+    pub last_step: u64,
+}
+
+impl Default for ReplacementConfig {
+    /// The release's values (reference 1).
+    fn default() -> Self {
+        Self { threshold: 0.015, last_step: 120_000 }
+    }
+}
+
+impl ReplacementConfig {
+    /// Whether codes are replaced after this training step: often at first, ever more rarely later (reference 1).
+    pub fn is_due(&self, step: u64) -> bool {
+        let interval = match step {
+            0..=99 => return false,
+            100..=1_000 => 100,
+            1_001..=10_000 => 1_000,
+            10_001..=40_000 => 2_000,
+            40_001..=90_000 => 3_000,
+            _ => 5_000,
+        };
+        step < self.last_step && step.is_multiple_of(interval)
+    }
+}
+
+/// Which code takes over from which.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replacement {
+    /// For each code: the code whose vector it gets, or itself if it keeps its own.
+    sources: Vec<usize>,
+    /// Codes that get noise: the replaced ones, or all of them if none was used.
+    noisy: Vec<bool>,
+}
+
+impl Replacement {
+    /// Draws, for each unused code, a used one without replacement; the used codes are repeated where they are too few.
+    pub fn draw(usage: &CodeUsage, threshold: f32, random: &mut impl Rng) -> Self {
+        Self::with_permutation(usage, threshold, |count| {
+            let mut order: Vec<usize> = (0..count).collect();
+            order.shuffle(random);
+            order
+        })
+    }
+
+    /// As [`draw`](Self::draw), from a permutation of `0..count` made by the caller.
+    pub fn with_permutation(usage: &CodeUsage, threshold: f32, permute: impl FnOnce(usize) -> Vec<usize>) -> Self {
+        let unused = usage.unused(threshold);
+        let indices = |of: bool| unused.iter().enumerate().filter(move |(_, flag)| **flag == of).map(|(code, _)| code);
+        let used: Vec<usize> = indices(false).collect();
+        let mut sources: Vec<usize> = (0..unused.len()).collect();
+        if used.is_empty() {
+            return Self { sources, noisy: vec![true; unused.len()] };
+        }
+        let wanted = unused.len() - used.len();
+        let candidates = used.len() * wanted.div_ceil(used.len()).max(1);
+        let order = permute(candidates);
+        for (code, choice) in indices(true).zip(order) {
+            sources[code] = used[choice % used.len()];
+        }
+        Self { sources, noisy: unused }
+    }
+
+    /// For each code: the code whose vector it gets, or itself.
+    pub fn sources(&self) -> &[usize] {
+        &self.sources
+    }
+
+    /// Number of codes that are overwritten.
+    pub fn replaced(&self) -> usize {
+        self.sources.iter().enumerate().filter(|(code, source)| code != *source).count()
+    }
+
+    /// The quantiser with its unused codes overwritten. The parameter keeps its id, and with it the optimiser's moments,
+    /// as in the reference. Reset the [`CodeUsage`] afterwards.
+    ///
+    /// # Shapes
+    /// `noise`: `[codes, dim]`, standard normal.
+    pub fn apply(&self, quantizer: Nsvq, noise: Tensor<2>) -> Nsvq {
+        let codebooks = &quantizer.codebooks;
+        let require_grad = codebooks.val().is_require_grad();
+        let before = codebooks.val().without_autodiff();
+        let device = before.device();
+        let codes = self.sources.len();
+        let sources: Vec<i64> = self.sources.iter().map(|source| *source as i64).collect();
+        let scale: Vec<f32> = self.noisy.iter().map(|noisy| if *noisy { COPY_NOISE } else { 0.0 }).collect();
+        let scale = Tensor::<2>::from_data(TensorData::new(scale, [codes, 1]), &device);
+        let sources = Tensor::<1, burn::tensor::Int>::from_data(TensorData::new(sources, [codes]), &device);
+        let after = before.select(0, sources) + noise.without_autodiff() * scale;
+        let codebooks: Param<Tensor<2>> = quantizer.codebooks.map(|value| {
+            let after = if value.is_autodiff() { after.autodiff() } else { after };
+            after.set_require_grad(require_grad)
+        });
+        Nsvq { codebooks }
+    }
+}
