@@ -10,14 +10,26 @@ pub struct Rename {
     pub module: &'static str,
     /// Its field.
     pub field: &'static str,
-    /// What the file calls that field.
+    /// What the file calls that field. An empty name leaves the level out.
     pub name: &'static str,
+    /// If the field is a list: what the file calls its elements. Empty: by their numbers.
+    pub elements: &'static [&'static str],
 }
 
 impl Rename {
-    /// A rule.
+    /// A rule for a field.
     pub const fn new(module: &'static str, field: &'static str, name: &'static str) -> Self {
-        Self { module, field, name }
+        Self { module, field, name, elements: &[] }
+    }
+
+    /// A rule for a field that is a list. PyTorch numbers activations along with layers, so numbers may have gaps.
+    pub const fn list(
+        module: &'static str,
+        field: &'static str,
+        name: &'static str,
+        elements: &'static [&'static str],
+    ) -> Self {
+        Self { module, field, name, elements }
     }
 }
 
@@ -80,13 +92,10 @@ impl Names {
         !rest.split('.').any(|segment| self.unused.contains(&segment))
     }
 
-    fn translate<'a>(&self, module: &str, field: &'a str) -> &'a str
-    where
-        'static: 'a,
-    {
+    fn rule(&self, module: &str, field: &str) -> Option<&'static Rename> {
         let rules = self.renames.iter().flat_map(|rules| rules.iter());
         let mut fitting = rules.filter(|rule| rule.module == module && rule.field == field);
-        fitting.next().map_or(field, |rule| rule.name)
+        fitting.next()
     }
 }
 
@@ -96,37 +105,51 @@ impl Names {
 #[derive(Debug)]
 pub struct NamePath<'a> {
     names: &'a Names,
-    segments: Vec<String>,
-    containers: Vec<String>,
+    levels: Vec<Level>,
+}
+
+/// One step into a module: the struct or list that was entered, and the file's name of what was entered there.
+#[derive(Debug)]
+struct Level {
+    container: String,
+    name: String,
+    /// Names of the elements, if this level is a list with names of its own.
+    elements: &'static [&'static str],
 }
 
 impl<'a> NamePath<'a> {
     /// At the top of the module.
     pub fn new(names: &'a Names) -> Self {
-        Self { names, segments: Vec::new(), containers: Vec::new() }
+        Self { names, levels: Vec::new() }
     }
 
     /// Into a field, `container` as the framework gives it: "Struct:Linear", "Vec", …
     pub fn enter(&mut self, field: &str, container: &str) {
-        let module = container.strip_prefix("Struct:").unwrap_or(container);
-        self.segments.push(self.names.translate(module, field).to_owned());
-        self.containers.push(module.to_owned());
+        let container = container.strip_prefix("Struct:").unwrap_or(container);
+        let rule = self.names.rule(container, field);
+        let element = self.levels.last().filter(|_| container == "Vec").and_then(|list| {
+            let index: usize = field.parse().ok()?;
+            list.elements.get(index).copied()
+        });
+        let name = element.or(rule.map(|rule| rule.name)).unwrap_or(field);
+        let elements = rule.map_or(&[][..], |rule| rule.elements);
+        self.levels.push(Level { container: container.to_owned(), name: name.to_owned(), elements });
     }
 
     /// Out of the field entered last.
     pub fn exit(&mut self) {
-        self.segments.pop();
-        self.containers.pop();
+        self.levels.pop();
     }
 
-    /// The file's name of the parameter the walk stands at. An empty name in a rule leaves a level out.
+    /// The file's name of the parameter the walk stands at.
     pub fn name(&self) -> String {
-        let segments: Vec<&str> = self.segments.iter().map(String::as_str).filter(|name| !name.is_empty()).collect();
-        format!("{}{}", self.names.prefix, segments.join("."))
+        let names = self.levels.iter().map(|level| level.name.as_str());
+        let names: Vec<&str> = names.filter(|name| !name.is_empty()).collect();
+        format!("{}{}", self.names.prefix, names.join("."))
     }
 
     /// Whether the file holds this matrix transposed: PyTorch stores `[out, in]`, the framework `[in, out]`.
     pub fn is_transposed(&self, rank: usize) -> bool {
-        rank == 2 && self.containers.last().is_some_and(|module| module == "Linear")
+        rank == 2 && self.levels.last().is_some_and(|level| level.container == "Linear")
     }
 }

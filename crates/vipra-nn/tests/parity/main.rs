@@ -1,5 +1,7 @@
 //! Agreement with golden tensors of the reference implementation.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic is the message of a test")]
+
 mod blocks;
 mod golden;
 mod st_transformer;

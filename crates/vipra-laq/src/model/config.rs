@@ -1,0 +1,233 @@
+//! Size of the model, and its presets.
+
+use burn::tensor::Device;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use vipra_nn::feed_forward::FeedForward;
+use vipra_nn::norm::AffineLayerNorm;
+use vipra_nn::patch_embedding::PatchEmbedding;
+use vipra_nn::position_bias::ContinuousPositionBias;
+use vipra_nn::st_transformer::StTransformerConfig;
+
+use super::down_sampler::DownSampler;
+use super::laq::{CHANNELS, ConditionHead, FrameEmbedding, Laq};
+use crate::quantizer::NsvqConfig;
+use crate::spatial_encoder::SpatialEncoderConfig;
+use crate::{Error, Result};
+
+/// Epsilon of the norm behind the decoder's patch projection (reference 3.5).
+const PATCH_NORM_EPSILON: f64 = 1e-5;
+
+/// Size of a [`Laq`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LaqConfig {
+    /// Height and width of a frame, in pixels (224×224 in the release, reference 3).
+    pub frame_size: [usize; 2],
+    /// Side of a patch, in pixels; divides both sides of a frame (14 in the release, reference 3).
+    pub patch: usize,
+    /// Width of a token, in channels (768 in the release, reference 3).
+    pub dim: usize,
+    /// The encoder of single frames.
+    pub spatial_encoder: SpatialEncoderConfig,
+    /// Layers of the spatio-temporal encoder (6 in the release, reference 3).
+    pub encoder_depth: usize,
+    /// Layers of the spatio-temporal decoder (8 in the release, reference 3).
+    pub decoder_depth: usize,
+    /// Heads of the spatio-temporal attentions (16 in the release, reference 3).
+    pub heads: usize,
+    /// Channels of such a head, even (64 in the release, reference 3).
+    pub head_dim: usize,
+    /// Share of the feed-forward activations dropped in training, in [0, 1) (0.1 in the release, reference 3).
+    pub feed_forward_dropout: f64,
+    /// The codebook.
+    pub quantizer: NsvqConfig,
+    /// Codes per transition: what the patch grid comes down to when it is halved some times (16 in the release: 16×16
+    /// patches halved twice, reference 3.4).
+    pub code_length: usize,
+    /// Whether to quantise differences between neighbouring frames' tokens in place of the later frame's tokens (no in
+    /// the release, reference 3.4).
+    pub encode_deltas: bool,
+}
+
+impl LaqConfig {
+    /// The released size (reference 3): DINOv2 ViT-B/14 with registers, 16 codes of 8.
+    pub fn release() -> Self {
+        Self {
+            frame_size: [224, 224],
+            patch: 14,
+            dim: 768,
+            spatial_encoder: SpatialEncoderConfig { depth: 12, heads: 12, registers: 4, position_grid: 37 },
+            encoder_depth: 6,
+            decoder_depth: 8,
+            heads: 16,
+            head_dim: 64,
+            feed_forward_dropout: 0.1,
+            quantizer: NsvqConfig { codes: 8, dim: 32 },
+            code_length: 16,
+            encode_deltas: false,
+        }
+    }
+
+    /// For a CPU, in hours: 128×128 pixels as 16×16 patches, 16 codes of 8.
+    pub fn small() -> Self {
+        Self {
+            frame_size: [128, 128],
+            patch: 8,
+            dim: 256,
+            spatial_encoder: SpatialEncoderConfig { depth: 4, heads: 4, registers: 4, position_grid: 16 },
+            encoder_depth: 4,
+            decoder_depth: 4,
+            heads: 4,
+            ..Self::release()
+        }
+    }
+
+    /// For a CPU, in minutes: 64×64 pixels as 8×8 patches, 4 codes of 8.
+    pub fn tiny() -> Self {
+        Self {
+            frame_size: [64, 64],
+            patch: 8,
+            dim: 128,
+            spatial_encoder: SpatialEncoderConfig { depth: 2, heads: 4, registers: 4, position_grid: 8 },
+            encoder_depth: 2,
+            decoder_depth: 2,
+            heads: 4,
+            head_dim: 32,
+            code_length: 4,
+            ..Self::release()
+        }
+    }
+
+    /// Rows and columns of patches.
+    pub fn grid(&self) -> [usize; 2] {
+        self.frame_size.map(|side| side / self.patch.max(1))
+    }
+
+    /// All faults of the configuration in one error.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`], or [`Error::CodeLength`] if that is the only fault.
+    pub fn validate(&self) -> Result<()> {
+        let mut faults = Vec::new();
+        let [height, width] = self.frame_size;
+        if self.patch == 0 || height == 0 || width == 0 {
+            faults.push("`frame_size` and `patch` must not be 0".to_owned());
+        } else if !height.is_multiple_of(self.patch) || !width.is_multiple_of(self.patch) {
+            faults.push(format!("`patch` {} does not divide `frame_size` {height}×{width}", self.patch));
+        }
+        let spatial = &self.spatial_encoder;
+        if spatial.heads == 0 || !self.dim.is_multiple_of(spatial.heads) {
+            faults.push(format!("`spatial_encoder.heads` {} does not divide `dim` {}", spatial.heads, self.dim));
+        }
+        if spatial.depth == 0 || spatial.position_grid == 0 {
+            faults.push("`spatial_encoder.depth` and `spatial_encoder.position_grid` must not be 0".to_owned());
+        }
+        for transformer in [self.transformer(false), self.transformer(true)] {
+            if let Err(error) = transformer.validate() {
+                let side = if transformer.causal { "decoder" } else { "encoder" };
+                faults.push(format!("{side}: {error}"));
+            }
+        }
+        if self.quantizer.codes < 2 || self.quantizer.dim == 0 {
+            faults.push("`quantizer` needs at least 2 `codes` and 1 `dim`".to_owned());
+        }
+        if !faults.is_empty() {
+            return Err(Error::Invalid(faults.join("; ")));
+        }
+        DownSampler::strides(self.grid(), self.code_length).map(|_| ())
+    }
+
+    /// A model with random weights.
+    ///
+    /// # Errors
+    /// As [`validate`](Self::validate).
+    pub fn init(&self, device: &Device) -> Result<Laq> {
+        self.validate()?;
+        let code_dim = self.quantizer.dim;
+        Ok(Laq {
+            spatial_encoder: self.spatial_encoder.init(self.dim, self.patch, device),
+            encoder_bias: ContinuousPositionBias::new(self.dim, self.heads, device),
+            encoder: self.transformer(false).init(device)?,
+            to_code_dim: burn::nn::LinearConfig::new(self.dim, code_dim).init(device),
+            down_sampler: DownSampler::new(self.grid(), self.code_length, code_dim, device)?,
+            quantizer: self.quantizer.init(device)?,
+            condition: ConditionHead {
+                linear: burn::nn::LinearConfig::new(self.code_length * code_dim, self.dim).init(device),
+                feed_forward: FeedForward::new(self.dim, self.feed_forward_dropout, device),
+            },
+            frame_embedding: FrameEmbedding {
+                proj: PatchEmbedding::new(CHANNELS, self.dim, self.patch, device),
+                norm: AffineLayerNorm::new(self.dim, PATCH_NORM_EPSILON, device),
+            },
+            decoder_bias: ContinuousPositionBias::new(self.dim, self.heads, device),
+            decoder: self.transformer(true).init(device)?,
+            to_pixels: burn::nn::LinearConfig::new(self.dim, CHANNELS * self.patch * self.patch).init(device),
+            config: self.clone(),
+        })
+    }
+
+    fn transformer(&self, decoder: bool) -> StTransformerConfig {
+        StTransformerConfig {
+            dim: self.dim,
+            depth: if decoder { self.decoder_depth } else { self.encoder_depth },
+            heads: self.heads,
+            head_dim: self.head_dim,
+            feed_forward_dropout: self.feed_forward_dropout,
+            causal: decoder,
+            conditioned: decoder,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::{Device, Distribution, Tensor};
+
+    use super::LaqConfig;
+
+    #[test]
+    fn presets_are_valid() {
+        for preset in [LaqConfig::release(), LaqConfig::small(), LaqConfig::tiny()] {
+            preset.validate().unwrap();
+        }
+    }
+
+    #[test]
+    fn every_fault_is_named() {
+        let mut config = LaqConfig::tiny();
+        config.patch = 7;
+        config.head_dim = 3;
+        config.quantizer.codes = 1;
+        let message = config.validate().unwrap_err().to_string();
+        for fault in ["`patch` 7 does not divide", "`head_dim` is 3", "at least 2 `codes`"] {
+            assert!(message.contains(fault), "{message}");
+        }
+    }
+
+    /// Sizes as the shapes say, on a grid that is neither square nor even.
+    #[test]
+    fn oblong_frames_go_through() {
+        let device = Device::flex();
+        let mut config = LaqConfig::tiny();
+        config.frame_size = [24, 40];
+        config.dim = 16;
+        config.code_length = 6;
+        let laq = config.init(&device).unwrap();
+        let clip = Tensor::<5>::random([2, 3, 3, 24, 40], Distribution::Uniform(0.0, 1.0), &device);
+        let inference = laq.infer(clip.clone()).unwrap();
+        assert_eq!(inference.codes.dims(), [2, 2, 6]);
+        let frames = laq.rollout(clip.narrow(1, 0, 1), inference.latents).unwrap();
+        assert_eq!(frames.dims(), [2, 2, 3, 24, 40]);
+    }
+
+    #[test]
+    fn clips_of_another_size_are_refused() {
+        let device = Device::flex();
+        let laq = LaqConfig::tiny().init(&device).unwrap();
+        let message = laq.infer(Tensor::zeros([1, 1, 3, 64, 64], &device)).unwrap_err().to_string();
+        assert_eq!(message, "the clip is [1, 1, 3, 64, 64], but the model takes [batch, at least 2, 3, 64, 64]");
+        assert!(laq.infer(Tensor::zeros([1, 2, 3, 64, 32], &device)).is_err());
+        assert!(laq.infer(Tensor::zeros([1, 2, 3, 64, 64], &device)).is_ok());
+    }
+}

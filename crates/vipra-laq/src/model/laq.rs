@@ -1,0 +1,116 @@
+//! The parts of the model and their names in the reference.
+
+use burn::module::Module;
+use burn::nn::Linear;
+use burn::tensor::Tensor;
+use vipra_nn::feed_forward::FeedForward;
+use vipra_nn::norm::AffineLayerNorm;
+use vipra_nn::patch_embedding::PatchEmbedding;
+use vipra_nn::position_bias::ContinuousPositionBias;
+use vipra_nn::st_transformer::StTransformer;
+use vipra_nn::weights::{Names, Rename};
+
+use super::config::LaqConfig;
+use super::down_sampler::DownSampler;
+use crate::quantizer::Nsvq;
+use crate::spatial_encoder::{DINO_NAMES, DINO_UNUSED, SpatialEncoder};
+use crate::{Error, Result};
+
+/// Colours of a pixel.
+pub(super) const CHANNELS: usize = 3;
+
+/// The latent action model (reference 3).
+#[derive(Module, Debug)]
+pub struct Laq {
+    /// Features of single frames.
+    pub spatial_encoder: SpatialEncoder,
+    /// Position bias of the encoder.
+    pub encoder_bias: ContinuousPositionBias,
+    /// Sees the whole clip, future included.
+    pub encoder: StTransformer,
+    /// `dim → code_dim`
+    pub to_code_dim: Linear,
+    /// From patches to codes.
+    pub down_sampler: DownSampler,
+    /// The codebook.
+    pub quantizer: Nsvq,
+    /// From a transition's codes to the decoder's condition.
+    pub condition: ConditionHead,
+    /// The decoder's own view of the frames.
+    pub frame_embedding: FrameEmbedding,
+    /// Position bias of the decoder.
+    pub decoder_bias: ContinuousPositionBias,
+    /// Sees the past only.
+    pub decoder: StTransformer,
+    /// `dim → 3·patch²`
+    pub to_pixels: Linear,
+    /// What it was made from.
+    #[module(skip)]
+    pub config: LaqConfig,
+}
+
+/// One vector from the codes of a transition (reference 3.5).
+#[derive(Module, Debug)]
+pub struct ConditionHead {
+    /// `code_length·code_dim → dim`
+    pub linear: Linear,
+    /// Without a residual.
+    pub feed_forward: FeedForward,
+}
+
+/// Patches of the raw pixels, normalised (reference 3.5).
+#[derive(Module, Debug)]
+pub struct FrameEmbedding {
+    /// Patch projection.
+    pub proj: PatchEmbedding,
+    /// Behind it.
+    pub norm: AffineLayerNorm,
+}
+
+impl FrameEmbedding {
+    /// # Shapes
+    /// `[frames, 3, height, width]` → `[frames, patches, dim]`
+    pub fn forward(&self, frames: Tensor<4>) -> Tensor<3> {
+        self.norm.forward(self.proj.forward(frames))
+    }
+}
+
+const LAQ_NAMES: &[Rename] = &[
+    Rename::new("Laq", "spatial_encoder", "enc_spatial_transformer.model"),
+    Rename::new("Laq", "encoder_bias", "enc_spatial_rel_pos_bias"),
+    Rename::new("Laq", "encoder", "enc_st_transformer"),
+    Rename::new("Laq", "to_code_dim", "vq_project_in"),
+    Rename::new("Laq", "down_sampler", "vq_encoder"),
+    Rename::new("Laq", "quantizer", "vq"),
+    Rename::new("Laq", "condition", "vq_to_cond"),
+    Rename::new("Laq", "frame_embedding", "dec_patchify"),
+    Rename::new("Laq", "decoder_bias", "dec_spatial_rel_pos_bias"),
+    Rename::new("Laq", "decoder", "dec_transformer"),
+    Rename::new("Laq", "to_pixels", "to_pixels.0"),
+    // The activations between the convolutions are numbered too.
+    Rename::list("DownSampler", "convolutions", "", &["0", "2", "4", "6", "8", "10"]),
+    Rename::new("ConditionHead", "linear", "1"),
+    Rename::new("ConditionHead", "feed_forward", "2"),
+];
+
+/// A layer that is never called, and the counts since the last replacement of codes (reference 0.4, 1).
+const LAQ_UNUSED: &[&str] = &["fusion_layer", "codebooks_used"];
+
+/// Names of the model's parameters in the reference's checkpoints.
+pub fn reference_names() -> Names {
+    Names::blocks().rename(LAQ_NAMES).rename(DINO_NAMES).ignore(LAQ_UNUSED).ignore(DINO_UNUSED)
+}
+
+impl Laq {
+    /// Checks that a clip has the frame size of the configuration and at least `fewest` frames.
+    pub(super) fn check_clip(&self, clip: &Tensor<5>, fewest: usize) -> Result<()> {
+        let found = clip.dims();
+        let [_, time, channels, height, width] = found;
+        let [frame_height, frame_width] = self.config.frame_size;
+        if channels == CHANNELS && [height, width] == self.config.frame_size && time >= fewest {
+            return Ok(());
+        }
+        let expected = format!("[batch, at least {fewest}, {CHANNELS}, {frame_height}, {frame_width}]");
+        Err(Error::Size { what: "the clip", expected, found: found.to_vec() })
+    }
+}

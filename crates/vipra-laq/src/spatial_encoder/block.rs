@@ -1,0 +1,86 @@
+//! One block of the vision transformer.
+
+use burn::module::{Module, Param};
+use burn::nn::{Initializer, Linear, LinearConfig};
+use burn::tensor::{Device, Tensor};
+use vipra_nn::norm::AffineLayerNorm;
+use vipra_nn::ops;
+
+/// Epsilon of the vision transformer's norms (reference 3.2).
+pub(super) const EPSILON: f64 = 1e-6;
+/// Width of the hidden layer over the width of a token.
+const HIDDEN_RATIO: usize = 4;
+/// Spread of the initial weights, as in DINOv2.
+pub(super) const WEIGHT_SPREAD: f64 = 0.02;
+/// What the residual branches are scaled by at first: DINOv2 itself starts at 1e-5 and needs far longer runs than ours,
+/// so a new encoder starts with branches that matter. Loaded weights bring their own.
+const INITIAL_SCALE: f64 = 1.0;
+
+/// `x += scale·Attention(norm(x))`, then `x += scale·MLP(norm(x))` (reference 3.2).
+#[derive(Module, Debug)]
+pub struct Block {
+    /// Norm before the attention.
+    pub attention_norm: AffineLayerNorm,
+    /// `dim → 3·dim`: queries, keys, values.
+    pub qkv: Linear,
+    /// `dim → dim`
+    pub projection: Linear,
+    /// `[dim]`
+    pub attention_scale: Param<Tensor<1>>,
+    /// Norm before the hidden layer.
+    pub hidden_norm: AffineLayerNorm,
+    /// `dim → 4·dim`
+    pub expand: Linear,
+    /// `4·dim → dim`
+    pub contract: Linear,
+    /// `[dim]`
+    pub hidden_scale: Param<Tensor<1>>,
+    /// Heads of the attention.
+    pub heads: usize,
+}
+
+impl Block {
+    pub(super) fn new(dim: usize, heads: usize, device: &Device) -> Self {
+        let linear = |input, output| {
+            let spread = Initializer::Normal { mean: 0.0, std: WEIGHT_SPREAD };
+            let mut layer = LinearConfig::new(input, output).with_initializer(spread).init(device);
+            layer.bias = Some(Initializer::Zeros.init([output], device));
+            layer
+        };
+        let scale = || Param::from_tensor(Tensor::full([dim], INITIAL_SCALE, device));
+        Self {
+            attention_norm: AffineLayerNorm::new(dim, EPSILON, device),
+            qkv: linear(dim, 3 * dim),
+            projection: linear(dim, dim),
+            attention_scale: scale(),
+            hidden_norm: AffineLayerNorm::new(dim, EPSILON, device),
+            expand: linear(dim, HIDDEN_RATIO * dim),
+            contract: linear(HIDDEN_RATIO * dim, dim),
+            hidden_scale: scale(),
+            heads,
+        }
+    }
+
+    /// # Shapes
+    /// `[frames, tokens, dim]` → the same.
+    pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        let attended = self.attend(self.attention_norm.forward(x.clone()));
+        let x = x + attended * self.attention_scale.val().unsqueeze();
+        let hidden = self.contract.forward(ops::gelu(self.expand.forward(self.hidden_norm.forward(x.clone()))));
+        x + hidden * self.hidden_scale.val().unsqueeze()
+    }
+
+    fn attend(&self, x: Tensor<3>) -> Tensor<3> {
+        let [frames, tokens, dim] = x.dims();
+        let all = self.qkv.forward(x);
+        let part = |index: usize| {
+            // [frames, tokens, dim] -> [frames, heads, tokens, head_dim]
+            all.clone()
+                .narrow(2, index * dim, dim)
+                .reshape([frames, tokens, self.heads, dim / self.heads])
+                .swap_dims(1, 2)
+        };
+        let attended = ops::dot_attention(part(0), part(1), part(2));
+        self.projection.forward(attended.swap_dims(1, 2).reshape([frames, tokens, dim]))
+    }
+}
