@@ -14,6 +14,6 @@ mod rope;
 pub use activation::{geglu, gelu, leaky_relu};
 pub use attention::{CosineAttention, cosine_attention, dot_attention};
 pub use conv3d::{TimePadding, conv3d_by_time};
-pub use norm::{layer_norm, normalize_last};
+pub use norm::{layer_norm, normalize_last, unit_channels};
 pub use patch::{embed_patches, join_patches};
 pub use rope::{RotaryTable, rotate_half};

@@ -5,6 +5,11 @@ use burn::tensor::{Tensor, module};
 /// Below this length a vector is not normalised any further, as in PyTorch's `normalize`.
 const MIN_LENGTH: f32 = 1e-12;
 
+/// Added to the length of a feature vector before it divides, as LPIPS does.
+const FEATURE_EPSILON: f32 = 1e-10;
+/// Squared lengths below this count as this inside the root; far below what the epsilon lets through.
+const MIN_SQUARE: f32 = 1e-30;
+
 /// Layer norm over the last axis: `(x − mean) / √(variance + epsilon) · weight + bias`, with the biased variance.
 ///
 /// # Shapes
@@ -28,4 +33,14 @@ pub fn normalize_last<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     // The clamp stands inside the root: the root's gradient at zero is infinite, and infinity times zero is no number.
     let length = squared.clamp_min(MIN_LENGTH * MIN_LENGTH).sqrt();
     x / length
+}
+
+/// Divides the feature vector of each place by its length plus 1e-10 (LPIPS; reference 4). A vector of zeros stays zero
+/// and gets a finite gradient, which the reference's does not.
+///
+/// # Shapes
+/// `[batch, channels, height, width]` → the same.
+pub fn unit_channels(x: Tensor<4>) -> Tensor<4> {
+    let length = x.clone().square().sum_dim(1).clamp_min(MIN_SQUARE).sqrt();
+    x / (length + FEATURE_EPSILON)
 }

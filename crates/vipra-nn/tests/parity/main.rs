@@ -4,4 +4,6 @@
 
 mod blocks;
 mod golden;
+mod hash_weights;
+mod lpips;
 mod st_transformer;

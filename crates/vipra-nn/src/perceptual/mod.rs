@@ -1,0 +1,7 @@
+//! Perceptual loss: distance of two pictures as a trained network sees them.
+
+mod lpips;
+mod vgg;
+
+pub use lpips::{Lpips, LpipsConfig};
+pub use vgg::{LPIPS_NAMES, TORCHVISION_NAMES, TORCHVISION_UNUSED, Vgg};
