@@ -1,6 +1,50 @@
-//! Reconstruction loss.
+//! Reconstruction loss, and how the losses add up.
 
 use burn::tensor::{Bool, Tensor};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use vipra_nn::optical_flow::FlowSchedule;
+
+/// Weights of the losses beside the reconstruction loss, whose weight is 1.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LossWeights {
+    /// Of the perceptual loss (0.5 in the release, reference 4).
+    pub perceptual: f64,
+    /// Of the flow loss, over the course of training.
+    pub flow: FlowSchedule,
+}
+
+impl Default for LossWeights {
+    /// The release's values (reference 4).
+    fn default() -> Self {
+        Self { perceptual: 0.5, flow: FlowSchedule::default() }
+    }
+}
+
+impl LossWeights {
+    /// The loss to train on: reconstruction, plus the others where they were computed. The flow loss need not be where
+    /// its schedule gives no weight to the step.
+    ///
+    /// # Shapes
+    /// All `[1]`.
+    pub fn total(
+        &self,
+        step: u64,
+        reconstruction: Tensor<1>,
+        perceptual: Option<Tensor<1>>,
+        flow: Option<Tensor<1>>,
+    ) -> Tensor<1> {
+        let mut total = reconstruction;
+        if let Some(perceptual) = perceptual {
+            total = total + perceptual * self.perceptual;
+        }
+        if let (Some(flow), Some(weight)) = (flow, self.flow.at(step)) {
+            total = total + flow * weight;
+        }
+        total
+    }
+}
 
 /// True for the transitions between two frames that both count.
 ///

@@ -1,7 +1,8 @@
 //! Shared neural blocks: what more than one model of the workspace is made of.
 //!
 //! The spatio-temporal transformer of the latent action model and its parts ([`attention`], [`position_bias`],
-//! [`position_generator`], [`conditioning`], [`feed_forward`], [`patch_embedding`], [`st_transformer`]); the [perceptual loss](perceptual);
+//! [`position_generator`], [`conditioning`], [`feed_forward`], [`patch_embedding`], [`st_transformer`]); the [perceptual loss](perceptual) and the loss on
+//! [optical flow](optical_flow);
 //! reading [foreign weights](weights).
 //!
 //! Every hot composite sits behind one function of [`ops`], so that it can be fused in one place. This crate uses the
@@ -13,6 +14,7 @@ mod error;
 pub mod feed_forward;
 pub mod norm;
 pub mod ops;
+pub mod optical_flow;
 pub mod patch_embedding;
 pub mod perceptual;
 pub mod position_bias;

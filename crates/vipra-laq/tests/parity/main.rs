@@ -4,5 +4,6 @@
 
 #[path = "../../../vipra-nn/tests/parity/golden.rs"]
 mod golden;
+mod losses;
 mod model;
 mod nsvq;

@@ -10,6 +10,7 @@ mod conv3d;
 mod norm;
 mod patch;
 mod rope;
+mod sample;
 
 pub use activation::{geglu, gelu, leaky_relu};
 pub use attention::{CosineAttention, cosine_attention, dot_attention};
@@ -17,3 +18,4 @@ pub use conv3d::{TimePadding, conv3d_by_time};
 pub use norm::{layer_norm, normalize_last, unit_channels};
 pub use patch::{embed_patches, join_patches};
 pub use rope::{RotaryTable, rotate_half};
+pub use sample::sample_window;

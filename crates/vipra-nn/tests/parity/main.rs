@@ -6,4 +6,5 @@ mod blocks;
 mod golden;
 mod hash_weights;
 mod lpips;
+mod raft;
 mod st_transformer;
