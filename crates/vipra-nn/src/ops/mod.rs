@@ -18,4 +18,4 @@ pub use conv3d::{TimePadding, conv3d_by_time};
 pub use norm::{layer_norm, normalize_last, unit_channels};
 pub use patch::{embed_patches, join_patches};
 pub use rope::{RotaryTable, rotate_half};
-pub use sample::sample_window;
+pub use sample::{sample_window, warp};

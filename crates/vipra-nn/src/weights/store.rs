@@ -78,3 +78,49 @@ impl Weights {
 fn widen<const N: usize>(data: &[u8], from: impl Fn([u8; N]) -> f32) -> Vec<f32> {
     data.as_chunks::<N>().0.iter().map(|bytes| from(*bytes)).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use safetensors::tensor::{Dtype, TensorView, serialize_to_file};
+
+    use super::Weights;
+    use crate::Error;
+
+    #[test]
+    fn half_precision_is_widened_and_other_types_are_kept_by_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("weights.safetensors");
+        let bf16 = [0x80, 0x3f, 0x00, 0xc0]; // 1, −2
+        let f16 = [0x00, 0x38]; // 0.5
+        let views = [
+            ("brain", TensorView::new(Dtype::BF16, vec![2], &bf16).unwrap()),
+            ("half", TensorView::new(Dtype::F16, vec![1], &f16).unwrap()),
+            ("counts", TensorView::new(Dtype::I64, vec![1], &[0; 8]).unwrap()),
+        ];
+        serialize_to_file(views, None, &path).unwrap();
+        let weights = Weights::read_safetensors(&path).unwrap();
+        assert_eq!(weights.names().collect::<Vec<_>>(), ["brain", "counts", "half"]);
+        let floats = |name: &str| match &weights.tensors[name].values {
+            super::Values::Float(values) => values.clone(),
+            super::Values::Other(dtype) => panic!("{dtype}"),
+        };
+        assert_eq!(floats("brain"), [1.0, -2.0]);
+        assert_eq!(floats("half"), [0.5]);
+        assert_eq!(weights.shape("counts"), Some(&[1][..]));
+    }
+
+    #[test]
+    fn cut_and_foreign_files_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("weights.safetensors");
+        let view = TensorView::new(Dtype::F32, vec![2], &[0; 8]).unwrap();
+        serialize_to_file([("a", view)], None, &path).unwrap();
+        let whole = std::fs::read(&path).unwrap();
+        for bytes in [&whole[..whole.len() - 1], b"PK\x03\x04 not safetensors at all", b""] {
+            std::fs::write(&path, bytes).unwrap();
+            let error = Weights::read_safetensors(&path).unwrap_err();
+            assert!(matches!(error, Error::Safetensors { .. }), "{error}");
+        }
+        assert!(matches!(Weights::read_safetensors(&folder.path().join("none")), Err(Error::Io { .. })));
+    }
+}
