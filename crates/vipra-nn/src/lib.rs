@@ -1,9 +1,8 @@
 //! Shared neural blocks: what more than one model of the workspace is made of.
 //!
 //! The spatio-temporal transformer of the latent action model and its parts ([`attention`], [`position_bias`],
-//! [`position_generator`], [`conditioning`], [`feed_forward`], [`patch_embedding`], [`st_transformer`]); the [perceptual loss](perceptual) and the loss on
-//! [optical flow](optical_flow);
-//! reading [foreign weights](weights).
+//! [`position_generator`], [`conditioning`], [`feed_forward`], [`patch_embedding`], [`st_transformer`]); the
+//! [perceptual loss](perceptual) and the loss on [optical flow](optical_flow); reading [foreign weights](weights).
 //!
 //! Every hot composite sits behind one function of [`ops`], so that it can be fused in one place. This crate uses the
 //! tensor framework and no other crate of the workspace.
