@@ -19,7 +19,7 @@ pub struct DataConfig {
     pub on_error: OnError,
     /// With `on_error = "skip"`: the run stops when clips of more episodes than this were skipped.
     pub skip_limit: usize,
-    /// How far a frame of a LeRobot video may be from the time of its row, in seconds (interfaces b.7: 1e-4).
+    /// How far a frame of a LeRobot video may be from the time of its row, in seconds (lerobot: 1e-4).
     #[schemars(range(min = 0.0))]
     pub tolerance_secs: f64,
     /// How long clips are and how far apart their frames.

@@ -15,7 +15,7 @@ use crate::stats::{FeatureStats, Stats};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Normalization {
-    /// Mean 0, standard deviation 1 (reference 7).
+    /// Mean 0, standard deviation 1, as ViPRA's code does.
     #[default]
     MeanStd,
     /// 1 % to 99 % quantile onto −1..1, not clamped.
@@ -38,7 +38,7 @@ pub struct NormalizationConfig {
     pub scale_floor: f64,
     /// Feature → its kind.
     pub features: BTreeMap<String, Normalization>,
-    /// Feature → dimensions, by name, that stay unchanged, such as a gripper (reference 7).
+    /// Feature → dimensions, by name, that stay unchanged, such as a gripper.
     pub identity_dimensions: BTreeMap<String, Vec<String>>,
 }
 

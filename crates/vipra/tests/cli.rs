@@ -101,7 +101,7 @@ fn checking_finds_what_is_wrong_and_says_so_with_its_exit_code() {
     std::fs::write(&video, b"no video").unwrap();
     let output = vipra(&["data", "check", text(&root)]);
     assert_eq!(code(&output), 1);
-    contains(&stdout(&output), &["2 things wrong", "episode 0", "episode 1", "file-000.mp4"]);
+    contains(&stdout(&output), &["1 thing wrong", "2 episodes from 0 to 1:", "file-000.mp4"]);
     let output = vipra(&["data", "check", text(&root), "--json"]);
     let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(json["findings"][1]["episode"], 1);
@@ -165,7 +165,10 @@ fn mistakes_on_the_command_line_are_answered() {
 
 #[test]
 fn configurations_are_shown_and_checked() {
-    contains(&succeeds(&["config", "show", "--config", "small"]), &["width = 128", "# Width of a picture, in pixels."]);
+    contains(
+        &succeeds(&["config", "show", "--config", "small"]),
+        &["width = 128", "# Width of a picture, in pixels.", "One of: stretch, center-crop, pad"],
+    );
     assert_eq!(succeeds(&["config", "check", "--config", "vipra-7b"]), "no faults\n");
     let output = vipra(&["config", "check", "--set", "data.sed=1", "--set", "data.clip.frames=0"]);
     assert_eq!(code(&output), 1);

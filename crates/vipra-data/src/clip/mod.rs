@@ -17,14 +17,14 @@ use crate::frame::Frame;
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ClipConfig {
-    /// Frames of a clip, T (reference 4: 8).
+    /// Frames of a clip, T (ViPRA's code: 8).
     #[schemars(range(min = 1, max = 4096))]
     pub frames: usize,
     /// Time from one frame to the next, in seconds, whatever the source's rate.
     #[schemars(range(min = 0.000001))]
     pub interval_secs: f64,
-    /// A clip starts where at least this many of its frames are real; the rest repeats the last one. 1 is the
-    /// reference's rule (reference 5), under which a clip can be one repeated frame.
+    /// A clip starts where at least this many of its frames are real; the rest repeats the last one. With 1, as
+    /// in ViPRA's code, a clip can be one repeated frame.
     #[schemars(range(min = 1))]
     pub min_real_frames: usize,
 }

@@ -14,22 +14,22 @@ use super::resize::Region;
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct AugmentConfig {
-    /// Area of the random crop, as a fraction of the picture's; 1 does not crop (reference 7: 0.9).
+    /// Area of the random crop, as a fraction of the picture's; 1 does not crop (ViPRA's code: 0.9).
     #[schemars(range(min = 0.01, max = 1.0))]
     pub crop_area: f64,
-    /// Largest change of brightness, as a fraction of full scale (reference 7: 0.2).
+    /// Largest change of brightness, as a fraction of full scale (ViPRA's code: 0.2).
     #[schemars(range(min = 0.0, max = 1.0))]
     pub brightness: f32,
-    /// Largest change of contrast, as a fraction (reference 7: 0.2).
+    /// Largest change of contrast, as a fraction (ViPRA's code: 0.2).
     #[schemars(range(min = 0.0, max = 1.0))]
     pub contrast: f32,
-    /// Largest turn of the hue, in degrees (reference 7: 5 of OpenCV's half degrees, that is 10).
+    /// Largest turn of the hue, in degrees (ViPRA's code: 5 of OpenCV's half degrees, that is 10).
     #[schemars(range(min = 0.0, max = 180.0))]
     pub hue_degrees: f32,
-    /// Largest change of saturation, as a fraction of full scale (reference 7: 20 of 255).
+    /// Largest change of saturation, as a fraction of full scale (ViPRA's code: 20 of 255).
     #[schemars(range(min = 0.0, max = 1.0))]
     pub saturation: f32,
-    /// Largest change of value, as a fraction of full scale (reference 7: 20 of 255).
+    /// Largest change of value, as a fraction of full scale (ViPRA's code: 20 of 255).
     #[schemars(range(min = 0.0, max = 1.0))]
     pub value: f32,
 }

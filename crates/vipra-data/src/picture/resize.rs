@@ -14,12 +14,12 @@ use crate::frame::Frame;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Resampling {
-    /// Bilinear with antialiasing: torchvision's `Resize`, PIL's `BILINEAR` (latent actions, reference 5).
+    /// Bilinear with antialiasing: torchvision's `Resize`, PIL's `BILINEAR` (latent actions).
     #[default]
     BilinearAntialias,
-    /// Bilinear between the four nearest pixels: OpenCV's `INTER_LINEAR` (frame tokens, reference 7).
+    /// Bilinear between the four nearest pixels: OpenCV's `INTER_LINEAR` (frame tokens).
     Bilinear,
-    /// Lanczos with antialiasing: PIL's `LANCZOS` (the policy server, reference 13).
+    /// Lanczos with antialiasing: PIL's `LANCZOS` (the policy server).
     Lanczos,
 }
 
@@ -27,14 +27,14 @@ pub enum Resampling {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Fit {
-    /// Ignored: width and height are scaled on their own (the reference's training, reference 5).
+    /// Ignored: width and height are scaled on their own (ViPRA's training).
     #[default]
     Stretch,
     /// Kept: the largest centred part of the target's shape is used.
     CenterCrop,
     /// Kept: black bars fill the rest (openpi's `resize_with_pad`).
     Pad,
-    /// Ignored, in two steps: first the longer side to the target, then both sides (the reference's policy, reference 7).
+    /// Ignored, in two steps: first the longer side to the target, then both sides (ViPRA's policy).
     LongestSideThenStretch,
 }
 

@@ -187,6 +187,6 @@ mod tests {
         let config = load_text(text, &[]).unwrap();
         let shown = super::super::to_toml(&config).unwrap();
         assert_eq!(load_text(&shown, &[]).unwrap(), config, "{shown}");
-        assert!(shown.contains("# Frames of a clip, T (reference 4: 8)."), "{shown}");
+        assert!(shown.contains("# Frames of a clip, T (ViPRA's code: 8)."), "{shown}");
     }
 }

@@ -51,9 +51,14 @@ pub fn choices(node: &Value) -> Vec<String> {
     listed.chain(single).filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
-/// The doc comment of the property `name` of a section, on one line.
+/// The doc comment of the property `name` of a section, on one line, and the values to choose from.
 pub fn description(root: &Value, section: &Value, name: &str) -> Option<String> {
     let property = section.get("properties")?.get(name)?;
-    let text = property.get("description").or_else(|| resolve(root, property).get("description"))?;
-    Some(text.as_str()?.split_whitespace().collect::<Vec<_>>().join(" "))
+    let resolved = resolve(root, property);
+    let text = property.get("description").or_else(|| resolved.get("description"))?;
+    let text = text.as_str()?.split_whitespace().collect::<Vec<_>>().join(" ");
+    match choices(resolved) {
+        choices if choices.is_empty() => Some(text),
+        choices => Some(format!("{text} One of: {}.", choices.join(", "))),
+    }
 }

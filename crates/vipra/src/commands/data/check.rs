@@ -1,6 +1,7 @@
 //! `vipra data check`.
 
 use anyhow::Result;
+use indexmap::IndexMap;
 use vipra_data::OpenOptions;
 use vipra_data::check::{Report, check};
 
@@ -27,9 +28,15 @@ fn to_text(report: &Report) -> String {
     if report.findings.is_empty() {
         return format!("nothing wrong: {looked_at}\n");
     }
-    let lines = report.findings.iter().map(|finding| match finding.episode {
-        Some(episode) => format!("  episode {episode}: {}\n", finding.problem),
-        None => format!("  {}\n", finding.problem),
+    // One missing file is one line, however many episodes it holds.
+    let mut problems: IndexMap<&str, Vec<usize>> = IndexMap::new();
+    for finding in &report.findings {
+        problems.entry(&finding.problem).or_default().extend(finding.episode);
+    }
+    let lines = problems.iter().map(|(problem, episodes)| match episodes[..] {
+        [] => format!("  {problem}\n"),
+        [one] => format!("  episode {one}: {problem}\n"),
+        [first, .., last] => format!("  {} episodes from {first} to {last}: {problem}\n", episodes.len()),
     });
-    format!("{} wrong: {looked_at}\n{}", counted(report.findings.len(), "thing"), lines.collect::<String>())
+    format!("{} wrong: {looked_at}\n{}", counted(problems.len(), "thing"), lines.collect::<String>())
 }
