@@ -8,6 +8,7 @@ use indexmap::IndexMap;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
+use super::episodes_table::write_episodes;
 use super::layout::{self, FileNumber, Placement, VideoPlacement};
 use super::{DatasetWriter, FINISHED, columns};
 use crate::error::{Error, Result};
@@ -56,7 +57,7 @@ fn join(writer: &DatasetWriter, joined: &Path) -> Result<()> {
     let rows: Vec<_> = writer.episodes.iter().zip(placements).collect();
     let episodes = layout::episodes_path(joined, FileNumber(0));
     layout::create_parent(&episodes)?;
-    layout::write_episodes(&episodes, &writer.info.features, 0, 0, &rows)?;
+    write_episodes(&episodes, &writer.info.features, 0, 0, &rows)?;
     layout::write_tasks(joined, &writer.tasks)?;
     let stats = stats::to_json(&writer.collector.finish(), &writer.info.features);
     layout::write_json(&joined.join("meta/stats.json"), &stats)?;

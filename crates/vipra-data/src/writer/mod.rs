@@ -6,6 +6,7 @@
 
 mod columns;
 mod episode;
+mod episodes_table;
 mod finish;
 mod layout;
 mod place;

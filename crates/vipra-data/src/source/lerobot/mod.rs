@@ -1,8 +1,10 @@
 //! LeRobot datasets, v2.1 and v3.0 (interfaces b).
 //!
 //! The versions differ in where things lie; [`v21`] and [`v30`] each turn their metadata into one [`Table`], and the rest
-//! is common.
+//! is common: [`index`] says which rows are whose, [`frames`] finds pictures, [`faults`] is what `check` asks for.
 
+mod faults;
+mod frames;
 mod index;
 mod info;
 mod table;
@@ -15,8 +17,6 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use arrow::array::{Array, AsArray};
-use arrow::datatypes::DataType;
 use walkdir::WalkDir;
 
 pub use info::Info;
@@ -26,8 +26,7 @@ use super::{Description, Episode, Layout, OpenOptions, Skipped, Source, SourceVi
 use crate::config::OnError;
 use crate::error::{Error, InEpisode, Result};
 use crate::feature::{DType, Feature};
-use crate::picture;
-use crate::rows::{Rows, Values};
+use crate::rows::Rows;
 use crate::video::DecoderPool;
 use index::FileIndex;
 
@@ -218,77 +217,6 @@ impl LeRobot {
             .filter_map(|entry| self.index(entry.path()).ok())
             .find(|index| index.contains(number))
     }
-
-    fn video_frames(
-        &self,
-        episode: usize,
-        camera: &str,
-        times_secs: &[f64],
-        decoders: &mut DecoderPool,
-        take: &mut TakeFrame<'_>,
-    ) -> Result<()> {
-        let fps = self.info.fps;
-        let Some((_, path, from_secs)) = self.located[episode].videos.iter().find(|(name, ..)| name == camera) else {
-            return Err(Error::metadata(&self.description.root, camera, "the metadata names no video of it"));
-        };
-        // Frames are asked for by number: float32 times of rows would be off by more than the tolerance.
-        let in_file: Vec<f64> = times_secs.iter().map(|secs| from_secs + (secs * fps).round() / fps).collect();
-        let decoder = decoders.get(path)?;
-        decoder
-            .frames_at(&in_file, |nth, found_secs, frame| {
-                let allowed = self.tolerance_secs.max(in_file[nth] * 1e-7);
-                if (found_secs - in_file[nth]).abs() > allowed {
-                    return Err(Error::FrameTime {
-                        wanted_secs: in_file[nth],
-                        nearest_secs: found_secs,
-                        path: path.clone(),
-                    });
-                }
-                take(nth, frame)
-            })
-            .inspect_err(|_| decoders.close(path))
-    }
-
-    fn stored_frames(
-        &self,
-        index: &FileIndex,
-        rows: Range<usize>,
-        camera: &str,
-        times_secs: &[f64],
-        take: &mut TakeFrame<'_>,
-    ) -> Result<()> {
-        let frames: Vec<usize> = times_secs.iter().map(|secs| (secs * self.info.fps).round() as usize).collect();
-        let (Some(&first), Some(&last)) = (frames.iter().min(), frames.iter().max()) else { return Ok(()) };
-        let range = rows.start + first..rows.start + last + 1;
-        let batch = table::read(&index.path, |name| name == camera, Some(range))?;
-        let pictures = table::column(&batch, camera, &index.path)?;
-        let fault = |reason: &str| Error::column(&index.path, camera, reason);
-        let bytes = pictures
-            .as_struct_opt()
-            .and_then(|pictures| pictures.column_by_name("bytes"))
-            .ok_or_else(|| fault("expected struct<bytes, path>"))?;
-        let bytes = arrow::compute::cast(bytes, &DataType::LargeBinary)
-            .map_err(|error| fault(&format!("expected bytes: {error}")))?;
-        let bytes = bytes.as_binary::<i64>();
-        for (nth, frame) in frames.iter().enumerate() {
-            if bytes.is_null(frame - first) {
-                return Err(fault("a picture is stored by path only, outside of the file"));
-            }
-            take(nth, &picture::decode_bytes(bytes.value(frame - first), &index.path)?)?;
-        }
-        Ok(())
-    }
-
-    fn check_times(&self, episode: &Episode, times_secs: &[f64]) -> Result<()> {
-        let last = episode.last_frame_secs() + 0.5 / episode.fps;
-        match times_secs.iter().find(|secs| !(-1e-9..last).contains(*secs)) {
-            None => Ok(()),
-            Some(secs) => Err(Error::OutOfRange {
-                reason: format!("a frame at {secs} s was asked for, the last is at {} s", episode.last_frame_secs()),
-                path: self.description.root.clone(),
-            }),
-        }
-    }
 }
 
 impl Source for LeRobot {
@@ -333,7 +261,7 @@ impl Source for LeRobot {
                     let reason = format!("{} values a row, the metadata says {:?}", column.width, feature.shape);
                     return Err(Error::column(&index.path, name, reason));
                 }
-                check_finite(&column.values, column.width, name, &index.path)?;
+                faults::check_finite(&column.values, column.width, name, &index.path)?;
                 rows.columns.insert(name.clone(), column);
             }
             Ok(rows)
@@ -342,53 +270,11 @@ impl Source for LeRobot {
     }
 
     fn check_metadata(&self) -> Vec<Error> {
-        let path = self.description.root.join("meta/info.json");
-        if self.description.unfinished {
-            let reason = format!("a recording that was not finished; {} episodes so far", self.episodes.len());
-            return vec![Error::rows(&self.description.root, reason)];
-        }
-        let mut faults = Vec::new();
-        let mut compare = |field: &str, said: u64, found: usize| {
-            if said != found as u64 {
-                faults.push(Error::metadata(&path, field, format!("says {said}, there are {found}")));
-            }
-        };
-        compare("total_episodes", self.info.total_episodes, self.episodes.len());
-        compare("total_frames", self.info.total_frames, self.episodes.iter().map(|episode| episode.length).sum());
-        compare("total_tasks", self.info.total_tasks, self.description.tasks.len());
-        let end = self.episodes.last().map_or(0, |episode| episode.number + 1);
-        for (name, range) in self.description.splits.iter().filter(|(_, range)| range.end > end) {
-            let reason = format!("ends at episode {}, there are {end}", range.end);
-            faults.push(Error::metadata(&path, format!("splits.{name}"), reason));
-        }
-        faults
+        self.metadata_faults()
     }
 
     fn check_episode(&self, episode: usize, rows: &Rows) -> Vec<Error> {
-        let mut faults = Vec::new();
-        let path = &self.located[episode].data;
-        if self.index(path).is_ok_and(|index| !index.contains(self.episodes[episode].number)) {
-            faults.push(Error::rows(path, "the metadata names this file, but its rows are in another"));
-        }
-        let column = |name: &str| match rows.columns.get(name).map(|column| &column.values) {
-            Some(Values::I64(values)) => values.as_slice(),
-            _ => &[],
-        };
-        if column("index").windows(2).any(|pair| pair[1] != pair[0] + 1) {
-            faults.push(Error::column(path, "index", "does not count up by one"));
-        }
-        match (self.located[episode].first_index, column("index").first()) {
-            (Some(said), Some(&found)) if said != found as u64 => {
-                let reason = format!("the metadata says that it begins with {said}, the rows with {found}");
-                faults.push(Error::column(path, "index", reason));
-            }
-            _ => {}
-        }
-        let tasks = self.description.tasks.len();
-        if let Some(task) = column("task_index").iter().find(|&&task| task < 0 || task as usize >= tasks) {
-            faults.push(Error::rows(path, format!("task_index is {task}, there are {tasks} tasks")));
-        }
-        faults
+        self.row_faults(episode, rows)
     }
 
     fn video(&self, episode: usize, camera: &str) -> Option<SourceVideo> {
@@ -411,21 +297,6 @@ fn tasks_in_order(mut tasks: Vec<(i64, String)>, path: &Path) -> Result<Vec<Stri
         Some((at, (number, _))) => {
             Err(Error::metadata(path, "task_index", format!("{number} follows where {at} should")))
         }
-    }
-}
-
-fn check_finite(values: &Values, width: usize, feature: &str, path: &Path) -> Result<()> {
-    let bad = match values {
-        Values::F32(values) => values.iter().position(|value| !value.is_finite()).map(|at| (at, f64::from(values[at]))),
-        Values::F64(values) => values.iter().position(|value| !value.is_finite()).map(|at| (at, values[at])),
-        Values::I64(_) | Values::Bool(_) | Values::Text(_) => None,
-    };
-    match bad {
-        Some((at, value)) => {
-            let frame = at / width.max(1);
-            Err(Error::NonFinite { feature: feature.to_owned(), frame, value, path: path.to_path_buf() })
-        }
-        None => Ok(()),
     }
 }
 
