@@ -30,7 +30,8 @@ impl Progress {
     /// Shows that `done` of `all` are done.
     pub fn set(&self, done: usize, all: usize) {
         self.bar.set_length(all as u64);
-        self.bar.set_position(done as u64);
+        // Threads report out of order.
+        self.bar.set_position(self.bar.position().max(done as u64));
         if self.began.elapsed() > Duration::from_secs(1) {
             self.shown.call_once(|| drop(BARS.add(self.bar.clone())));
         }
