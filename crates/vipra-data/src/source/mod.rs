@@ -248,7 +248,10 @@ impl Description {
     pub fn camera(&self, name: Option<&str>) -> Result<&str> {
         let cameras = self.cameras();
         if name.is_none() && cameras.len() > 1 {
-            let hint = format!("several cameras ({}): choose one", cameras.join(", "));
+            let hint = format!(
+                "several cameras ({}): choose one with --camera, or `camera` of the source",
+                cameras.join(", ")
+            );
             return Err(Error::Invalid(format!("{hint}: {}", self.root.display())));
         }
         match name {
