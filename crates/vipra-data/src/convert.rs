@@ -57,6 +57,7 @@ pub fn convert(
     writer_options.video = plan.video_options();
     writer_options.origin = Some(origin(source, options)?);
     if DatasetWriter::finished_options(target).is_some_and(|finished| finished == writer_options) {
+        DatasetWriter::remove_replaced(target)?;
         return Ok(Converted::Already(chosen.len()));
     }
     let mut writer = match DatasetWriter::is_interrupted(target) {

@@ -153,6 +153,14 @@ impl DatasetWriter {
         place::read_options(&root.join("meta").join(FINISHED)).ok().filter(|_| !unfinished)
     }
 
+    /// Removes the recording that the finished dataset at `root` took the place of, in case the process died just then.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn remove_replaced(root: &Path) -> Result<()> {
+        layout::remove_folder(&finish::sibling(&place::resolve(root)?, finish::FINISHING))
+    }
+
     /// Everything that a dataset without episodes has.
     fn write_skeleton(&self) -> Result<()> {
         layout::create_folders(&self.root)?;

@@ -253,7 +253,11 @@ fn converting_again_says_that_it_is_done() {
         |options: &ConvertOptions, target: &std::path::Path| convert(open(&root).as_ref(), target, options, &|_, _| {});
     let options = ConvertOptions::default();
     assert_eq!(run(&options, &target).unwrap(), Converted::Written(1));
+    // Killed right after the finished dataset took its place: the recording still lies beside it.
+    let replaced = folder.path().join(".out.finishing");
+    std::fs::create_dir(&replaced).unwrap();
     assert_eq!(run(&options, &target).unwrap(), Converted::Already(1));
+    assert!(!replaced.exists());
     let other = ConvertOptions { images: true, ..Default::default() };
     assert!(run(&other, &target).unwrap_err().to_string().contains("not empty"));
     assert!(run(&options, &root.join("out")).unwrap_err().to_string().contains("inside of the source"));
