@@ -35,6 +35,20 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// Two parameters of a module that the rules of its names call the same.
+    #[error("two parameters are both called `{name}` in the file")]
+    Duplicate {
+        /// The name.
+        name: String,
+    },
+    /// A device that did not give a parameter out.
+    #[error("parameter `{name}` could not be read from its device: {reason}")]
+    Readback {
+        /// The parameter's name in a file.
+        name: String,
+        /// What the device said.
+        reason: String,
+    },
     /// The names or shapes in a weights file are not those of the module. All of them are listed, not only the first.
     #[error("{}", describe(missing, unexpected, misshapen, source_name))]
     Mismatch {

@@ -1,12 +1,16 @@
-//! Reading foreign weights into modules.
+//! Weights between files and modules.
 //!
 //! [`Weights`] are the tensors of a file by name. [`Names`] say how a module's parameters are called there. [`load`] puts
-//! one into the other and lists everything that does not fit: a partly loaded model is never returned.
+//! one into the other and lists everything that does not fit: a partly loaded model is never returned. [`save`] is its
+//! inverse.
 
 mod load;
 mod names;
+mod safetensors_file;
+mod save;
 mod store;
 
 pub use load::load;
 pub use names::{BLOCK_NAMES, BLOCK_UNUSED, NamePath, Names, Rename};
+pub use save::save;
 pub use store::Weights;
