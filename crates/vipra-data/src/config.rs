@@ -34,6 +34,8 @@ pub struct DataConfig {
     pub loader: LoaderConfig,
     /// Datasets and folders of videos, mixed by weight.
     pub sources: Vec<SourceConfig>,
+    /// Datasets that are held out: nothing is learned from them, but results are measured on them.
+    pub validation: Vec<SourceConfig>,
 }
 
 impl Default for DataConfig {
@@ -49,6 +51,7 @@ impl Default for DataConfig {
             normalization: NormalizationConfig::default(),
             loader: LoaderConfig::default(),
             sources: Vec::new(),
+            validation: Vec::new(),
         }
     }
 }
@@ -66,7 +69,7 @@ pub struct SourceConfig {
     /// The camera, where it has several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub camera: Option<String>,
-    /// A split of its metadata, such as `train`; all episodes otherwise.
+    /// A split of its metadata, such as `train`, or a half-open range of episodes, such as `0:100`; all episodes otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub split: Option<String>,
     /// Frames a second, for frame folders (which carry no rate) and videos whose rate is wrong.

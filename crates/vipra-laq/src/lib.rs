@@ -7,13 +7,17 @@
 //! [quantiser](quantizer) with a tiny codebook, and a decoder. [`masked_l1`](loss::masked_l1) is its first loss; the
 //! perceptual and the flow loss are shared and live in `vipra-nn`.
 //!
-//! This crate holds the model and its losses, and nothing about files, loops or flags. It uses `vipra-nn`.
+//! [`train`] makes a stage of the shared training loop of it. Of files this crate knows datasets and checkpoints, by
+//! `vipra-data` and `vipra-train`; of flags nothing.
 
 mod error;
 pub mod loss;
 mod model;
 pub mod quantizer;
 pub mod spatial_encoder;
+pub mod train;
+mod trained;
 
 pub use error::{Error, Result};
 pub use model::{DownSampler, Inference, Laq, LaqConfig, Reconstruction, reference_names};
+pub use trained::{Description, TrainedLaq};

@@ -7,7 +7,7 @@ use vipra_nn::optical_flow::FlowSchedule;
 
 /// Weights of the losses beside the reconstruction loss, whose weight is 1.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 pub struct LossWeights {
     /// Of the perceptual loss (0.5 in the release, reference 4).
     pub perceptual: f64,

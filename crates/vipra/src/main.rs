@@ -9,6 +9,7 @@ mod config;
 mod output;
 mod progress;
 mod run_folder;
+mod training_progress;
 
 use std::io;
 use std::process::ExitCode;

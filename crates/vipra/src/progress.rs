@@ -9,6 +9,11 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 /// All bars; hidden by itself where standard error is not a terminal.
 static BARS: LazyLock<MultiProgress> = LazyLock::new(|| MultiProgress::with_draw_target(ProgressDrawTarget::stderr()));
 
+/// Shows a bar among the others.
+pub fn add_bar(bar: ProgressBar) -> ProgressBar {
+    BARS.add(bar)
+}
+
 /// A bar that appears when the work takes longer than a second.
 pub struct Progress {
     bar: ProgressBar,

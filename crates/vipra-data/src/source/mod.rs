@@ -267,12 +267,20 @@ impl Description {
         })
     }
 
-    /// Positions in `episodes` that belong to `split` (all of them without one).
+    /// Positions in `episodes` that belong to `split`, a name of the metadata or a half-open range of positions such as
+    /// `0:100` (all of them without one).
     ///
     /// # Errors
     /// [`Error::NoSuch`] if there is no such split.
     pub fn split(&self, split: Option<&str>, episodes: &[Episode]) -> Result<Vec<usize>> {
         let Some(name) = split else { return Ok((0..episodes.len()).collect()) };
+        if let Some(range) = parse_range(name).filter(|_| !self.splits.contains_key(name)) {
+            if range.start < range.end && range.end <= episodes.len() {
+                return Ok(range.collect());
+            }
+            let reason = format!("split `{name}` is not a range of the {} episodes", episodes.len());
+            return Err(Error::OutOfRange { reason, path: self.root.clone() });
+        }
         let range = self.splits.get(name).ok_or_else(|| Error::NoSuch {
             what: "split",
             name: name.to_owned(),
@@ -281,6 +289,12 @@ impl Description {
         })?;
         Ok((0..episodes.len()).filter(|&at| range.contains(&episodes[at].number)).collect())
     }
+}
+
+/// `first:end`, in numbers.
+fn parse_range(text: &str) -> Option<Range<usize>> {
+    let (start, end) = text.split_once(':')?;
+    Some(start.parse().ok()?..end.parse().ok()?)
 }
 
 /// The episode at position `at`, or an error that says how many there are.

@@ -20,7 +20,7 @@ const PATCH_NORM_EPSILON: f64 = 1e-5;
 
 /// Size of a [`Laq`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 pub struct LaqConfig {
     /// Height and width of a frame, in pixels (224×224 in the release, reference 3).
     pub frame_size: [usize; 2],
@@ -50,6 +50,12 @@ pub struct LaqConfig {
     pub encode_deltas: bool,
 }
 
+impl Default for LaqConfig {
+    fn default() -> Self {
+        Self::tiny()
+    }
+}
+
 impl LaqConfig {
     /// The released size (reference 3): DINOv2 ViT-B/14 with registers, 16 codes of 8.
     pub fn release() -> Self {
@@ -63,7 +69,7 @@ impl LaqConfig {
             heads: 16,
             head_dim: 64,
             feed_forward_dropout: 0.1,
-            quantizer: NsvqConfig { codes: 8, dim: 32 },
+            quantizer: NsvqConfig::default(),
             code_length: 16,
             encode_deltas: false,
         }
@@ -89,7 +95,7 @@ impl LaqConfig {
             frame_size: [64, 64],
             patch: 8,
             dim: 128,
-            spatial_encoder: SpatialEncoderConfig { depth: 2, heads: 4, registers: 4, position_grid: 8 },
+            spatial_encoder: SpatialEncoderConfig::default(),
             encoder_depth: 2,
             decoder_depth: 2,
             heads: 4,

@@ -12,6 +12,8 @@ use crate::quantizer::Quantized;
 pub struct Reconstruction {
     /// Frames 1, 2, … as rebuilt, unclipped, `[batch, transitions, 3, height, width]`.
     pub frames: Tensor<5>,
+    /// What entered the quantiser, `[batch·transitions·code_length, code_dim]`.
+    pub vectors: Tensor<2>,
     /// Quantised vectors, `[batch, transitions, code_length, code_dim]`.
     pub latents: Tensor<4>,
     /// `[batch, transitions, code_length]`
@@ -38,10 +40,11 @@ impl Laq {
     /// [`Error::Size`](crate::Error::Size) for another frame size or fewer than two frames.
     pub fn reconstruct(&self, clip: Tensor<5>, noise: Tensor<2>) -> Result<Reconstruction> {
         let [batch, time, ..] = clip.dims();
-        let quantized = self.quantizer.substitute(self.encode(clip.clone())?, noise);
+        let vectors = self.encode(clip.clone())?;
+        let quantized = self.quantizer.substitute(vectors.clone(), noise);
         let Inference { latents, codes } = self.shape_codes(quantized, batch);
         let frames = self.decode(clip.narrow(1, 0, time - 1), latents.clone())?;
-        Ok(Reconstruction { frames, latents, codes })
+        Ok(Reconstruction { frames, vectors, latents, codes })
     }
 
     /// The codes of a clip's transitions.

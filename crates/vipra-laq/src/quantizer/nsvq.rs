@@ -13,12 +13,19 @@ const NOISE_EPSILON: f32 = 1e-8;
 
 /// Size of the codebook.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 pub struct NsvqConfig {
     /// Number of codes (8 in the release, reference 3).
     pub codes: usize,
     /// Channels of a code (32 in the release, reference 3).
     pub dim: usize,
+}
+
+impl Default for NsvqConfig {
+    /// The release's size (reference 3).
+    fn default() -> Self {
+        Self { codes: 8, dim: 32 }
+    }
 }
 
 impl NsvqConfig {
@@ -100,6 +107,22 @@ impl Nsvq {
     pub fn quantize(&self, x: Tensor<2>) -> Quantized {
         let codes = self.nearest(x);
         Quantized { values: self.look_up(codes.clone()), codes }
+    }
+
+    /// The quantiser with another codebook, made from this one without gradients. The parameter keeps its id, and with it
+    /// the optimiser's moments, as in the reference; it goes on learning if it did.
+    ///
+    /// # Shapes
+    /// `change`: `[codes, dim]` → the same.
+    pub fn map_codebook(self, change: impl FnOnce(Tensor<2>) -> Tensor<2>) -> Self {
+        let codebooks = self.codebooks.map(|value| {
+            let require_grad = value.is_require_grad();
+            let is_autodiff = value.is_autodiff();
+            let changed = change(value.without_autodiff());
+            let changed = if is_autodiff { changed.autodiff() } else { changed };
+            changed.set_require_grad(require_grad)
+        });
+        Self { codebooks }
     }
 
     /// The vectors of codes.

@@ -1,7 +1,6 @@
 //! Giving unused codes a new start beside used ones.
 
-use burn::module::Param;
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{Int, Tensor, TensorData};
 use rand::{Rng, seq::SliceRandom};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -12,10 +11,22 @@ use super::usage::CodeUsage;
 /// Noise on a copied code, in units of the codebook: next to nothing in f32 (reference 1).
 const COPY_NOISE: f32 = 1e-8;
 
+/// Where a replaced code starts anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReplacementSource {
+    /// At a copy of a used code, with next to no noise, as in the release (reference 1).
+    UsedCodes,
+    /// At what the encoder puts out where the used codes are far away.
+    EncoderOutputs,
+}
+
 /// When codes are replaced and which.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 pub struct ReplacementConfig {
+    /// Where a replaced code starts anew.
+    pub source: ReplacementSource,
     /// A code chosen in less than this share of all choices counts as unused (0.015 in the release, reference 1).
     pub threshold: f32,
     /// From this step on nothing is replaced any more (120 000 in the release, reference 1).
@@ -23,9 +34,9 @@ pub struct ReplacementConfig {
 }
 
 impl Default for ReplacementConfig {
-    /// The release's values (reference 1).
+    /// The release's schedule (reference 1), from the encoder's outputs.
     fn default() -> Self {
-        Self { threshold: 0.015, last_step: 120_000 }
+        Self { source: ReplacementSource::EncoderOutputs, threshold: 0.015, last_step: 120_000 }
     }
 }
 
@@ -97,20 +108,14 @@ impl Replacement {
     /// # Shapes
     /// `noise`: `[codes, dim]`, standard normal.
     pub fn apply(&self, quantizer: Nsvq, noise: Tensor<2>) -> Nsvq {
-        let codebooks = &quantizer.codebooks;
-        let require_grad = codebooks.val().is_require_grad();
-        let before = codebooks.val().without_autodiff();
-        let device = before.device();
         let codes = self.sources.len();
         let sources: Vec<i64> = self.sources.iter().map(|source| *source as i64).collect();
         let scale: Vec<f32> = self.noisy.iter().map(|noisy| if *noisy { COPY_NOISE } else { 0.0 }).collect();
-        let scale = Tensor::<2>::from_data(TensorData::new(scale, [codes, 1]), &device);
-        let sources = Tensor::<1, burn::tensor::Int>::from_data(TensorData::new(sources, [codes]), &device);
-        let after = before.select(0, sources) + noise.without_autodiff() * scale;
-        let codebooks: Param<Tensor<2>> = quantizer.codebooks.map(|value| {
-            let after = if value.is_autodiff() { after.autodiff() } else { after };
-            after.set_require_grad(require_grad)
-        });
-        Nsvq { codebooks }
+        quantizer.map_codebook(|before| {
+            let device = before.device();
+            let scale = Tensor::<2>::from_data(TensorData::new(scale, [codes, 1]), &device);
+            let sources = Tensor::<1, Int>::from_data(TensorData::new(sources, [codes]), &device);
+            before.select(0, sources) + noise.without_autodiff() * scale
+        })
     }
 }

@@ -39,7 +39,7 @@ pub const DINO_UNUSED: &[&str] = &["mask_token"];
 
 /// Size of the spatial encoder; its width and patch are the model's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 pub struct SpatialEncoderConfig {
     /// Number of blocks (12 in ViT-B, reference 3.2).
     pub depth: usize,
@@ -50,6 +50,13 @@ pub struct SpatialEncoderConfig {
     /// Side of the square grid for which position embeddings are kept, in patches. They are resampled to the grid of the
     /// frames. 37 for pretrained weights (trained at 518 pixels); the frames' own grid is right for training from scratch.
     pub position_grid: usize,
+}
+
+impl Default for SpatialEncoderConfig {
+    /// For 8×8 patches, trained from scratch.
+    fn default() -> Self {
+        Self { depth: 2, heads: 4, registers: 4, position_grid: 8 }
+    }
 }
 
 impl SpatialEncoderConfig {

@@ -15,7 +15,7 @@ use crate::{Error, Result, ops};
 
 /// How hard the estimator tries. The defaults were chosen on shifted, scaled and rotated frames of robot videos.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 pub struct ClassicalFlow {
     /// The pyramid ends before a side gets smaller than this, in pixels, or odd.
     pub smallest_side: usize,

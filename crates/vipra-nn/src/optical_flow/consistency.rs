@@ -30,7 +30,7 @@ pub trait FlowEstimator {
 /// # Errors
 /// As the estimator's.
 pub fn flow_consistency(
-    estimator: &impl FlowEstimator,
+    estimator: &dyn FlowEstimator,
     frames: Tensor<5>,
     targets: Tensor<5>,
     mask: Option<Tensor<2, Bool>>,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// Early reconstructions are a blur in which no flow can be found.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 pub struct FlowSchedule {
     /// First step at which the loss is computed (60 000 in the release, reference 4).
     pub start_step: u64,

@@ -42,6 +42,14 @@ impl Weights {
         self.tensors.keys().map(String::as_str)
     }
 
+    /// Shape and values of a tensor of floating-point numbers, if there is one of that name.
+    pub fn floats(&self, name: &str) -> Option<(&[usize], &[f32])> {
+        match self.tensors.get(name)? {
+            Stored { shape, values: Values::Float(values) } => Some((shape, values)),
+            Stored { values: Values::Other(_), .. } => None,
+        }
+    }
+
     /// Shape of a tensor, if there is one of that name.
     pub fn shape(&self, name: &str) -> Option<&[usize]> {
         self.tensors.get(name).map(|stored| stored.shape.as_slice())

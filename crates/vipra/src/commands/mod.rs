@@ -3,6 +3,7 @@
 mod config;
 mod data;
 mod info;
+mod laq;
 
 use anyhow::Result;
 use clap::CommandFactory;
@@ -24,6 +25,7 @@ pub enum Outcome {
 pub fn run(cli: Cli) -> Result<Outcome> {
     match cli.command {
         Command::Data(command) => data::run(command),
+        Command::Laq(command) => laq::run(command),
         Command::Config(command) => config::run(command),
         Command::Info => info::run(),
         Command::Completions { shell } => {

@@ -8,6 +8,7 @@ mod schema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use vipra_data::DataConfig;
+use vipra_laq::train::LaqStageConfig;
 
 pub use document::to_toml;
 pub use faults::{Fault, Faults};
@@ -19,12 +20,16 @@ pub use load::{ConfigArgs, load};
 pub struct Config {
     /// Which data a run learns from, and how it becomes clips.
     pub data: DataConfig,
+    /// Latent actions: the model and how it is trained.
+    pub laq: LaqStageConfig,
 }
 
 impl Config {
     /// What the types cannot say, over all sections.
     fn faults(&self) -> Vec<Fault> {
-        let data = self.data.faults().into_iter();
-        data.map(|(key, reason)| Fault { key: format!("data.{key}"), reason }).collect()
+        let section = |name: &'static str, faults: Vec<(String, String)>| {
+            faults.into_iter().map(move |(key, reason)| Fault { key: format!("{name}.{key}"), reason })
+        };
+        section("data", self.data.faults()).chain(section("laq", self.laq.faults())).collect()
     }
 }

@@ -7,6 +7,10 @@ use clap_complete::Shell;
 
 use crate::config::ConfigArgs;
 
+mod laq;
+
+pub use laq::{LaqCommand, TrainArgs};
+
 /// Turns videos without action labels into a robot policy.
 #[derive(Parser)]
 #[command(
@@ -36,6 +40,9 @@ pub enum Command {
     /// Look at, check and convert datasets and videos.
     #[command(subcommand)]
     Data(DataCommand),
+    /// Learn latent actions from videos, and use them.
+    #[command(subcommand)]
+    Laq(LaqCommand),
     /// Show or check a configuration.
     #[command(subcommand)]
     Config(ConfigCommand),

@@ -1,0 +1,176 @@
+//! What a run is told about its latent actions: the section `laq` of a configuration.
+
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use vipra_nn::optical_flow::ClassicalFlow;
+use vipra_train::TrainConfig;
+
+use crate::LaqConfig;
+use crate::loss::LossWeights;
+use crate::quantizer::ReplacementConfig;
+
+/// Latent actions: the model and how it is trained.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct LaqStageConfig {
+    /// Size of the model.
+    pub model: LaqConfig,
+    /// The codebook's first codes, and what happens to unused ones.
+    pub codebook: CodebookConfig,
+    /// What is minimised.
+    pub loss: LossConfig,
+    /// Weights of DINOv2 to start the spatial encoder from (`.pth` or safetensors); trained from scratch without.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub spatial_encoder_weights: Option<PathBuf>,
+    /// By what the learning rate is multiplied for a spatial encoder that starts from weights (0.1 in the release,
+    /// reference 4).
+    #[schemars(range(min = 0.0))]
+    pub spatial_encoder_rate: f64,
+    /// Held-out clips that a validation looks at.
+    #[schemars(range(min = 1))]
+    pub validation_clips: usize,
+    /// The training loop.
+    pub train: TrainConfig,
+}
+
+impl Default for LaqStageConfig {
+    fn default() -> Self {
+        Self {
+            model: LaqConfig::default(),
+            codebook: CodebookConfig::default(),
+            loss: LossConfig::default(),
+            spatial_encoder_weights: None,
+            spatial_encoder_rate: 0.1,
+            validation_clips: 64,
+            train: TrainConfig::default(),
+        }
+    }
+}
+
+/// Care of the codebook.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct CodebookConfig {
+    /// Where the first codes come from.
+    pub initialization: CodebookInitialization,
+    /// When unused codes are replaced, and by what.
+    pub replacement: ReplacementConfig,
+    /// The run warns when as few codes as this are effectively in use (perplexity) in one line of metrics after another.
+    #[schemars(range(min = 1.0))]
+    pub alarm_perplexity: f64,
+}
+
+impl Default for CodebookConfig {
+    fn default() -> Self {
+        Self {
+            initialization: CodebookInitialization::EncoderOutputs,
+            replacement: ReplacementConfig::default(),
+            alarm_perplexity: 2.0,
+        }
+    }
+}
+
+/// Where the first codes come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum CodebookInitialization {
+    /// The standard normal distribution, as in the release (reference 1).
+    Normal,
+    /// What the encoder puts out for the first batch, spread out.
+    EncoderOutputs,
+}
+
+/// What is minimised.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct LossConfig {
+    /// Weights beside the reconstruction loss.
+    pub weights: LossWeights,
+    /// The perceptual loss.
+    pub perceptual: PerceptualConfig,
+    /// The optical-flow loss.
+    pub flow: FlowConfig,
+}
+
+/// The network in whose features pictures are compared.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct PerceptualConfig {
+    /// Weights of VGG16, of torchvision or of the package lpips (`.pth` or safetensors). Without, an encoder of the run's
+    /// own is trained first, and frozen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub convolutions: Option<PathBuf>,
+    /// Weights of the linear heads of LPIPS, of the package lpips; needed with `convolutions`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub heads: Option<PathBuf>,
+    /// Channels of the five blocks of the run's own encoder.
+    pub widths: [usize; 5],
+    /// Steps for which the run's own encoder is trained to rebuild frames.
+    #[schemars(range(min = 1))]
+    pub steps: u64,
+}
+
+impl Default for PerceptualConfig {
+    fn default() -> Self {
+        Self { convolutions: None, heads: None, widths: [8, 16, 32, 32, 32], steps: 200 }
+    }
+}
+
+/// What finds the flow between frames.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct FlowConfig {
+    /// The estimator.
+    pub network: FlowNetwork,
+    /// Weights of RAFT, of torchvision (`.pth` or safetensors).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weights: Option<PathBuf>,
+    /// Clips of a batch whose flow is estimated; 0 for all. Fewer estimate the same loss with more noise and less work.
+    pub clips: usize,
+    /// How hard the estimator without a network tries.
+    pub classical: ClassicalFlow,
+}
+
+/// What finds the flow between frames.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum FlowNetwork {
+    /// No network: a pyramid, warps, a few iterations. Needs no weights.
+    #[default]
+    Classical,
+    /// RAFT as in the release (reference 4).
+    RaftLarge,
+    /// The small RAFT.
+    RaftSmall,
+}
+
+impl LaqStageConfig {
+    /// What the types cannot say; every fault as (key, what is wrong).
+    pub fn faults(&self) -> Vec<(String, String)> {
+        let mut faults = Vec::new();
+        if let Err(error) = self.model.validate() {
+            faults.push(("model".to_owned(), error.to_string()));
+        }
+        if self.validation_clips == 0 {
+            faults.push(("validation_clips".to_owned(), "0 is less than 1".to_owned()));
+        }
+        let perceptual = &self.loss.perceptual;
+        if perceptual.convolutions.is_some() != perceptual.heads.is_some() {
+            let reason = "the convolutions and the heads of LPIPS are needed together".to_owned();
+            faults.push(("loss.perceptual".to_owned(), reason));
+        }
+        if perceptual.widths.contains(&0) || perceptual.steps == 0 {
+            faults.push(("loss.perceptual".to_owned(), "`widths` and `steps` must not be 0".to_owned()));
+        }
+        let is_raft = self.loss.flow.network != FlowNetwork::Classical;
+        if is_raft != self.loss.flow.weights.is_some() {
+            let reason = if is_raft { "RAFT needs a file of weights" } else { "only RAFT has weights" };
+            faults.push(("loss.flow.weights".to_owned(), reason.to_owned()));
+        }
+        let of_loop = self.train.faults().into_iter();
+        faults.extend(of_loop.map(|(key, reason)| (format!("train.{key}"), reason)));
+        faults
+    }
+}

@@ -1,0 +1,162 @@
+//! Held-out numbers: is what moved rebuilt, and does the rebuilt frame look like the next one or like the current one?
+//!
+//! A copy of the current frame is a good guess wherever nothing moves, which is nearly everywhere; so the numbers are
+//! taken where something does.
+
+use burn::tensor::{Tensor, TensorData};
+use vipra_train::Scalars;
+
+use super::batch::Batch;
+use super::codebook::usage_scalars;
+use crate::quantizer::CodeUsage;
+use crate::{Laq, Result};
+
+/// A pixel moves if any of its colours changes by more than this, in [0, 1], from one frame to the next.
+pub const MOTION_THRESHOLD: f32 = 0.1;
+/// A transition moves if at least this share of its pixels does.
+pub const MOVING_SHARE: f64 = 0.005;
+
+/// Sums over transitions, by the hard path: true codes, true past.
+#[derive(Debug, Clone)]
+pub struct Evaluation {
+    usage: CodeUsage,
+    transitions: u64,
+    moving_transitions: u64,
+    /// Moving transitions whose rebuilt frame is nearer to the next frame than to the current one.
+    nearer: u64,
+    all: Errors,
+    moving: Errors,
+}
+
+/// Sums of absolute errors over pixels and colours.
+#[derive(Debug, Clone, Default)]
+struct Errors {
+    values: u64,
+    rebuilt: f64,
+    copied: f64,
+}
+
+impl Errors {
+    fn add(&mut self, rebuilt: f32, copied: f32) {
+        self.values += 1;
+        self.rebuilt += f64::from(rebuilt);
+        self.copied += f64::from(copied);
+    }
+}
+
+impl Evaluation {
+    /// Nothing seen yet.
+    pub fn new(codes: usize) -> Self {
+        Self {
+            usage: CodeUsage::new(codes),
+            transitions: 0,
+            moving_transitions: 0,
+            nearer: 0,
+            all: Errors::default(),
+            moving: Errors::default(),
+        }
+    }
+
+    /// Looks at clips; transitions to or from a repeated frame do not count.
+    ///
+    /// # Errors
+    /// If the clips have another size than the model's.
+    pub fn add(&mut self, model: &Laq, batch: &Batch) -> Result<()> {
+        let [clips, time, ..] = batch.clips.dims();
+        let inference = model.infer(batch.clips.clone())?;
+        let past = batch.clips.clone().narrow(1, 0, time - 1);
+        let rebuilt = model.decode(past.clone(), inference.latents)?;
+        let next = batch.clips.clone().narrow(1, 1, time - 1);
+        let values = |frames: Tensor<5>| frames.into_data();
+        let (current, next, rebuilt) = (values(past), values(next), values(rebuilt.clamp(0.0, 1.0)));
+        let codes: Vec<i64> = inference.codes.into_data().iter::<i64>().collect();
+        let mask: Vec<bool> = batch.mask.to_data().iter::<bool>().collect();
+        let transitions = clips * (time - 1);
+        let frame = |data: &TensorData, at: usize| -> Vec<f32> {
+            let size = data.num_elements() / transitions;
+            data.as_slice::<f32>().map_or_else(|_| Vec::new(), |all| all[at * size..(at + 1) * size].to_vec())
+        };
+        let code_length = codes.len() / transitions;
+        for at in 0..transitions {
+            let (clip, transition) = (at / (time - 1), at % (time - 1));
+            if mask[clip * time + transition] && mask[clip * time + transition + 1] {
+                self.usage.add(&codes[at * code_length..(at + 1) * code_length]);
+                self.add_transition(&frame(&current, at), &frame(&next, at), &frame(&rebuilt, at));
+            }
+        }
+        Ok(())
+    }
+
+    /// One transition; frames are `[3, height, width]` in [0, 1].
+    fn add_transition(&mut self, current: &[f32], next: &[f32], rebuilt: &[f32]) {
+        let pixels = current.len() / 3;
+        let (mut moving, mut to_next, mut to_current) = (0_u64, 0.0, 0.0);
+        for pixel in 0..pixels {
+            let channels = [pixel, pixel + pixels, pixel + 2 * pixels];
+            let change = |at: usize| (next[at] - current[at]).abs();
+            let moves = channels.iter().any(|at| change(*at) > MOTION_THRESHOLD);
+            moving += u64::from(moves);
+            for at in channels {
+                let error = (rebuilt[at] - next[at]).abs();
+                to_next += f64::from(error);
+                to_current += f64::from((rebuilt[at] - current[at]).abs());
+                self.all.add(error, change(at));
+                if moves {
+                    self.moving.add(error, change(at));
+                }
+            }
+        }
+        self.transitions += 1;
+        if moving as f64 >= MOVING_SHARE * pixels as f64 {
+            self.moving_transitions += 1;
+            self.nearer += u64::from(to_next < to_current);
+        }
+    }
+
+    /// The numbers, by name.
+    pub fn scalars(&self) -> Scalars {
+        let ratio = |over: f64, under: f64| if under > 0.0 { over / under } else { f64::NAN };
+        let mut scalars = vec![
+            ("l1".to_owned(), ratio(self.all.rebuilt, self.all.values as f64)),
+            ("l1_copy".to_owned(), ratio(self.all.copied, self.all.values as f64)),
+            ("l1_moving".to_owned(), ratio(self.moving.rebuilt, self.moving.values as f64)),
+            ("l1_moving_copy".to_owned(), ratio(self.moving.copied, self.moving.values as f64)),
+            ("l1_moving_ratio".to_owned(), ratio(self.moving.rebuilt, self.moving.copied)),
+            ("nearer_to_next".to_owned(), ratio(self.nearer as f64, self.moving_transitions as f64)),
+            ("moving_transitions".to_owned(), self.moving_transitions as f64),
+            ("transitions".to_owned(), self.transitions as f64),
+        ];
+        scalars.extend(usage_scalars(&self.usage));
+        scalars
+    }
+
+    /// How often each code was chosen.
+    pub fn usage(&self) -> &CodeUsage {
+        &self.usage
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Evaluation;
+
+    #[test]
+    fn only_what_moves_counts_as_moving() {
+        let mut evaluation = Evaluation::new(8);
+        let current = vec![0.0; 3 * 16];
+        let mut next = current.clone();
+        next[5] = 1.0; // one pixel of sixteen, in red
+        let mut halfway = current.clone();
+        halfway[5] = 0.75;
+        evaluation.add_transition(&current, &next, &halfway);
+        evaluation.add_transition(&current, &next, &current);
+        evaluation.add_transition(&current, &current, &current);
+        let scalars = evaluation.scalars();
+        let of = |name: &str| scalars.iter().find(|(known, _)| known == name).unwrap().1;
+        assert_eq!(of("transitions"), 3.0);
+        assert_eq!(of("moving_transitions"), 2.0);
+        assert_eq!(of("nearer_to_next"), 0.5);
+        assert!((of("l1_moving_ratio") - 1.25 / 2.0).abs() < 1e-9);
+        assert!((of("l1_copy") - 2.0 / (3.0 * 48.0)).abs() < 1e-9);
+    }
+}

@@ -1,0 +1,73 @@
+//! The losses of a run, with the networks they need.
+
+use burn::tensor::{Bool, Device, Tensor};
+use vipra_nn::optical_flow::raft::RaftConfig;
+use vipra_nn::optical_flow::{FlowEstimator, flow_consistency};
+use vipra_nn::weights::Weights;
+use vipra_train::Losses;
+
+use super::config::{FlowConfig, FlowNetwork, LossConfig};
+use crate::Result;
+use crate::loss::{LossWeights, masked_l1};
+
+/// What is minimised, ready to compute. Its networks are frozen and always in evaluation mode (the reference's are not, by
+/// an oversight of its loop: reference 5).
+pub struct LossSet {
+    weights: LossWeights,
+    flow: Box<dyn FlowEstimator>,
+    flow_clips: usize,
+}
+
+impl LossSet {
+    /// Loads the networks that the configuration names.
+    ///
+    /// # Errors
+    /// What is wrong with a weights file.
+    pub fn load(config: &LossConfig, device: &Device) -> Result<Self> {
+        Ok(Self {
+            weights: config.weights.clone(),
+            flow: flow_estimator(&config.flow, device)?,
+            flow_clips: config.flow.clips,
+        })
+    }
+
+    /// The losses of rebuilt frames against the true ones.
+    ///
+    /// # Shapes
+    /// `frames`, `targets`: `[batch, transitions, 3, height, width]`, `transition_mask`, `target_mask` (true where the
+    /// transition, the target is real): `[batch, transitions]`.
+    ///
+    /// # Errors
+    /// What an estimator refuses.
+    pub fn losses(
+        &self,
+        step: u64,
+        frames: Tensor<5>,
+        targets: Tensor<5>,
+        transition_mask: Tensor<2, Bool>,
+    ) -> Result<Losses> {
+        let reconstruction = masked_l1(frames.clone(), targets.clone(), Some(transition_mask.clone()));
+        let mut parts = vec![("l1", reconstruction.clone())];
+        let mut flow = None;
+        if self.weights.flow.at(step).is_some() {
+            let batch = frames.dims()[0];
+            let clips = if self.flow_clips == 0 { batch } else { self.flow_clips.min(batch) };
+            let some = |frames: Tensor<5>| frames.narrow(0, 0, clips);
+            let mask = transition_mask.narrow(0, 0, clips);
+            let loss = flow_consistency(self.flow.as_ref(), some(frames), some(targets), Some(mask))?;
+            parts.push(("flow", loss.clone()));
+            flow = Some(loss);
+        }
+        let total = self.weights.total(step, reconstruction, None, flow);
+        Ok(Losses { total, parts })
+    }
+}
+
+fn flow_estimator(config: &FlowConfig, device: &Device) -> Result<Box<dyn FlowEstimator>> {
+    Ok(match (config.network, &config.weights) {
+        (FlowNetwork::RaftLarge, Some(path)) => {
+            Box::new(RaftConfig::default().load(&Weights::read_safetensors(path)?, "", device)?)
+        }
+        _ => Box::new(config.classical.clone()),
+    })
+}

@@ -1,0 +1,17 @@
+//! Training of the latent action model: its data, its losses, the care of its codebook, its held-out numbers.
+
+mod batch;
+mod codebook;
+mod config;
+mod evaluation;
+mod losses;
+mod session;
+mod stage;
+
+pub use batch::{Batch, batch_of};
+pub use codebook::CodebookCare;
+pub use config::{CodebookConfig, CodebookInitialization, FlowConfig, FlowNetwork, LaqStageConfig, LossConfig, PerceptualConfig};
+pub use evaluation::{Evaluation, MOTION_THRESHOLD, MOVING_SHARE};
+pub use losses::LossSet;
+pub use session::{Session, Summary, train};
+pub use stage::LaqStage;

@@ -1,0 +1,165 @@
+//! A training run, from a configuration to a checkpoint.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use burn::module::Module;
+use burn::tensor::Device;
+use serde_json::Value;
+use vipra_data::DataConfig;
+use vipra_data::clip::{Clip, ClipDataset, ClipLoader, LoaderState};
+use vipra_data::picture::AugmentConfig;
+use vipra_data::source::Skipped;
+use vipra_nn::weights::{Names, Weights, load};
+use vipra_train::checkpoint::Checkpoints;
+use vipra_train::{Interrupt, Outcome, Progress, Run, Scalars, for_step, run};
+
+use super::batch::batch_of;
+use super::config::{CodebookInitialization, LaqStageConfig};
+use super::losses::LossSet;
+use super::stage::LaqStage;
+use crate::quantizer::seed;
+use crate::spatial_encoder::{DINO_NAMES, DINO_UNUSED};
+use crate::trained::Description;
+use crate::{Error, Laq, Result};
+
+/// Everything that a run needs.
+pub struct Session<'a> {
+    /// The section `laq`.
+    pub stage: &'a LaqStageConfig,
+    /// The section `data`; what is held out stands in `data.validation`.
+    pub data: &'a DataConfig,
+    /// The whole configuration, for the checkpoint to be compared with.
+    pub configuration: Value,
+    /// Folder of the run.
+    pub folder: &'a Path,
+    /// A device without gradients.
+    pub device: Device,
+    /// When to stop.
+    pub interrupt: &'a Interrupt,
+    /// Called with (done, all) while files are looked at.
+    pub opening: &'a (dyn Fn(usize, usize) + Sync),
+    /// Told what happens.
+    pub progress: &'a mut dyn FnMut(Progress<'_>),
+}
+
+/// What came of a run.
+#[derive(Debug)]
+pub struct Summary {
+    /// Its last checkpoint.
+    pub checkpoint: PathBuf,
+    /// Steps done, if it was asked to stop before the last.
+    pub interrupted_at: Option<u64>,
+    /// Held-out numbers.
+    pub validation: Scalars,
+    /// Whether the codebook's alarm was on at the end.
+    pub has_collapsed: bool,
+    /// What was left out of the data.
+    pub skipped: Vec<Skipped>,
+    /// Parameters of the model.
+    pub parameters: usize,
+}
+
+/// Trains, or goes on training.
+///
+/// # Errors
+/// What is wrong with the data, the weights files, the checkpoint, or the run.
+pub fn train(session: Session<'_>) -> Result<Summary> {
+    let Session { stage: config, data, .. } = session;
+    check_sizes(config, data)?;
+    let dataset = Arc::new(ClipDataset::open(data.clone(), session.opening)?);
+    let held_out = held_out_clips(config, data, session.opening)?;
+    let device = session.device.clone().autodiff();
+    session.device.seed(config.train.seed);
+    let mut model = initial_model(config, &device)?;
+    let checkpoints = Checkpoints::of_run(session.folder, config.train.checkpoint.clone());
+    if checkpoints.latest()?.is_none() && config.codebook.initialization == CodebookInitialization::EncoderOutputs {
+        model = seed_codebook(model, config, &dataset)?;
+    }
+    let losses = LossSet::load(&config.loss, &device)?;
+    let parameters = model.num_params();
+    let skipped = dataset.skipped();
+    let mut stage = LaqStage::new(config.clone(), dataset, held_out, losses, device)?;
+    let outcome = run(
+        &mut stage,
+        model,
+        Run {
+            folder: session.folder,
+            config: &config.train,
+            configuration: session.configuration,
+            metadata: Description::new(&config.model, data).to_metadata()?,
+            interrupt: session.interrupt,
+            progress: session.progress,
+        },
+    )?;
+    let skipped = skipped.into_iter().chain(stage.loader().skipped().iter().cloned()).collect();
+    let has_collapsed = stage.codebook().has_collapsed();
+    Ok(match outcome {
+        Outcome::Finished { checkpoint, validation, .. } => {
+            Summary { checkpoint, interrupted_at: None, validation, has_collapsed, skipped, parameters }
+        }
+        Outcome::Interrupted { step, checkpoint } => Summary {
+            checkpoint,
+            interrupted_at: Some(step),
+            validation: Scalars::new(),
+            has_collapsed,
+            skipped,
+            parameters,
+        },
+    })
+}
+
+fn check_sizes(config: &LaqStageConfig, data: &DataConfig) -> Result<()> {
+    let [height, width] = config.model.frame_size;
+    if [data.image.height, data.image.width] != [height, width] {
+        return Err(Error::Invalid(format!(
+            "`laq.model.frame_size` is {height}×{width}, but the data are brought to {}×{} (`data.image`)",
+            data.image.height, data.image.width
+        )));
+    }
+    if data.clip.frames < 2 {
+        return Err(Error::Invalid("latent actions need clips of at least 2 frames (`data.clip.frames`)".to_owned()));
+    }
+    Ok(())
+}
+
+fn initial_model(config: &LaqStageConfig, device: &Device) -> Result<Laq> {
+    let mut model = config.model.init(device)?;
+    if let Some(path) = &config.spatial_encoder_weights {
+        let names = Names::blocks().rename(DINO_NAMES).ignore(DINO_UNUSED);
+        model.spatial_encoder = load(model.spatial_encoder, &Weights::read_safetensors(path)?, &names)?;
+    }
+    Ok(model)
+}
+
+/// The model with codes from what its encoder puts out for the first batch.
+fn seed_codebook(mut model: Laq, config: &LaqStageConfig, dataset: &Arc<ClipDataset>) -> Result<Laq> {
+    let clips = first_clips(dataset, config.train.batch_size)?;
+    let frozen = model.valid();
+    let device = frozen.devices().into_iter().next().unwrap_or_else(Device::flex);
+    let vectors = frozen.encode(batch_of(&clips, &device).clips)?;
+    // A stream of its own: the steps' begin at 0.
+    model.quantizer = seed(model.quantizer, vectors, &mut for_step(config.train.seed, u64::MAX));
+    Ok(model)
+}
+
+/// The same clips for every validation, without augmentation.
+fn held_out_clips(
+    config: &LaqStageConfig,
+    data: &DataConfig,
+    opening: &(dyn Fn(usize, usize) + Sync),
+) -> Result<Vec<Clip>> {
+    if data.validation.is_empty() {
+        tracing::warn!("nothing is held out (data.validation is empty): this run says nothing about new videos");
+        return Ok(Vec::new());
+    }
+    let held_out =
+        DataConfig { sources: data.validation.clone(), augment: AugmentConfig::default(), ..data.clone() };
+    first_clips(&Arc::new(ClipDataset::open(held_out, opening)?), config.validation_clips)
+}
+
+fn first_clips(dataset: &Arc<ClipDataset>, count: usize) -> Result<Vec<Clip>> {
+    let count = count.min(dataset.sampler().clips_per_epoch() as usize);
+    let mut loader = ClipLoader::start(dataset.clone(), LoaderState::default())?;
+    (0..count).map(|_| Ok(loader.next_clip()?)).collect()
+}

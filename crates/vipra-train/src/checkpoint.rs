@@ -1,0 +1,234 @@
+//! Checkpoints: folders that appear whole or not at all.
+//!
+//! `checkpoints/step-00001000/` holds `model.safetensors` (with the model's configuration in its header), `ema.safetensors`
+//! if there is a moving average, `optimizer.safetensors`, and `state.json`: step, counts, the stage's own state and the
+//! configuration. A checkpoint is written to a folder beside, brought to disk, and renamed.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use burn::module::Module;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use vipra_nn::weights::{Names, Weights, load, save};
+
+use crate::config::CheckpointConfig;
+use crate::ema::MovingAverage;
+use crate::optimizer::AdamW;
+use crate::{Error, Result};
+
+/// File of the weights within a checkpoint.
+pub const MODEL_FILE: &str = "model.safetensors";
+/// File of the averaged weights within a checkpoint.
+pub const EMA_FILE: &str = "ema.safetensors";
+const OPTIMIZER_FILE: &str = "optimizer.safetensors";
+const STATE_FILE: &str = "state.json";
+const PREFIX: &str = "step-";
+
+/// What a checkpoint holds beside tensors.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct State {
+    /// Steps done.
+    pub step: u64,
+    /// Steps that changed nothing because their loss was no number.
+    pub skipped: u64,
+    /// What the stage keeps.
+    pub stage: Value,
+    /// Configuration of the run.
+    pub configuration: Value,
+}
+
+/// The checkpoints of a run.
+#[derive(Debug)]
+pub struct Checkpoints {
+    folder: PathBuf,
+    config: CheckpointConfig,
+}
+
+/// Everything that goes into a checkpoint.
+pub(crate) struct Contents<'a, M> {
+    pub(crate) model: &'a M,
+    pub(crate) average: Option<&'a MovingAverage<M>>,
+    pub(crate) optimizer: &'a AdamW,
+    pub(crate) state: &'a State,
+    pub(crate) metadata: &'a BTreeMap<String, String>,
+}
+
+impl Checkpoints {
+    /// Those of a run folder.
+    pub fn of_run(folder: &Path, config: CheckpointConfig) -> Self {
+        Self { folder: folder.join("checkpoints"), config }
+    }
+
+    /// Steps of all checkpoints, ascending.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn steps(&self) -> Result<Vec<u64>> {
+        let entries = match fs::read_dir(&self.folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(Error::io("listing checkpoints", &self.folder, error)),
+        };
+        let mut steps = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(|error| Error::io("listing checkpoints", &self.folder, error))?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            steps.extend(name.strip_prefix(PREFIX).and_then(|step| step.parse::<u64>().ok()));
+        }
+        steps.sort_unstable();
+        Ok(steps)
+    }
+
+    /// Folder of the checkpoint of a step.
+    pub fn path(&self, step: u64) -> PathBuf {
+        self.folder.join(format!("{PREFIX}{step:08}"))
+    }
+
+    /// The newest checkpoint.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn latest(&self) -> Result<Option<PathBuf>> {
+        Ok(self.steps()?.last().map(|step| self.path(*step)))
+    }
+
+    /// Writes a checkpoint, then removes those that are kept no longer.
+    pub(crate) fn write<M: Module>(&self, contents: &Contents<'_, M>) -> Result<PathBuf> {
+        let step = contents.state.step;
+        let partial = self.folder.join(format!(".{PREFIX}{step:08}.partial"));
+        let written = self.write_into(&partial, contents).and_then(|()| {
+            let path = self.path(step);
+            remove(&path)?;
+            fs::rename(&partial, &path).map_err(|error| Error::io("renaming a checkpoint", &path, error))?;
+            sync(&self.folder)?;
+            Ok(path)
+        });
+        let path = written.map_err(|error| {
+            // What could not be written whole only takes up the space that is missing.
+            drop(remove(&partial));
+            Error::CheckpointWrite { step, error: Box::new(error) }
+        })?;
+        self.prune()?;
+        Ok(path)
+    }
+
+    fn write_into<M: Module>(&self, partial: &Path, contents: &Contents<'_, M>) -> Result<()> {
+        remove(partial)?;
+        fs::create_dir_all(partial).map_err(|error| Error::io("making a checkpoint", partial, error))?;
+        let write = |name: &str, weights: Weights| -> Result<()> {
+            let path = partial.join(name);
+            weights.write_safetensors(&path)?;
+            sync(&path)
+        };
+        let names = Names::default();
+        let described = |model: &M| -> Result<Weights> {
+            let mut weights = save(model, &names)?;
+            weights.metadata = contents.metadata.clone();
+            Ok(weights)
+        };
+        write(MODEL_FILE, described(contents.model)?)?;
+        if let Some(average) = contents.average {
+            write(EMA_FILE, described(average.average())?)?;
+        }
+        write(OPTIMIZER_FILE, contents.optimizer.to_weights())?;
+        let path = partial.join(STATE_FILE);
+        let state = serde_json::to_vec_pretty(contents.state)
+            .map_err(|error| Error::Checkpoint { reason: error.to_string(), path: path.clone() })?;
+        fs::write(&path, state).map_err(|error| Error::io("writing a checkpoint", &path, error))?;
+        sync(&path)?;
+        sync(partial)
+    }
+
+    /// Removes all but the newest checkpoints and the milestones.
+    fn prune(&self) -> Result<()> {
+        let steps = self.steps()?;
+        let milestone = |step: u64| self.config.milestone_every > 0 && step.is_multiple_of(self.config.milestone_every);
+        let others: Vec<u64> = steps.into_iter().filter(|step| !milestone(*step)).collect();
+        let surplus = others.len().saturating_sub(self.config.keep);
+        others[..surplus].iter().try_for_each(|step| remove(&self.path(*step)))
+    }
+}
+
+/// Reads what a checkpoint holds beside tensors.
+///
+/// # Errors
+/// [`Error::Io`], [`Error::Checkpoint`].
+pub fn read_state(checkpoint: &Path) -> Result<State> {
+    let path = checkpoint.join(STATE_FILE);
+    let bytes = fs::read(&path).map_err(|error| Error::io("reading a checkpoint", &path, error))?;
+    serde_json::from_slice(&bytes).map_err(|error| Error::Checkpoint { reason: error.to_string(), path })
+}
+
+/// Refuses a checkpoint that was made with another configuration, and says which fields differ.
+pub(crate) fn check_configuration(checkpoint: &Path, state: &State, wanted: &Value) -> Result<()> {
+    let fields = differences(&state.configuration, wanted);
+    if fields.is_empty() {
+        return Ok(());
+    }
+    Err(Error::Configuration { fields, path: checkpoint.to_path_buf() })
+}
+
+/// Fields in which two configurations differ: "key: before, now".
+pub fn differences(before: &Value, now: &Value) -> Vec<String> {
+    fn walk(path: &str, before: &Value, now: &Value, found: &mut Vec<String>) {
+        match (before, now) {
+            (Value::Object(left), Value::Object(right)) => {
+                let mut keys: Vec<&String> = left.keys().chain(right.keys()).collect();
+                keys.sort();
+                keys.dedup();
+                for key in keys {
+                    let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                    walk(&path, left.get(key).unwrap_or(&Value::Null), right.get(key).unwrap_or(&Value::Null), found);
+                }
+            }
+            (before, now) if before != now => found.push(format!("{path}: {before} before, {now} now")),
+            _ => {}
+        }
+    }
+    let mut found = Vec::new();
+    walk("", before, now, &mut found);
+    found
+}
+
+/// The model with a checkpoint's weights.
+pub(crate) fn load_model<M: Module>(checkpoint: &Path, file: &str, blank: M) -> Result<M> {
+    let weights = Weights::read_safetensors(&checkpoint.join(file))?;
+    Ok(load(blank, &weights, &Names::default())?)
+}
+
+/// The moments of a checkpoint.
+pub(crate) fn load_optimizer(checkpoint: &Path) -> Result<Weights> {
+    Ok(Weights::read_safetensors(&checkpoint.join(OPTIMIZER_FILE))?)
+}
+
+fn remove(folder: &Path) -> Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(Error::io("removing a checkpoint", folder, error))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn sync(path: &Path) -> Result<()> {
+    let synced = File::open(path).and_then(|file| file.sync_all());
+    synced.map_err(|error| Error::io("bringing a checkpoint to disk", path, error))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::differences;
+
+    #[test]
+    fn every_field_that_differs_is_named() {
+        let before = json!({"model": {"dim": 128, "heads": 4}, "seed": 0});
+        let now = json!({"model": {"dim": 64, "heads": 4}, "seed": 0, "new": true});
+        assert_eq!(differences(&before, &now), ["model.dim: 128 before, 64 now", "new: null before, true now"]);
+        assert!(differences(&now, &now).is_empty());
+    }
+}

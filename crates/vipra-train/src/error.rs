@@ -1,0 +1,82 @@
+//! The one error type of this crate.
+
+use std::path::{Path, PathBuf};
+
+use crate::stage::StageError;
+
+/// What this crate returns.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Everything that can go wrong between a configuration and a trained model.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The operating system refused.
+    #[error("{doing}: {error}: {}", path.display())]
+    Io {
+        /// What was being done.
+        doing: &'static str,
+        /// What the system said. Part of the message, and therefore not a source of its own.
+        error: std::io::Error,
+        /// The file or folder.
+        path: PathBuf,
+    },
+    /// A checkpoint could not be written. The ones before it are untouched.
+    #[error("the checkpoint of step {step} could not be written, the ones before it are untouched: {error}")]
+    CheckpointWrite {
+        /// Step of the checkpoint.
+        step: u64,
+        /// Why.
+        error: Box<Error>,
+    },
+    /// A checkpoint that cannot be read.
+    #[error("{reason}: {}", path.display())]
+    Checkpoint {
+        /// What is wrong with it.
+        reason: String,
+        /// The checkpoint.
+        path: PathBuf,
+    },
+    /// A checkpoint of another configuration; every field that differs is listed.
+    #[error("the checkpoint was made with another configuration ({}): {}", fields.join("; "), path.display())]
+    Configuration {
+        /// "key: value in the checkpoint, value asked for".
+        fields: Vec<String>,
+        /// The checkpoint.
+        path: PathBuf,
+    },
+    /// More losses or gradients were no numbers than the configuration allows.
+    #[error(
+        "the loss or its gradient was not finite in {count} steps (`skip_limit` is {limit}), the last of them step \
+         {step}: lower `learning_rate`, or look at the data of that step"
+    )]
+    NotFinite {
+        /// Steps that were skipped.
+        count: u64,
+        /// How many may be.
+        limit: u64,
+        /// The last one.
+        step: u64,
+    },
+    /// Weights do not fit, or a block refused its configuration.
+    #[error(transparent)]
+    Block(#[from] vipra_nn::Error),
+    /// The stage could not give a batch, or not make a loss of it.
+    #[error("{0}")]
+    Stage(StageError),
+    /// A configuration that makes no sense.
+    #[error("{0}")]
+    Invalid(String),
+}
+
+impl Error {
+    pub(crate) fn io(doing: &'static str, path: &Path, error: std::io::Error) -> Self {
+        Self::Io { doing, error, path: path.to_path_buf() }
+    }
+}
+
+impl From<StageError> for Error {
+    fn from(error: StageError) -> Self {
+        Self::Stage(error)
+    }
+}

@@ -1,0 +1,43 @@
+//! Being asked to stop.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
+
+use crate::{Error, Result};
+
+/// A flag that SIGINT and SIGTERM raise; the second signal ends the process at once.
+#[derive(Debug, Clone, Default)]
+pub struct Interrupt {
+    raised: Arc<AtomicBool>,
+}
+
+impl Interrupt {
+    /// Listens to the signals.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if the system does not let it.
+    pub fn listen() -> Result<Self> {
+        const EXIT_CODE_OF_SIGINT: i32 = 130;
+        let interrupt = Self::default();
+        for signal in [SIGINT, SIGTERM] {
+            // In this order: the first signal raises the flag, the second finds it raised.
+            flag::register_conditional_shutdown(signal, EXIT_CODE_OF_SIGINT, interrupt.raised.clone())
+                .and_then(|_| flag::register(signal, interrupt.raised.clone()))
+                .map_err(|error| Error::Invalid(format!("listening to signals: {error}")))?;
+        }
+        Ok(interrupt)
+    }
+
+    /// Whether to stop.
+    pub fn is_raised(&self) -> bool {
+        self.raised.load(Ordering::Relaxed)
+    }
+
+    /// Asks to stop, as a signal would.
+    pub fn raise(&self) {
+        self.raised.store(true, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,30 @@
+//! The training loop that all stages share.
+//!
+//! A stage implements [`Stage`]: it gives batches and says what the loss is. [`run`] does the rest: it reads from top to
+//! bottom and knows no stage by name. Everything random in a step is a function of the seed and the step, so that a
+//! [checkpoint](checkpoint) needs no random state and a resumed run equals an uninterrupted one.
+//!
+//! It uses `vipra-nn` for names of parameters and for weights files.
+
+pub mod checkpoint;
+mod config;
+mod ema;
+mod error;
+mod gradients;
+mod interrupt;
+mod metrics;
+mod optimizer;
+mod random;
+mod run;
+mod stage;
+
+pub use config::{CheckpointConfig, OptimizerConfig, Schedule, TrainConfig};
+pub use ema::MovingAverage;
+pub use error::{Error, Result};
+pub use gradients::{accumulate, global_norm, scale};
+pub use interrupt::Interrupt;
+pub use metrics::{METRICS_FILE, Metrics};
+pub use optimizer::AdamW;
+pub use random::for_step;
+pub use run::{Outcome, Progress, Run, run};
+pub use stage::{Losses, Scalars, Stage, StageError, Step};

@@ -1,0 +1,133 @@
+//! Event files for TensorBoard: records of a length, protobuf bytes, and a masked checksum of each.
+//!
+//! The messages are the few fields of TensorFlow's `event.proto` and `summary.proto` that a curve needs.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use prost::Message;
+
+use crate::stage::Scalars;
+use crate::{Error, Result};
+
+#[derive(Clone, PartialEq, Message)]
+struct Event {
+    #[prost(double, tag = "1")]
+    wall_time: f64,
+    #[prost(int64, tag = "2")]
+    step: i64,
+    #[prost(string, optional, tag = "3")]
+    file_version: Option<String>,
+    #[prost(message, optional, tag = "5")]
+    summary: Option<Summary>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Summary {
+    #[prost(message, repeated, tag = "1")]
+    value: Vec<SummaryValue>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct SummaryValue {
+    #[prost(string, tag = "1")]
+    tag: String,
+    #[prost(float, tag = "2")]
+    simple_value: f32,
+}
+
+#[derive(Debug)]
+pub(super) struct EventFile {
+    file: File,
+    path: PathBuf,
+}
+
+impl EventFile {
+    /// A new file in the folder, named after the time.
+    pub(super) fn create(folder: &Path) -> Result<Self> {
+        let path = folder.join(format!("events.out.tfevents.{:.0}.vipra", now_secs()));
+        let file = File::create(&path).map_err(|error| Error::io("writing an event file", &path, error))?;
+        let mut events = Self { file, path };
+        events.append(&Event { file_version: Some("brain.Event:2".into()), ..Event::at(0) })?;
+        Ok(events)
+    }
+
+    pub(super) fn write(&mut self, step: u64, kind: &str, scalars: &Scalars) -> Result<()> {
+        let value = scalars
+            .iter()
+            .map(|(name, value)| SummaryValue { tag: format!("{kind}/{name}"), simple_value: *value as f32 })
+            .collect();
+        self.append(&Event { summary: Some(Summary { value }), ..Event::at(step) })
+    }
+
+    fn append(&mut self, event: &Event) -> Result<()> {
+        self.file
+            .write_all(&record(&event.encode_to_vec()))
+            .map_err(|error| Error::io("writing an event file", &self.path, error))
+    }
+}
+
+impl Event {
+    fn at(step: u64) -> Self {
+        Self { wall_time: now_secs(), step: step as i64, ..Self::default() }
+    }
+}
+
+fn now_secs() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
+}
+
+/// Length, its checksum, the bytes, their checksum.
+fn record(bytes: &[u8]) -> Vec<u8> {
+    let length = (bytes.len() as u64).to_le_bytes();
+    let mut record = Vec::with_capacity(bytes.len() + 16);
+    record.extend(length);
+    record.extend(masked_checksum(&length).to_le_bytes());
+    record.extend(bytes);
+    record.extend(masked_checksum(bytes).to_le_bytes());
+    record
+}
+
+/// CRC-32C, turned and shifted as TFRecord files do it.
+fn masked_checksum(bytes: &[u8]) -> u32 {
+    const MASK: u32 = 0xa282_ead8;
+    crc32c::crc32c(bytes).rotate_right(15).wrapping_add(MASK)
+}
+
+#[cfg(test)]
+mod tests {
+    use prost::Message;
+
+    use super::{Event, EventFile, masked_checksum};
+
+    #[test]
+    fn records_are_framed_and_read_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut events = EventFile::create(folder.path()).unwrap();
+        events.write(7, "train", &vec![("loss".into(), 0.5)]).unwrap();
+        let bytes = std::fs::read(&events.path).unwrap();
+        let mut rest = bytes.as_slice();
+        let mut read = Vec::new();
+        while !rest.is_empty() {
+            let length = u64::from_le_bytes(rest[..8].try_into().unwrap()) as usize;
+            let checksum = |at: usize| u32::from_le_bytes(rest[at..at + 4].try_into().unwrap());
+            assert_eq!(checksum(8), masked_checksum(&rest[..8]));
+            let payload = &rest[12..12 + length];
+            assert_eq!(checksum(12 + length), masked_checksum(payload));
+            read.push(Event::decode(payload).unwrap());
+            rest = &rest[16 + length..];
+        }
+        assert_eq!(read[0].file_version.as_deref(), Some("brain.Event:2"));
+        let value = &read[1].summary.as_ref().unwrap().value[0];
+        assert_eq!((read[1].step, value.tag.as_str(), value.simple_value), (7, "train/loss", 0.5));
+    }
+
+    /// Of the bytes of "123456789": CRC-32C's published check value, masked by hand.
+    #[test]
+    fn the_checksum_is_crc32c() {
+        assert_eq!(crc32c::crc32c(b"123456789"), 0xe306_9283);
+        assert_eq!(masked_checksum(b"123456789"), 0xe306_9283_u32.rotate_right(15).wrapping_add(0xa282_ead8));
+    }
+}

@@ -1,0 +1,159 @@
+//! AdamW (arXiv 1711.05101) as in PyTorch.
+//!
+//! The framework's own keeps its state by ids that are drawn anew in each process, and starts a parameter over in silence
+//! when its id is not found; this one keeps it by the parameters' names, in the same file format as the weights.
+
+use std::collections::BTreeMap;
+
+use burn::module::{Module, ModuleMapper, Param};
+use burn::optim::GradientsParams;
+use burn::tensor::{Tensor, TensorData};
+use vipra_nn::weights::{NamePath, Names, Weights};
+
+use crate::config::OptimizerConfig;
+use crate::{Error, Result};
+
+/// AdamW with its moments, by name of the parameter.
+#[derive(Debug, Clone)]
+pub struct AdamW {
+    config: OptimizerConfig,
+    /// Steps done; the moments' biases are corrected by it.
+    steps: u64,
+    moments: BTreeMap<String, Moments>,
+}
+
+/// Running averages of a gradient and of its square, flattened.
+#[derive(Debug, Clone)]
+struct Moments {
+    first: Tensor<1>,
+    second: Tensor<1>,
+}
+
+impl AdamW {
+    /// An optimiser that has seen nothing yet.
+    pub fn new(config: OptimizerConfig) -> Self {
+        Self { config, steps: 0, moments: BTreeMap::new() }
+    }
+
+    /// The module one step further. Parameters without a gradient stay as they are.
+    ///
+    /// `rate` is the learning rate of the step, `rate_factor` multiplies it for a parameter's name.
+    pub fn step<M: Module>(
+        &mut self,
+        module: M,
+        gradients: GradientsParams,
+        rate: f64,
+        rate_factor: &dyn Fn(&str) -> f64,
+    ) -> M {
+        self.steps += 1;
+        let names = Names::default();
+        let mut mapper =
+            Update { optimizer: self, gradients, rate, rate_factor, path: NamePath::new(&names) };
+        module.map(&mut mapper)
+    }
+
+    /// The moments as tensors for a file.
+    pub fn to_weights(&self) -> Weights {
+        let mut weights = Weights::new("the optimiser");
+        for (name, moments) in &self.moments {
+            for (kind, moment) in [("first", &moments.first), ("second", &moments.second)] {
+                let values: Vec<f32> = moment.to_data().iter::<f32>().collect();
+                weights.insert(format!("{name}.{kind}"), vec![values.len()], values);
+            }
+        }
+        weights
+    }
+
+    /// Goes on from moments after `steps` steps; the module says which parameters there are.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if a parameter's moments have another size than the parameter.
+    pub fn from_weights<M: Module>(config: OptimizerConfig, steps: u64, weights: &Weights, module: &M) -> Result<Self> {
+        struct Collect<'a> {
+            weights: &'a Weights,
+            path: NamePath<'a>,
+            moments: BTreeMap<String, Moments>,
+            misfits: Vec<String>,
+        }
+        impl burn::module::ModuleVisitor for Collect<'_> {
+            fn enter_module(&mut self, name: &str, container_type: &str) {
+                self.path.enter(name, container_type);
+            }
+            fn exit_module(&mut self, _name: &str, _container_type: &str) {
+                self.path.exit();
+            }
+            fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+                let name = self.path.name();
+                let device = param.lazy_device().without_autodiff();
+                let moment = |kind: &str| {
+                    let (shape, values) = self.weights.floats(&format!("{name}.{kind}"))?;
+                    let fits = values.len() == param.lazy_shape().num_elements() && shape.len() == 1;
+                    Some(fits.then(|| Tensor::from_data(TensorData::new(values.to_vec(), [values.len()]), &device)))
+                };
+                match (moment("first"), moment("second")) {
+                    // A parameter that never had a gradient has no moments.
+                    (None, None) => {}
+                    (Some(Some(first)), Some(Some(second))) => {
+                        self.moments.insert(name, Moments { first, second });
+                    }
+                    _ => self.misfits.push(name),
+                }
+            }
+        }
+        let names = Names::default();
+        let mut collect =
+            Collect { weights, path: NamePath::new(&names), moments: BTreeMap::new(), misfits: Vec::new() };
+        module.visit(&mut collect);
+        if !collect.misfits.is_empty() {
+            return Err(Error::Invalid(format!("moments of another size: {}", collect.misfits.join(", "))));
+        }
+        Ok(Self { config, steps, moments: collect.moments })
+    }
+}
+
+struct Update<'a> {
+    optimizer: &'a mut AdamW,
+    gradients: GradientsParams,
+    rate: f64,
+    rate_factor: &'a dyn Fn(&str) -> f64,
+    path: NamePath<'a>,
+}
+
+impl ModuleMapper for Update<'_> {
+    fn enter_module(&mut self, name: &str, container_type: &str) {
+        self.path.enter(name, container_type);
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.path.exit();
+    }
+
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let Some(gradient) = self.gradients.remove::<D>(param.id) else { return param };
+        let name = self.path.name();
+        let rate = self.rate * (self.rate_factor)(&name);
+        let AdamW { config, steps, moments } = &mut *self.optimizer;
+        let gradient = gradient.reshape([-1]);
+        let old = moments.remove(&name).unwrap_or_else(|| Moments {
+            first: gradient.zeros_like(),
+            second: gradient.zeros_like(),
+        });
+        let first = old.first * config.beta_1 + gradient.clone() * (1.0 - config.beta_1);
+        let second = old.second * config.beta_2 + gradient.square() * (1.0 - config.beta_2);
+        let correction = |beta: f64| 1.0 - beta.powf(*steps as f64);
+        let spread = (second.clone() / correction(config.beta_2)).sqrt() + config.epsilon;
+        let change = first.clone() / spread * (rate / correction(config.beta_1));
+        moments.insert(name, Moments { first, second });
+        let decay = if D >= 2 { 1.0 - rate * config.weight_decay } else { 1.0 };
+        param.map(|value| {
+            let requires_gradient = value.is_require_grad();
+            let is_autodiff = value.is_autodiff();
+            let shape = value.dims();
+            let value = value.without_autodiff();
+            let kept = if decay == 1.0 { value } else { value * decay };
+            let value = kept - change.reshape(shape);
+            let value = if is_autodiff { value.autodiff() } else { value };
+            value.set_require_grad(requires_gradient)
+        })
+    }
+}

@@ -1,0 +1,55 @@
+//! Which episodes are learned from and which are held out.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use vipra_data::{DataConfig, OpenOptions, SourceConfig};
+
+/// Of a dataset without splits, one episode in this many is held out.
+const HELD_OUT_ONE_IN: usize = 20;
+const TRAIN: &str = "train";
+const VALIDATION: &str = "val";
+
+/// Puts datasets of the command line in place of the configuration's: splits `train` and `val` where a dataset has them,
+/// else its last episodes are held out. What the configuration holds out stays.
+pub fn split_datasets(
+    data: &mut DataConfig,
+    paths: &[PathBuf],
+    fps: Option<f64>,
+    camera: Option<&str>,
+) -> Result<()> {
+    let chosen = |path: &PathBuf, split: String| SourceConfig {
+        fps,
+        camera: camera.map(str::to_owned),
+        split: Some(split),
+        ..SourceConfig::new(path)
+    };
+    if !paths.is_empty() {
+        (data.sources, data.validation) = (Vec::new(), Vec::new());
+    }
+    for path in paths {
+        let options = OpenOptions { fps, on_error: data.on_error, ..OpenOptions::default() };
+        let source = vipra_data::open(path, &options)?;
+        let splits = &source.description().splits;
+        let (train, validation) = if splits.contains_key(TRAIN) && splits.contains_key(VALIDATION) {
+            (TRAIN.to_owned(), Some(VALIDATION.to_owned()))
+        } else {
+            let all = source.episodes().len();
+            match all {
+                0 | 1 => (format!("0:{all}"), None),
+                all => {
+                    let first_held_out = all - all.div_ceil(HELD_OUT_ONE_IN);
+                    (format!("0:{first_held_out}"), Some(format!("{first_held_out}:{all}")))
+                }
+            }
+        };
+        data.sources.push(chosen(path, train));
+        data.validation.extend(validation.map(|split| chosen(path, split)));
+    }
+    // A resolved configuration means the same from everywhere.
+    for source in data.sources.iter_mut().chain(&mut data.validation) {
+        source.path = std::path::absolute(&source.path)?;
+    }
+    anyhow::ensure!(!data.sources.is_empty(), "no data: name a dataset, or a configuration with `data.sources`");
+    Ok(())
+}
