@@ -15,6 +15,7 @@ pub mod convert;
 mod error;
 mod feature;
 mod frame;
+pub mod labels;
 pub mod normalize;
 pub mod picture;
 mod rows;

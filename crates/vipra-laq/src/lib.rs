@@ -11,9 +11,12 @@
 //! `vipra-data` and `vipra-train`; of flags nothing.
 
 mod error;
+pub mod frames;
+pub mod label;
 pub mod loss;
 mod model;
 pub mod quantizer;
+pub mod report;
 pub mod spatial_encoder;
 pub mod train;
 mod trained;

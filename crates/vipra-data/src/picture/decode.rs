@@ -45,13 +45,3 @@ fn decode(mut reader: ImageReader<impl BufRead + Seek>, path: &Path) -> Result<F
     let (width, height) = (picture.width() as usize, picture.height() as usize);
     Frame::from_pixels(width, height, picture.into_raw())
 }
-
-/// PNG bytes of a picture.
-pub(crate) fn encode_png(frame: &Frame, path: &Path) -> Result<Vec<u8>> {
-    use image::ImageEncoder;
-    let mut bytes = Vec::new();
-    image::codecs::png::PngEncoder::new(&mut bytes)
-        .write_image(frame.pixels(), frame.width() as u32, frame.height() as u32, image::ExtendedColorType::Rgb8)
-        .map_err(|error| fault(path, error))?;
-    Ok(bytes)
-}

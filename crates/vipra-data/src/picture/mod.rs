@@ -3,9 +3,11 @@
 mod augment;
 mod bilinear;
 mod decode;
+mod encode;
 mod resample;
 mod resize;
 
 pub use augment::{AugmentConfig, Augmentation};
-pub(crate) use decode::{decode_bytes, decode_file, encode_png, size_of_file};
+pub(crate) use decode::{decode_bytes, decode_file, size_of_file};
+pub use encode::{to_gif, to_png};
 pub use resize::{Fit, ImageConfig, Region, Resampling, Resizer, center_crop, short_side_size};

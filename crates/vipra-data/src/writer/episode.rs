@@ -81,7 +81,7 @@ impl<'a> EpisodeWriter<'a> {
         match &mut self.cameras[camera] {
             Camera::Video { encoder, .. } => encoder.push(frame)?,
             Camera::Copy { frames, .. } => *frames += 1,
-            Camera::Pictures(pictures) => pictures.push(picture::encode_png(frame, &self.scratch)?),
+            Camera::Pictures(pictures) => pictures.push(picture::to_png(frame)?),
         }
         self.collector.add_picture(camera, frame);
         Ok(())

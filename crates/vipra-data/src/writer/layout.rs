@@ -98,7 +98,7 @@ pub(super) fn remove_folder(folder: &Path) -> Result<()> {
 }
 
 /// Replaces a file at once: readers see the old content or the new, never a part.
-pub(super) fn write_atomic(path: &Path, content: &[u8]) -> Result<()> {
+pub(crate) fn write_atomic(path: &Path, content: &[u8]) -> Result<()> {
     let fault = |error: std::io::Error| Error::io(path, error);
     let folder = path.parent().unwrap_or(Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(folder).map_err(fault)?;
@@ -112,7 +112,7 @@ pub(super) fn write_atomic(path: &Path, content: &[u8]) -> Result<()> {
 }
 
 /// Makes the entries of a folder durable; a file that was renamed into it can be lost otherwise.
-pub(super) fn sync_folder(folder: &Path) -> Result<()> {
+pub(crate) fn sync_folder(folder: &Path) -> Result<()> {
     fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| Error::io(folder, error))
 }
 

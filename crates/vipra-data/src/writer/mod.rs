@@ -18,6 +18,7 @@ use indexmap::IndexSet;
 use serde::{Deserialize, Serialize};
 
 pub use episode::EpisodeWriter;
+pub(crate) use layout::{sync_folder, write_atomic};
 
 use crate::error::{Error, Result};
 use crate::feature::{DType, Feature, Features};

@@ -3,6 +3,8 @@
 use burn::tensor::{Bool, Device, Tensor, TensorData};
 use vipra_data::clip::Clip;
 
+use crate::frames::push_planes;
+
 /// Clips side by side.
 #[derive(Debug, Clone)]
 pub struct Batch {
@@ -24,13 +26,6 @@ pub fn batch_of(clips: &[Clip], device: &Device) -> Batch {
     Batch {
         clips: Tensor::from_data(TensorData::new(values, [clips.len(), time, 3, height, width]), device),
         mask: Tensor::from_data(TensorData::new(mask, [clips.len(), time]), device),
-    }
-}
-
-/// `[height, width, 3]` in 0..=255 → `[3, height, width]` in [0, 1], appended.
-pub(crate) fn push_planes(frame: &[u8], values: &mut Vec<f32>) {
-    for channel in 0..3 {
-        values.extend(frame.iter().skip(channel).step_by(3).map(|value| f32::from(*value) / 255.0));
     }
 }
 

@@ -1,0 +1,147 @@
+//! Pictures of what the model does: frames rebuilt, and codes of one clip on the first frame of another.
+
+use burn::tensor::Tensor;
+use vipra_data::Frame;
+use vipra_data::contact_sheet::{SheetRow, contact_sheet};
+use vipra_data::picture::{to_gif, to_png};
+
+use super::study::Study;
+use crate::Result;
+use crate::frames::{side_by_side, to_pictures};
+
+/// A picture file in memory.
+#[derive(Debug, Clone)]
+pub struct Picture {
+    /// "image/png", "image/gif"
+    pub media_type: &'static str,
+    /// The file.
+    pub bytes: Vec<u8>,
+}
+
+/// A picture with what stands below it.
+#[derive(Debug, Clone)]
+pub(super) struct Example {
+    pub(super) kind: ExampleKind,
+    pub(super) caption: String,
+    pub(super) picture: Picture,
+}
+
+/// What a picture shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ExampleKind {
+    /// True frames above, rebuilt ones below.
+    Reconstruction,
+    /// A clip, and its codes on another's first frame.
+    Swap,
+    /// The same, moving.
+    SwapAnimation,
+}
+
+/// A clip of a held-out episode.
+struct Sample {
+    name: String,
+    /// `[1, time, 3, height, width]`
+    clip: Tensor<5>,
+}
+
+impl Example {
+    pub(super) fn all(study: &mut Study<'_>) -> Result<Vec<Self>> {
+        let samples = samples(study)?;
+        let mut examples = Vec::new();
+        for sample in &samples {
+            examples.push(reconstruction(study, sample)?);
+        }
+        for (at, source) in samples.iter().enumerate() {
+            // The partner is another episode wherever there is one.
+            let target = &samples[(at + samples.len() / 2) % samples.len()];
+            examples.extend(swap(study, source, target)?);
+        }
+        Ok(examples)
+    }
+}
+
+/// Clips from the middle of episodes spread over what is held out.
+fn samples(study: &mut Study<'_>) -> Result<Vec<Sample>> {
+    let description = &study.trained.description;
+    let (wanted, time) = (study.examples_wanted(), description.clip.frames.max(2));
+    let mut samples = Vec::new();
+    for selection in &study.held_out {
+        let step = selection.positions.len().div_ceil(wanted).max(1);
+        for at in selection.positions.iter().step_by(step) {
+            let episode = &selection.source.episodes()[*at];
+            let stride = description.clip.interval_secs * episode.fps;
+            let last = episode.length.saturating_sub(1);
+            let start = (last as f64 - (time - 1) as f64 * stride).max(0.0) / 2.0;
+            let frames: Vec<usize> =
+                (0..time).map(|at| ((start + at as f64 * stride).round() as usize).min(last)).collect();
+            let clip = selection.clip(*at, &frames, description.image, &mut study.decoders)?;
+            let name = format!("episode {}, {}", episode.name, episode.instruction().unwrap_or("no instruction"));
+            samples.push(Sample { name, clip: clip.to_device(&study.device) });
+        }
+    }
+    samples.truncate(wanted);
+    Ok(samples)
+}
+
+fn reconstruction(study: &Study<'_>, sample: &Sample) -> Result<Example> {
+    let model = &study.trained.model;
+    let time = sample.clip.dims()[1];
+    let latents = model.infer(sample.clip.clone())?.latents;
+    let rebuilt = model.decode(sample.clip.clone().narrow(1, 0, time - 1), latents)?;
+    let truth = pictures(sample.clip.clone());
+    let mut below = vec![truth[0].clone()];
+    below.extend(pictures(rebuilt));
+    let picture = strip(vec![("true", truth), ("rebuilt, each from the true past and its codes", below)])?;
+    Ok(Example { kind: ExampleKind::Reconstruction, caption: sample.name.clone(), picture })
+}
+
+fn swap(study: &Study<'_>, source: &Sample, target: &Sample) -> Result<[Example; 2]> {
+    let first: Tensor<4> = target.clip.clone().narrow(1, 0, 1).squeeze_dim(1);
+    let moved = study.trained.model.transfer(source.clip.clone(), first.clone())?;
+    let above = pictures(source.clip.clone());
+    let mut below = to_pictures(first);
+    below.extend(pictures(moved));
+    let caption = format!("codes of {} on the first frame of {}", source.name, target.name);
+    let animation = Picture { media_type: "image/gif", bytes: animation(&[&above, &below], study.interval_secs())? };
+    let strip = strip(vec![("the clip that gives its codes", above), ("its codes, rolled out from another frame", below)])?;
+    Ok([
+        Example { kind: ExampleKind::Swap, caption: caption.clone(), picture: strip },
+        Example { kind: ExampleKind::SwapAnimation, caption, picture: animation },
+    ])
+}
+
+impl Study<'_> {
+    fn interval_secs(&self) -> f64 {
+        self.trained.description.clip.interval_secs
+    }
+}
+
+/// Rows of frames as an animation, beside each other; the end is held for a moment.
+pub(crate) fn animation(rows: &[&Vec<Frame>], interval_secs: f64) -> Result<Vec<u8>> {
+    const SHOWN_SIDE: usize = 192;
+    const HELD: usize = 3;
+    let side = rows.first().and_then(|row| row.first()).map_or(1, Frame::height);
+    let scale = (SHOWN_SIDE / side.max(1)).max(1);
+    let length = rows.iter().map(|row| row.len()).max().unwrap_or(0);
+    let frames: Vec<Frame> = (0..length + HELD)
+        .map(|at| {
+            let shown: Vec<&Frame> = rows.iter().filter_map(|row| row.get(at.min(row.len() - 1))).collect();
+            side_by_side(&shown, scale)
+        })
+        .collect();
+    Ok(to_gif(&frames, interval_secs)?)
+}
+
+/// Rows of frames below each other, as PNG.
+fn strip(rows: Vec<(&str, Vec<Frame>)>) -> Result<Picture> {
+    let row = |(label, frames): (&str, Vec<Frame>)| {
+        let real = vec![true; frames.len()];
+        SheetRow { label: label.to_owned(), frames, real }
+    };
+    let sheet = contact_sheet(&rows.into_iter().map(row).collect::<Vec<_>>());
+    Ok(Picture { media_type: "image/png", bytes: to_png(&sheet)? })
+}
+
+fn pictures(clip: Tensor<5>) -> Vec<Frame> {
+    to_pictures(clip.squeeze_dim(0))
+}
