@@ -1,5 +1,5 @@
 # Two commands for a newcomer: `make demo` and `make test`. Each installs what it needs.
-.PHONY: demo test test-interop bench fuzz deps clean
+.PHONY: demo test test-interop bench bench-laq fuzz deps clean
 export CARGO_TERM_COLOR ?= auto
 
 INTEROP := .venv-interop
@@ -27,6 +27,10 @@ test-interop: deps $(INTEROP)/done
 ## Clip loading beside lerobot's dataset class, in turns.
 bench: deps $(INTEROP)/done
 	$(INTEROP_PYTHON) benches/clips.py $(BENCH_DATA)
+
+## Training and labelling of the latent action model beside PyTorch, in turns; BENCH_LAQ takes its options.
+bench-laq: deps $(INTEROP)/done
+	$(INTEROP_PYTHON) benches/laq.py $(BENCH_LAQ)
 
 ## Every fuzz target for FUZZ_SECS seconds.
 fuzz: deps

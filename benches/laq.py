@@ -14,21 +14,21 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 # Of training: clips of a step, frames of a clip. Of labelling: windows at a time, frames of the episode.
-# Steps are measured in one process after one to warm up; the slowest tasks get fewer rounds.
+# Steps are measured in one process after one to warm up, where a step is not long anyway; the slowest get fewer rounds.
 TASKS = {
     ("tiny", "train"): {"batch": 8, "frames": 8, "steps": 5},
     ("small", "train"): {"batch": 2, "frames": 8, "steps": 3},
     ("paper", "train"): {"batch": 1, "frames": 4, "steps": 2, "rounds": 3},
     ("tiny", "label"): {"batch": 8, "frames": 64, "steps": 3},
-    ("small", "label"): {"batch": 4, "frames": 32, "steps": 1},
-    ("paper", "label"): {"batch": 1, "frames": 8, "steps": 1, "warm-up": 0, "rounds": 3},
+    ("small", "label"): {"batch": 4, "frames": 32, "steps": 1, "warm-up": 0},
+    ("paper", "label"): {"batch": 1, "frames": 4, "steps": 1, "warm-up": 0, "rounds": 3},
 }
 OURS, PEER = "vipra-laq", "PyTorch"
 
 
 def bench_program():
     """Builds our bench; the path of its executable."""
-    # All of the workspace: a selection by package would change the features of shared dependencies and build them again.
+    # All of the workspace: a selection by package changes the features of shared dependencies and builds them again.
     command = ["cargo", "bench", "--workspace", "--bench", "laq", "--no-run", "--message-format", "json"]
     built = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
     messages = [json.loads(line) for line in built.stdout.splitlines()]
@@ -57,13 +57,15 @@ def print_table(results):
             base = [run["median_s"] for run in by_name[PEER]]
             # Runs of a round stand at the same place.
             speed = statistics.median(peer / run["median_s"] for peer, run in zip(base, runs))
-            field, unit, digits = ("median_s", "s a step", 3) if mode == "train" else ("frames_per_s", "frames/s", 2)
+            field, unit, digits = ("median_s", "s a step", 3) if mode == "train" else ("frames_per_s", "frames/s", 3)
             values = [run[field] for run in runs]
-            low, middle, high = (f"{value:.{digits}f}" for value in (min(values), statistics.median(values), max(values)))
-            user = statistics.median(run["user_s"] for run in runs)
+            spread = (min(values), statistics.median(values), max(values))
+            low, middle, high = (f"{value:.{digits}f}" for value in spread)
+            processor = statistics.median(run["user_s"] + run["system_s"] for run in runs)
             peak = max(run["peak_mib"] for run in runs)
             task = task_name(mode, TASKS[size, mode])
-            print(f"| {size} | {task} | {name} | {middle} ({low}–{high}) {unit} | {speed:.2f} | {user:.2f} | {peak:.0f} |")
+            result = f"{middle} ({low}–{high}) {unit}"
+            print(f"| {size} | {task} | {name} | {result} | {speed:.2f} | {processor:.2f} | {peak:.0f} |")
 
 
 def main():
@@ -79,6 +81,7 @@ def main():
     sizes, modes = args.sizes.split(","), args.modes.split(",")
     tasks = {key: task for key, task in TASKS.items() if key[0] in sizes and key[1] in modes}
     results = {key: {OURS: [], PEER: []} for key in tasks}
+    loads = []
     for round_number in range(args.rounds):
         for (size, mode), task in tasks.items():
             if round_number >= task.get("rounds", args.rounds):
@@ -89,9 +92,10 @@ def main():
             for name, command in commands.items():
                 result = run(command, args.threads)
                 results[size, mode][name].append(result)
-                load = os.getloadavg()[0]
-                print(f"round {round_number + 1}, load {load:.1f}: {name}: {json.dumps(result)}", file=sys.stderr)
+                loads.append(os.getloadavg()[0])
+                print(f"round {round_number + 1}, load {loads[-1]:.1f}: {name}: {json.dumps(result)}", file=sys.stderr)
     print_table(results)
+    print(f"\n{args.threads} threads; load average of the machine {min(loads):.1f}–{max(loads):.1f}.")
 
 
 main()

@@ -5,9 +5,9 @@ Usage:
     laq_torch.py label --size tiny|small|paper [--batch WINDOWS] [--frames EPISODE] [--steps N] [--threads 2]
     laq_torch.py --check GOLDENS_DIR
 
-`train` and `label` print one line of JSON; `crates/vipra-laq/benches/laq.rs` prints the same for ours. `--check` compares
-outputs, loss and gradients with the goldens. Sizes are those of `LaqConfig::tiny()`, `small()` and `release()`.
-Shapes: B clips, T frames, N tokens of a frame, D channels.
+`train` and `label` print one line of JSON; `crates/vipra-laq/benches/laq.rs` prints the same for ours. `--check`
+compares outputs, loss and gradients with the goldens. Sizes are those of `LaqConfig::tiny()`, `small()` and
+`release()`. Shapes: B clips, T frames, N tokens of a frame, D channels.
 """
 
 import argparse
@@ -15,7 +15,7 @@ import json
 import resource
 import statistics
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -54,11 +54,10 @@ class Config:
         return self.frame // self.patch
 
 
-PAPER = Config(224, 14, 768, 12, 12, 37, 6, 8, 16, 64, 16)
 SIZES = {
-    "paper": PAPER,
-    "small": Config(128, 8, 256, 4, 4, 16, 4, 4, 4, 64, 16),
     "tiny": Config(64, 8, 128, 2, 4, 8, 2, 2, 4, 32, 4),
+    "small": Config(128, 8, 256, 4, 4, 16, 4, 4, 4, 64, 16),
+    "paper": Config(224, 14, 768, 12, 12, 37, 6, 8, 16, 64, 16),
 }
 
 
@@ -430,7 +429,7 @@ def measure(args):
         frames = args.frames
     for _ in range(args.warm_up):
         work()
-    cpu_before = resource.getrusage(resource.RUSAGE_SELF).ru_utime
+    before = resource.getrusage(resource.RUSAGE_SELF)
     seconds = []
     for _ in range(args.steps):
         began = time.perf_counter()
@@ -444,8 +443,9 @@ def measure(args):
         "batch": args.batch,
         "frames": args.frames,
         "median_s": round(median, 5),
-        "frames_per_s": round(frames / median, 2),
-        "user_s": round((usage.ru_utime - cpu_before) / args.steps, 4),
+        "frames_per_s": round(frames / median, 4),
+        "user_s": round((usage.ru_utime - before.ru_utime) / args.steps, 4),
+        "system_s": round((usage.ru_stime - before.ru_stime) / args.steps, 4),
         "peak_mib": round(usage.ru_maxrss / 1024),
         "seconds": [round(second, 5) for second in seconds],
     }
@@ -501,9 +501,12 @@ def check(goldens):
             torch.testing.assert_close(parameters[key].grad, value, atol=allowed, rtol=2e-3)
         norm = torch.stack([p.grad.norm() for p in parameters.values()]).norm()
         torch.testing.assert_close(norm.view(1), golden["out.train.grad_norm_all"], atol=0, rtol=2e-3)
-        # A window has one transition more than is kept; the frames before the first repeat it.
-        labelled = label_episode(model, torch.rand(5, *clips.shape[2:]), 2)
+        # The window of frame 2 of 5, of whose 15 transitions the first is dropped; the last frame repeats.
+        episode = torch.cat([clips[0], clips[1, :1]])
+        window = episode[[1, 2, 3, 4, *[4] * 12]]
+        labelled = label_episode(model, episode, 2)
         assert labelled.shape == (5, KEPT, config.code_length)
+        assert torch.equal(labelled[2], model.infer(window[None])[0, 1:])
         difference = (reconstruction - golden["out.train.recon"]).abs().max().item()
         print(f"{name}: {len(gradients)} gradients agree; largest difference of a pixel {difference:.1e}")
 

@@ -1,12 +1,12 @@
 //! Training steps and labelling of the latent action model, on random pixels.
 //!
-//! Usage: `cargo bench --workspace --bench laq -- train|label --size tiny|small|paper [--batch B] [--frames T] [--steps N]
-//! [--warm-up N]`. Prints one line of JSON, the same as `benches/peers/laq_torch.py`; `benches/laq.py` runs the two in
-//! turns. `RAYON_NUM_THREADS` sets the threads.
+//! Usage: `cargo bench --workspace --bench laq -- train|label [--size tiny|small|paper] [--batch B] [--frames T]
+//! [--steps N] [--warm-up N]`. Prints one line of JSON, the same as `benches/peers/laq_torch.py`; `benches/laq.py` runs
+//! the two in turns. `RAYON_NUM_THREADS` sets the threads.
 //!
-//! `train`: a step is forward, masked L1, backward, clipping by the norm of all gradients, AdamW; `batch` clips of `frames`
-//! frames. `label`: a step gives each frame of an episode of `frames` frames the codes of its window, `batch` windows at a
-//! time.
+//! `train`: a step is forward, masked L1, backward, clipping by the norm of all gradients, AdamW, on `batch` clips of
+//! `frames` frames. `label`: a step gives each frame of an episode of `frames` frames the codes of its window, `batch`
+//! windows at a time.
 
 use std::error::Error;
 use std::time::Instant;
@@ -64,7 +64,8 @@ fn main() -> Result<()> {
     let report = serde_json::json!({
         "mode": mode, "size": size, "batch": batch, "frames": frames,
         "median_s": rounded(median), "frames_per_s": rounded(frames_a_step as f64 / median),
-        "user_s": rounded(timing.user_seconds / steps as f64), "peak_mib": peak_memory_mib().round(),
+        "user_s": rounded(timing.processor.user / steps as f64),
+        "system_s": rounded(timing.processor.system / steps as f64), "peak_mib": peak_memory_mib().round(),
         "seconds": timing.seconds.into_iter().map(rounded).collect::<Vec<f64>>(),
     });
     println!("{report}");
@@ -74,8 +75,14 @@ fn main() -> Result<()> {
 struct Timing {
     /// Of each step.
     seconds: Vec<f64>,
-    /// Processor time of the program in all steps together.
-    user_seconds: f64,
+    /// Of all steps together.
+    processor: ProcessorSeconds,
+}
+
+/// Processor time in the program itself, and in the system on its behalf (most of it for fresh memory).
+struct ProcessorSeconds {
+    user: f64,
+    system: f64,
 }
 
 /// Runs `work` again and again on what it left.
@@ -83,14 +90,16 @@ fn time<S>(mut state: S, work: impl Fn(S) -> Result<S>, warm_up: usize, steps: u
     for _ in 0..warm_up {
         state = work(state)?;
     }
-    let user_before = user_seconds();
+    let before = processor_seconds();
     let mut seconds = Vec::with_capacity(steps);
     for _ in 0..steps {
         let began = Instant::now();
         state = work(state)?;
         seconds.push(began.elapsed().as_secs_f64());
     }
-    Ok(Timing { seconds, user_seconds: user_seconds() - user_before })
+    let after = processor_seconds();
+    let processor = ProcessorSeconds { user: after.user - before.user, system: after.system - before.system };
+    Ok(Timing { seconds, processor })
 }
 
 struct Trainer {
@@ -235,13 +244,15 @@ fn rounded(value: f64) -> f64 {
     (value * 1e4).round() / 1e4
 }
 
-/// Processor time that this process has used outside of the system's calls; 0 where the system does not say.
-fn user_seconds() -> f64 {
+/// Of this process so far; 0 where the system does not say.
+fn processor_seconds() -> ProcessorSeconds {
     const TICKS_PER_SECOND: f64 = 100.0;
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    // The name in brackets may hold blanks; user time is the twelfth field behind it.
-    let ticks = stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(11)?.parse::<f64>().ok());
-    ticks.unwrap_or(0.0) / TICKS_PER_SECOND
+    // The name in brackets may hold blanks; the two times are the twelfth and thirteenth field behind it.
+    let fields = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+    let mut times = fields.split_whitespace().skip(11).map(|ticks| ticks.parse::<f64>().unwrap_or(0.0));
+    let mut seconds = || times.next().unwrap_or(0.0) / TICKS_PER_SECOND;
+    ProcessorSeconds { user: seconds(), system: seconds() }
 }
 
 /// The largest resident size of this process so far; 0 where the system does not say.
