@@ -6,6 +6,7 @@
 mod cli;
 mod commands;
 mod config;
+mod files;
 mod output;
 mod progress;
 mod run_folder;

@@ -3,7 +3,6 @@
 use burn::tensor::Device;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use vipra_nn::feed_forward::FeedForward;
 use vipra_nn::norm::AffineLayerNorm;
 use vipra_nn::patch_embedding::PatchEmbedding;
 use vipra_nn::position_bias::ContinuousPositionBias;
@@ -158,10 +157,7 @@ impl LaqConfig {
             to_code_dim: burn::nn::LinearConfig::new(self.dim, code_dim).init(device),
             down_sampler: DownSampler::new(self.grid(), self.code_length, code_dim, device)?,
             quantizer: self.quantizer.init(device)?,
-            condition: ConditionHead {
-                linear: burn::nn::LinearConfig::new(self.code_length * code_dim, self.dim).init(device),
-                feed_forward: FeedForward::new(self.dim, self.feed_forward_dropout, device),
-            },
+            condition: ConditionHead::new(self.code_length * code_dim, self.dim, self.feed_forward_dropout, device),
             frame_embedding: FrameEmbedding {
                 proj: PatchEmbedding::new(CHANNELS, self.dim, self.patch, device),
                 norm: AffineLayerNorm::new(self.dim, PATCH_NORM_EPSILON, device),

@@ -42,13 +42,15 @@ impl DownSampler {
     /// [`Error::CodeLength`] if no number of halvings leads there.
     pub fn new(grid: [usize; 2], code_length: usize, dim: usize, device: &Device) -> Result<Self> {
         let (strides, code_grid) = Self::strides(grid, code_length)?;
-        let bound = 1.0 / ((dim * KERNEL * KERNEL * KERNEL) as f64).sqrt();
+        // Kaiming's for leaky rectifiers: PyTorch's default shrinks the signal at each layer, and what tells transitions
+        // apart with it.
+        let bound = (6.0 / (dim * KERNEL * KERNEL * KERNEL) as f64).sqrt();
         let uniform = Initializer::Uniform { min: -bound, max: bound };
         let convolutions = strides
             .into_iter()
             .map(|stride| Convolution {
                 weight: uniform.init([dim, dim, KERNEL, KERNEL, KERNEL], device),
-                bias: uniform.init([dim], device),
+                bias: Initializer::Zeros.init([dim], device),
                 stride,
             })
             .collect();

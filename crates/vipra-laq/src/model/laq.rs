@@ -1,8 +1,8 @@
 //! The parts of the model and their names in the reference.
 
 use burn::module::Module;
-use burn::nn::Linear;
-use burn::tensor::Tensor;
+use burn::nn::{Initializer, Linear, LinearConfig};
+use burn::tensor::{Device, Tensor};
 use vipra_nn::feed_forward::FeedForward;
 use vipra_nn::norm::AffineLayerNorm;
 use vipra_nn::patch_embedding::PatchEmbedding;
@@ -18,6 +18,8 @@ use crate::{Error, Result};
 
 /// Colours of a pixel.
 pub(super) const CHANNELS: usize = 3;
+/// Initial weights of the condition's last layer, over PyTorch's: what brings its output to a spread of about 1.
+const INITIAL_GAIN: f64 = 9.0;
 
 /// The latent action model (reference 3).
 #[derive(Module, Debug)]
@@ -56,6 +58,19 @@ pub struct ConditionHead {
     pub linear: Linear,
     /// Without a residual.
     pub feed_forward: FeedForward,
+}
+
+impl ConditionHead {
+    /// A head whose output is about as large as a normalised token: with PyTorch's initial weights it would be a tenth of
+    /// that, and the decoder takes thousands of steps to notice that there is a condition at all.
+    pub(super) fn new(input: usize, dim: usize, dropout: f64, device: &Device) -> Self {
+        let uniform = |bound: f64| Initializer::Uniform { min: -bound, max: bound };
+        let mut feed_forward = FeedForward::new(dim, dropout, device);
+        let inner = FeedForward::inner_dim(dim);
+        let bound = INITIAL_GAIN / (inner as f64).sqrt();
+        feed_forward.contract.weight = uniform(bound).init([inner, dim], device);
+        Self { linear: LinearConfig::new(input, dim).init(device), feed_forward }
+    }
 }
 
 /// Patches of the raw pixels, normalised (reference 3.5).

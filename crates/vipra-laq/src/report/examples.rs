@@ -116,8 +116,11 @@ impl Study<'_> {
     }
 }
 
-/// Rows of frames as an animation, beside each other; the end is held for a moment.
-pub(crate) fn animation(rows: &[&Vec<Frame>], interval_secs: f64) -> Result<Vec<u8>> {
+/// Rows of frames as a GIF, beside each other, enlarged; the end is held for a moment.
+///
+/// # Errors
+/// If there are no pixels.
+pub fn animation(rows: &[&Vec<Frame>], interval_secs: f64) -> Result<Vec<u8>> {
     const SHOWN_SIDE: usize = 192;
     const HELD: usize = 3;
     let side = rows.first().and_then(|row| row.first()).map_or(1, Frame::height);

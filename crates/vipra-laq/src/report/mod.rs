@@ -9,7 +9,7 @@ mod study;
 use serde::Serialize;
 
 pub use codes::{CodeStatistics, PositionStatistics};
-pub use examples::Picture;
+pub use examples::{Picture, animation};
 pub use probe::{ProbeResult, ridge_r2};
 pub use study::{Study, StudyConfig};
 

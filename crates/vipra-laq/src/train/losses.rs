@@ -1,8 +1,11 @@
 //! The losses of a run, with the networks they need.
 
+use std::path::Path;
+
 use burn::tensor::{Bool, Device, Tensor};
 use vipra_nn::optical_flow::raft::RaftConfig;
 use vipra_nn::optical_flow::{FlowEstimator, flow_consistency};
+use vipra_nn::perceptual::{Lpips, LpipsConfig};
 use vipra_nn::weights::Weights;
 use vipra_train::Losses;
 
@@ -14,18 +17,29 @@ use crate::loss::{LossWeights, masked_l1};
 /// an oversight of its loop: reference 5).
 pub struct LossSet {
     weights: LossWeights,
+    /// None where its weight is 0.
+    perceptual: Option<Lpips>,
     flow: Box<dyn FlowEstimator>,
     flow_clips: usize,
 }
 
 impl LossSet {
-    /// Loads the networks that the configuration names.
+    /// Loads the networks that the configuration names. `own` makes the perceptual network where none is named.
     ///
     /// # Errors
-    /// What is wrong with a weights file.
-    pub fn load(config: &LossConfig, device: &Device) -> Result<Self> {
+    /// What is wrong with a weights file, or with making the network.
+    pub fn load(config: &LossConfig, own: impl FnOnce() -> Result<Lpips>, device: &Device) -> Result<Self> {
+        let perceptual = match (&config.perceptual.convolutions, &config.perceptual.heads) {
+            _ if config.weights.perceptual == 0.0 => None,
+            (Some(convolutions), Some(heads)) => {
+                let read = |path: &Path| Weights::read_safetensors(path);
+                Some(LpipsConfig::default().load(&read(convolutions)?, &read(heads)?, "", device)?)
+            }
+            _ => Some(own()?),
+        };
         Ok(Self {
             weights: config.weights.clone(),
+            perceptual,
             flow: flow_estimator(&config.flow, device)?,
             flow_clips: config.flow.clips,
         })
@@ -34,8 +48,7 @@ impl LossSet {
     /// The losses of rebuilt frames against the true ones.
     ///
     /// # Shapes
-    /// `frames`, `targets`: `[batch, transitions, 3, height, width]`, `transition_mask`, `target_mask` (true where the
-    /// transition, the target is real): `[batch, transitions]`.
+    /// `frames`, `targets`: `[batch, transitions, 3, height, width]`, `transition_mask`: `[batch, transitions]`.
     ///
     /// # Errors
     /// What an estimator refuses.
@@ -48,6 +61,11 @@ impl LossSet {
     ) -> Result<Losses> {
         let reconstruction = masked_l1(frames.clone(), targets.clone(), Some(transition_mask.clone()));
         let mut parts = vec![("l1", reconstruction.clone())];
+        let perceptual = self.perceptual.as_ref().map(|network| {
+            network.loss(frames.clone(), targets.clone(), Some(transition_mask.clone()))
+        });
+        let perceptual = perceptual.transpose()?;
+        parts.extend(perceptual.iter().map(|loss| ("perceptual", loss.clone())));
         let mut flow = None;
         if self.weights.flow.at(step).is_some() {
             let batch = frames.dims()[0];
@@ -58,7 +76,7 @@ impl LossSet {
             parts.push(("flow", loss.clone()));
             flow = Some(loss);
         }
-        let total = self.weights.total(step, reconstruction, None, flow);
+        let total = self.weights.total(step, reconstruction, perceptual, flow);
         Ok(Losses { total, parts })
     }
 }

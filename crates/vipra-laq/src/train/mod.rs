@@ -5,6 +5,7 @@ mod codebook;
 mod config;
 mod evaluation;
 mod losses;
+mod perceptual;
 mod session;
 mod stage;
 

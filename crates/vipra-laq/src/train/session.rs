@@ -17,6 +17,7 @@ use vipra_train::{Interrupt, Outcome, Progress, Run, Scalars, for_step, run};
 use super::batch::batch_of;
 use super::config::{CodebookInitialization, LaqStageConfig};
 use super::losses::LossSet;
+use super::perceptual::own_features;
 use super::stage::LaqStage;
 use crate::quantizer::seed;
 use crate::spatial_encoder::{DINO_NAMES, DINO_UNUSED};
@@ -76,7 +77,8 @@ pub fn train(session: Session<'_>) -> Result<Summary> {
     if checkpoints.latest()?.is_none() && config.codebook.initialization == CodebookInitialization::EncoderOutputs {
         model = seed_codebook(model, config, &dataset)?;
     }
-    let losses = LossSet::load(&config.loss, &device)?;
+    let own = || own_features(config, &dataset, session.folder, session.interrupt, &device);
+    let losses = LossSet::load(&config.loss, own, &device)?;
     let parameters = model.num_params();
     let skipped = dataset.skipped();
     let mut stage = LaqStage::new(config.clone(), dataset, held_out, losses, device)?;

@@ -145,8 +145,13 @@ impl Lpips {
     /// # Shapes
     /// `[pictures, 3, height, width]` in [0, 1] → as [`Vgg::forward`].
     pub fn features(&self, pictures: Tensor<4>) -> Vec<Tensor<4>> {
+        self.vgg.forward(Self::normalize(pictures))
+    }
+
+    /// Pictures in [0, 1] as the network takes them.
+    pub(super) fn normalize(pictures: Tensor<4>) -> Tensor<4> {
         let device = pictures.device().without_autodiff();
         let channel = |values: [f32; 3]| Tensor::<1>::from_data(values, &device).reshape([1, 3, 1, 1]);
-        self.vgg.forward((pictures * 2.0 - 1.0 - channel(SHIFT)) / channel(SCALE))
+        (pictures * 2.0 - 1.0 - channel(SHIFT)) / channel(SCALE)
     }
 }

@@ -1,7 +1,9 @@
 //! Perceptual loss: distance of two pictures as a trained network sees them.
 
 mod lpips;
+mod own;
 mod vgg;
 
 pub use lpips::{Lpips, LpipsConfig};
+pub use own::OwnFeatures;
 pub use vgg::{LPIPS_NAMES, TORCHVISION_NAMES, TORCHVISION_UNUSED, Vgg};

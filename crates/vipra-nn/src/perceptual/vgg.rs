@@ -67,6 +67,16 @@ impl Vgg {
         Self { convolutions }
     }
 
+    /// Channels of the blocks.
+    pub(super) fn widths(&self) -> [usize; BLOCKS] {
+        let mut last = 0;
+        CONVOLUTIONS.map(|count| {
+            last += count;
+            // [out, in, 3, 3]
+            self.convolutions[last - 1].weight.dims()[0]
+        })
+    }
+
     /// What stands behind the last rectifier of each block: relu1_2, relu2_2, relu3_3, relu4_3, relu5_3.
     ///
     /// # Shapes

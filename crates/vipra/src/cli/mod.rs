@@ -9,7 +9,7 @@ use crate::config::ConfigArgs;
 
 mod laq;
 
-pub use laq::{LaqCommand, TrainArgs};
+pub use laq::{DeviceArgs, LabelArgs, LaqCommand, ModelArgs, ReportArgs, TrainArgs, TransferArgs};
 
 /// Turns videos without action labels into a robot policy.
 #[derive(Parser)]

@@ -10,9 +10,10 @@ use vipra_data::SourceConfig;
 use vipra_data::clip::{Clip, ClipDataset, ClipLoader, LoaderState};
 use vipra_data::contact_sheet::{SheetRow, contact_sheet};
 
-use super::{Outcome, counted, create_parent};
+use super::{Outcome, counted};
 use crate::cli::ClipsArgs;
 use crate::config::{Config, load};
+use crate::files::create_parent;
 use crate::output::{print, table};
 use crate::progress::Progress;
 use crate::run_folder::RunFolder;

@@ -6,9 +6,7 @@ mod convert;
 mod inspect;
 mod stats;
 
-use std::path::Path;
-
-use anyhow::{Context, Result};
+use anyhow::Result;
 use vipra_data::{OpenOptions, Source};
 
 use super::Outcome;
@@ -41,14 +39,6 @@ fn open(args: &SourceArgs) -> Result<Box<dyn Source>> {
 fn report_skipped(source: &dyn Source) {
     let skipped = &source.description().skipped;
     skipped.iter().for_each(|skipped| tracing::warn!("left out {}: {}", skipped.what, skipped.reason));
-}
-
-/// Makes the folder that a file is to be written to.
-fn create_parent(file: &Path) -> Result<()> {
-    match file.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-        Some(parent) => std::fs::create_dir_all(parent).with_context(|| format!("making {}", parent.display())),
-        None => Ok(()),
-    }
 }
 
 /// "1 episode", "2 episodes".

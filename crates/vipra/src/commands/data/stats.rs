@@ -8,9 +8,10 @@ use vipra_data::normalize::NormalizationConfig;
 use vipra_data::stats::{Collector, FeatureStats, Stats, to_json};
 use vipra_data::video::DecoderPool;
 
-use super::{Outcome, create_parent, open, report_skipped};
+use super::{Outcome, open, report_skipped};
 use crate::cli::SourceArgs;
 use crate::config::{ConfigArgs, load};
+use crate::files::create_parent;
 use crate::output::{print, print_json, short, table};
 use crate::progress::Progress;
 

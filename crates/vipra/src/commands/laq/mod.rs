@@ -1,15 +1,33 @@
 //! `vipra laq`.
 
+mod clip;
+mod label;
+mod report;
 mod sources;
 mod train;
+mod transfer;
 
 use anyhow::Result;
+use burn::tensor::Device;
+use vipra_laq::TrainedLaq;
 
 use super::Outcome;
-use crate::cli::LaqCommand;
+use crate::cli::{DeviceArgs, LaqCommand, ModelArgs};
 
 pub fn run(command: LaqCommand) -> Result<Outcome> {
     match command {
         LaqCommand::Train(args) => train::run(&args),
+        LaqCommand::Label(args) => label::run(&args),
+        LaqCommand::Report(args) => report::run(&args),
+        LaqCommand::Transfer(args) => transfer::run(&args),
     }
+}
+
+fn device(args: &DeviceArgs) -> Result<Device> {
+    anyhow::ensure!(args.device == "flex", "no device {}", args.device);
+    Ok(Device::flex())
+}
+
+fn open_model(args: &ModelArgs) -> Result<TrainedLaq> {
+    Ok(TrainedLaq::open(&args.model, &device(&args.device)?)?)
 }

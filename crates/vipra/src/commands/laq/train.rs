@@ -1,13 +1,12 @@
 //! `vipra laq train`.
 
 use anyhow::{Context, Result};
-use burn::tensor::Device;
 use serde_json::json;
 use vipra_laq::train::{Session, Summary, train};
 use vipra_train::{Interrupt, Scalars};
 
-use super::Outcome;
 use super::sources::split_datasets;
+use super::{Outcome, device};
 use crate::cli::TrainArgs;
 use crate::config::load;
 use crate::output::{print, short, table};
@@ -27,7 +26,7 @@ pub fn run(args: &TrainArgs) -> Result<Outcome> {
         data: &config.data,
         configuration: serde_json::to_value(&config).context("the configuration has no form in JSON")?,
         folder: folder.path(),
-        device: Device::flex(),
+        device: device(&args.device)?,
         interrupt: &interrupt,
         opening: &|done, all| opening.set(done, all),
         progress: &mut |event| training.show(event),

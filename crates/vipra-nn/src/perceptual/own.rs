@@ -1,0 +1,94 @@
+//! A perceptual network of the run's own, where no weights of VGG16 are at hand.
+//!
+//! The same network as LPIPS's, narrower, learns to rebuild the run's frames from each of its blocks; the deeper the
+//! block, the larger the patch that one of its vectors must stand for. It is frozen then, and frames are compared as LPIPS
+//! does, with every channel of a block counting the same.
+
+use burn::module::{Module, Param};
+use burn::nn::{Linear, LinearConfig};
+use burn::tensor::{Device, Tensor};
+
+use super::lpips::{Head, Lpips};
+use super::vgg::{BLOCKS, Vgg};
+use crate::ops;
+
+const CHANNELS: usize = 3;
+
+/// The network with what it is trained through.
+#[derive(Module, Debug)]
+pub struct OwnFeatures {
+    /// What is kept.
+    pub vgg: Vgg,
+    /// From a vector of each block to the patch of pixels that it stands for.
+    pub to_patches: Vec<Linear>,
+}
+
+impl OwnFeatures {
+    /// A network whose blocks have these widths.
+    pub fn new(widths: [usize; BLOCKS], device: &Device) -> Self {
+        let to_patch = |(block, width): (usize, &usize)| {
+            LinearConfig::new(*width, CHANNELS * patch_side(block).pow(2)).init(device)
+        };
+        Self { vgg: Vgg::new(widths, device), to_patches: widths.iter().enumerate().map(to_patch).collect() }
+    }
+
+    /// Mean absolute error of the pictures as each block rebuilds them. Rows and columns at the far end that are no whole
+    /// patch do not count.
+    ///
+    /// # Shapes
+    /// `pictures`: `[pictures, 3, height, width]` in [0, 1], sides of at least 16 pixels → `[1]`
+    pub fn rebuilding_loss(&self, pictures: Tensor<4>) -> Tensor<1> {
+        let taps = self.vgg.forward(Lpips::normalize(pictures.clone()));
+        let errors = taps.into_iter().zip(&self.to_patches).enumerate().map(|(block, (tap, to_patches))| {
+            let [count, width, rows, columns] = tap.dims();
+            // [pictures, width, rows, columns] -> [pictures, rows·columns, width]
+            let vectors = tap.reshape([count, width, rows * columns]).swap_dims(1, 2);
+            let side = patch_side(block);
+            let rebuilt = ops::join_patches(to_patches.forward(vectors), CHANNELS, [rows, columns], side);
+            let target = pictures.clone().narrow(2, 0, rows * side).narrow(3, 0, columns * side);
+            (rebuilt - target).abs().mean()
+        });
+        Tensor::cat(errors.collect(), 0).mean()
+    }
+
+    /// The frozen network as a perceptual loss.
+    pub fn into_lpips(self) -> Lpips {
+        let share = 1.0 / BLOCKS as f64;
+        let heads = self.vgg.widths().into_iter().zip(&self.to_patches).map(|(width, layer)| {
+            let device = layer.weight.device().without_autodiff();
+            Head { weight: Param::from_tensor(Tensor::full([1, width, 1, 1], share, &device)) }
+        });
+        Lpips { heads: heads.collect(), vgg: self.vgg }.no_grad()
+    }
+}
+
+/// Pixels along the side of what a vector of a block stands for.
+fn patch_side(block: usize) -> usize {
+    1 << block
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::module::Module;
+    use burn::tensor::{Device, Distribution, Tensor};
+
+    use super::OwnFeatures;
+
+    #[test]
+    fn gradients_reach_the_pictures_and_nothing_else() {
+        let device = Device::flex().autodiff();
+        let own = OwnFeatures::new([4, 4, 8, 8, 8], &device);
+        let frames = Tensor::<5>::random([1, 2, 3, 40, 24], Distribution::Uniform(0.0, 1.0), &device).require_grad();
+        let flat: Tensor<4> = frames.clone().detach().squeeze_dim(0);
+        assert!(own.rebuilding_loss(flat).into_scalar::<f32>() > 0.0);
+        let lpips = own.into_lpips();
+        let same = lpips.loss(frames.clone(), frames.clone().detach(), None).unwrap();
+        assert_eq!(same.into_scalar::<f32>(), 0.0);
+        let other = Tensor::<5>::random([1, 2, 3, 40, 24], Distribution::Uniform(0.0, 1.0), &device);
+        let loss = lpips.loss(frames.clone(), other, None).unwrap();
+        let gradients = loss.backward();
+        assert!(frames.grad(&gradients).unwrap().abs().sum().into_scalar::<f32>() > 0.0);
+        assert!(lpips.vgg.convolutions[0].weight.val().grad(&gradients).is_none());
+        assert_eq!(lpips.num_params(), lpips.clone().valid().num_params());
+    }
+}

@@ -1,0 +1,77 @@
+//! `vipra laq report`.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use vipra_laq::report::{Report, Study, StudyConfig};
+
+use super::sources::split_datasets;
+use super::{Outcome, open_model};
+use crate::cli::ReportArgs;
+use crate::config::{Config, ConfigArgs, load};
+use crate::files::create_parent;
+use crate::output::{print, short, table};
+use crate::progress::Progress;
+
+pub fn run(args: &ReportArgs) -> Result<Outcome> {
+    let trained = open_model(&args.model)?;
+    let mut config = if args.paths.is_empty() { config_of_run(&args.model.model)? } else { Config::default() };
+    split_datasets(&mut config.data, &args.paths, args.fps, args.camera.as_deref())?;
+    anyhow::ensure!(
+        !config.data.validation.is_empty(),
+        "nothing is held out: name a dataset of at least two episodes to measure on"
+    );
+    create_parent(&args.out)?;
+    let study = StudyConfig { action: args.action.clone(), examples: args.examples, ..StudyConfig::default() };
+    let study = Study::open(&trained, &config.data.sources, &config.data.validation, study)?;
+    let measuring = Progress::new("measuring", "episodes");
+    let report = study.run(&|done, all| measuring.set(done, all))?;
+    drop(measuring);
+
+    let numbers = args.out.with_extension("json");
+    let write = |path: &Path, text: String| {
+        std::fs::write(path, text).with_context(|| format!("writing {}", path.display()))
+    };
+    write(&args.out, report.to_html())?;
+    write(&numbers, serde_json::to_string_pretty(&report)?)?;
+    print(&to_text(&report, &args.out, &numbers))?;
+    Ok(Outcome::Done)
+}
+
+/// The configuration that a run folder begins with, found from the run or from one of its checkpoints.
+fn config_of_run(model: &Path) -> Result<Config> {
+    let file = model.ancestors().map(|folder| folder.join("config.toml")).find(|file| file.is_file());
+    let file = file.with_context(|| {
+        format!("no configuration beside the model says what was held out: name a dataset: {}", model.display())
+    })?;
+    load(&ConfigArgs { config: Some(file.display().to_string()), set: Vec::new() })
+}
+
+fn to_text(report: &Report, page: &Path, numbers: &Path) -> String {
+    let [low, high] = report.reconstruction.nearer_to_next_interval;
+    let rows = vec![
+        vec!["error on moving pixels, over that of a copy".to_owned(), short(report.number("l1_moving_ratio"))],
+        vec![
+            "moving transitions rebuilt nearer to the next frame".to_owned(),
+            format!("{} ({} to {})", short(report.number("nearer_to_next")), short(low), short(high)),
+        ],
+        vec![format!("perplexity of {} codes", report.codes.shares.len()), short(report.codes.perplexity)],
+        vec!["dead codes".to_owned(), report.codes.dead_codes.to_string()],
+    ];
+    let mut text = table(&["held out", ""], rows, 1);
+    if let Some(probe) = &report.probe {
+        let row = |result: &vipra_laq::report::ProbeResult| {
+            vec![
+                result.dimension.clone(),
+                short(result.codes),
+                short(result.shuffled_codes),
+                short(result.frame_difference),
+            ]
+        };
+        text.push('\n');
+        let header = ["R² of true actions", "codes", "shuffled codes", "frame difference"];
+        text.push_str(&table(&header, probe.iter().map(row).collect(), 1));
+    }
+    text.push_str(&format!("\nwritten to {} and {}\n", page.display(), numbers.display()));
+    text
+}
