@@ -70,28 +70,35 @@ impl Attention {
     /// `x`: `[batch, tokens, dim]`, `bias`: `[heads, tokens, tokens]` added to the logits, `key_mask`:
     /// `[batch, tokens]`, true where a key counts → `[batch, tokens, dim]`
     pub fn forward(&self, x: Tensor<3>, bias: Option<Tensor<3>>, key_mask: Option<Tensor<2, Bool>>) -> Tensor<3> {
-        let [batch, tokens, _] = x.dims();
-        let query = self.to_q.forward(self.norm.forward(x.clone()));
-        let keys_values = self.to_kv.forward(x);
-        let inner = query.dims()[2];
-        let head_dim = inner / self.heads;
-        // [batch, tokens, heads·head_dim] -> [batch, heads, tokens, head_dim]
-        let split = |x: Tensor<3>| x.reshape([batch, tokens, self.heads, head_dim]).swap_dims(1, 2);
-        let key = split(keys_values.clone().narrow(2, 0, inner));
-        let value = split(keys_values.narrow(2, inner, inner));
+        self.forward_side_by_side(x.unsqueeze_dim(2), bias, key_mask).squeeze_dim(2)
+    }
+
+    /// As [`forward`](Self::forward) for sequences that lie side by side along the third axis and share the mask.
+    ///
+    /// # Shapes
+    /// `x`: `[batch, tokens, side, dim]` → the same.
+    pub fn forward_side_by_side(
+        &self,
+        x: Tensor<4>,
+        bias: Option<Tensor<3>>,
+        key_mask: Option<Tensor<2, Bool>>,
+    ) -> Tensor<4> {
+        let tokens = x.dims()[1];
+        let query = ops::linear(&self.to_q, self.norm.forward(x.clone()));
+        let key_value = ops::linear(&self.to_kv, x);
+        let head_dim = query.dims()[3] / self.heads;
         let rotary = match self.axis {
             Axis::Space => None,
             Axis::Time { .. } => Some(RotaryTable::new(tokens, head_dim, &query.device())),
         };
         let causal = matches!(self.axis, Axis::Time { causal: true });
-        let attended = ops::cosine_attention(
-            split(query),
-            key,
-            value,
+        let attended = ops::cosine_self_attention(
+            query,
+            key_value,
             self.q_scale.val(),
             self.k_scale.val(),
             CosineAttention { scale: LOGIT_SCALE, rotary, bias, key_mask, causal },
         );
-        self.to_out.forward(attended.swap_dims(1, 2).reshape([batch, tokens, inner]))
+        ops::linear(&self.to_out, attended)
     }
 }

@@ -33,12 +33,8 @@ impl Conditioning {
     /// # Shapes
     /// `x`: `[batch, time, tokens, dim]`, `condition`: `[batch, time, dim]` → `[batch, time, tokens, dim]`
     pub fn forward(&self, x: Tensor<4>, condition: Tensor<3>) -> Tensor<4> {
-        let dim = x.dims()[3];
-        // [batch, time, 2·dim] -> [batch, time, 1, 2·dim]
-        let modulation = self.to_alpha_beta.forward(condition).unsqueeze_dim::<4>(2);
-        let alpha = modulation.clone().narrow(3, 0, dim);
-        let beta = modulation.narrow(3, dim, dim);
-        let modulated = ops::layer_norm(x.clone(), None, None, EPSILON) * (alpha + 1.0) + beta;
-        x + self.contract.forward(ops::gelu(self.expand.forward(modulated)))
+        let modulation = ops::linear(&self.to_alpha_beta, condition);
+        let modulated = ops::modulated_norm(x.clone(), modulation, EPSILON);
+        x + ops::linear(&self.contract, ops::gelu(ops::linear(&self.expand, modulated)))
     }
 }

@@ -36,10 +36,10 @@ impl ContinuousPositionBias {
     pub fn forward(&self, grid: [usize; 2]) -> Tensor<3> {
         let device = self.input.weight.device().without_autodiff();
         let distances = relative_positions(grid, &device);
-        let hidden = ops::leaky_relu(self.input.forward(distances));
-        let hidden = ops::leaky_relu(self.hidden.forward(hidden));
+        let hidden = ops::leaky_relu(ops::linear(&self.input, distances));
+        let hidden = ops::leaky_relu(ops::linear(&self.hidden, hidden));
         // [patches, patches, heads] -> [heads, patches, patches]
-        self.output.forward(hidden).permute([2, 0, 1])
+        ops::linear(&self.output, hidden).permute([2, 0, 1])
     }
 }
 

@@ -155,14 +155,7 @@ impl Layer {
 
     /// Each token is a sequence of its own over time.
     fn attend_in_time(&self, x: Tensor<4>, frame_mask: Option<&Tensor<2, Bool>>) -> Tensor<4> {
-        let [batch, time, tokens, dim] = x.dims();
-        // [batch, time] -> [batch·tokens, time]
-        let mask = frame_mask.map(|mask| {
-            mask.clone().unsqueeze_dim::<3>(1).expand([batch, tokens, time]).reshape([batch * tokens, time])
-        });
-        // [batch, time, tokens, dim] -> [batch·tokens, time, dim]
-        let sequences = x.swap_dims(1, 2).reshape([batch * tokens, time, dim]);
-        self.temporal.forward(sequences, None, mask).reshape([batch, tokens, time, dim]).swap_dims(1, 2)
+        self.temporal.forward_side_by_side(x, None, frame_mask.cloned())
     }
 
     fn attend_in_space(&self, x: Tensor<4>, bias: Option<&Tensor<3>>) -> Tensor<4> {

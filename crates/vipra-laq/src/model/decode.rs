@@ -34,7 +34,7 @@ impl Laq {
             frame_mask: None,
         };
         let tokens = self.decoder.forward(tokens, grid, &inputs).narrow(2, 0, patches);
-        let pixels = self.to_pixels.forward(tokens);
+        let pixels = ops::linear(&self.to_pixels, tokens);
         let pixels = pixels.reshape([batch * time, patches, CHANNELS * self.config.patch * self.config.patch]);
         let frames = ops::join_patches(pixels, CHANNELS, grid, self.config.patch);
         Ok(frames.reshape([batch, time, channels, height, width]))
@@ -47,7 +47,7 @@ impl Laq {
     pub fn condition(&self, latents: Tensor<4>) -> Tensor<3> {
         let [batch, transitions, code_length, code_dim] = latents.dims();
         let flat = latents.reshape([batch, transitions, code_length * code_dim]);
-        self.condition.feed_forward.forward(self.condition.linear.forward(flat))
+        self.condition.feed_forward.forward(ops::linear(&self.condition.linear, flat))
     }
 
     /// Checks that there is one set of codes for each of `[batch, transitions]`.

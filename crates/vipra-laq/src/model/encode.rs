@@ -1,6 +1,7 @@
 //! From frames to codes.
 
 use burn::tensor::{Int, Tensor};
+use vipra_nn::ops;
 use vipra_nn::st_transformer::StInputs;
 
 use super::laq::Laq;
@@ -113,7 +114,7 @@ impl Laq {
         let [batch, time, _, _] = tokens.dims();
         let later = tokens.clone().narrow(1, 1, time - 1);
         let of_transitions = if self.config.encode_deltas { later - tokens.narrow(1, 0, time - 1) } else { later };
-        let projected = self.to_code_dim.forward(of_transitions);
+        let projected = ops::linear(&self.to_code_dim, of_transitions);
         let vectors = self.down_sampler.forward(projected, self.config.grid());
         let [_, transitions, code_length, code_dim] = vectors.dims();
         vectors.reshape([batch * transitions * code_length, code_dim])

@@ -66,21 +66,12 @@ impl Block {
     pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
         let attended = self.attend(self.attention_norm.forward(x.clone()));
         let x = x + attended * self.attention_scale.val().unsqueeze();
-        let hidden = self.contract.forward(ops::gelu(self.expand.forward(self.hidden_norm.forward(x.clone()))));
+        let hidden =
+            ops::linear(&self.contract, ops::gelu(ops::linear(&self.expand, self.hidden_norm.forward(x.clone()))));
         x + hidden * self.hidden_scale.val().unsqueeze()
     }
 
     fn attend(&self, x: Tensor<3>) -> Tensor<3> {
-        let [frames, tokens, dim] = x.dims();
-        let all = self.qkv.forward(x);
-        let part = |index: usize| {
-            // [frames, tokens, dim] -> [frames, heads, tokens, head_dim]
-            all.clone()
-                .narrow(2, index * dim, dim)
-                .reshape([frames, tokens, self.heads, dim / self.heads])
-                .swap_dims(1, 2)
-        };
-        let attended = ops::dot_attention(part(0), part(1), part(2));
-        self.projection.forward(attended.swap_dims(1, 2).reshape([frames, tokens, dim]))
+        ops::linear(&self.projection, ops::dot_self_attention(ops::linear(&self.qkv, x), self.heads))
     }
 }

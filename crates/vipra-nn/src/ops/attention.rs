@@ -3,6 +3,8 @@
 use burn::tensor::ops::AttentionModuleOptions;
 use burn::tensor::{Bool, Tensor, module};
 
+use super::flex::attention::{Kind, Rotary, SelfAttention};
+use super::flex::{run, serves};
 use super::norm::normalize_last;
 use super::rope::{RotaryTable, rotate_half};
 
@@ -58,4 +60,92 @@ pub fn cosine_attention(
 /// `query`, `key`, `value`: `[batch, heads, tokens, head_dim]` → the same.
 pub fn dot_attention(query: Tensor<4>, key: Tensor<4>, value: Tensor<4>) -> Tensor<4> {
     module::attention(query, key, value, None, None, AttentionModuleOptions::default())
+}
+
+/// Self attention of the heads of a projection, scaled by `1/√head_dim`, no mask.
+///
+/// # Shapes
+/// `projected`: `[batch, tokens, 3·heads·head_dim]`: queries, keys, values → `[batch, tokens, heads·head_dim]`
+pub fn dot_self_attention(projected: Tensor<3>, heads: usize) -> Tensor<3> {
+    if !serves(&projected) {
+        return dot_self_attention_of_parts(projected, heads);
+    }
+    let head_dim = projected.dims()[2] / (3 * heads);
+    let scale = 1.0 / (head_dim as f32).sqrt();
+    let kernel = SelfAttention { kind: Kind::Dot, heads, scale, bias: false, key_mask: None, causal: false };
+    let attended: Tensor<4> = run!(kernel, projected.unsqueeze_dim::<4>(2));
+    attended.squeeze_dim(2)
+}
+
+/// [`dot_self_attention`] as a chain.
+pub(super) fn dot_self_attention_of_parts(projected: Tensor<3>, heads: usize) -> Tensor<3> {
+    let [batch, tokens, width] = projected.dims();
+    let inner = width / 3;
+    let part = |index: usize| {
+        // [batch, tokens, heads·head_dim] -> [batch, heads, tokens, head_dim]
+        projected.clone().narrow(2, index * inner, inner).reshape([batch, tokens, heads, inner / heads]).swap_dims(1, 2)
+    };
+    dot_attention(part(0), part(1), part(2)).swap_dims(1, 2).reshape([batch, tokens, inner])
+}
+
+/// [`cosine_attention`] of the heads of projections. Sequences run along the second axis; what lies along the third axis
+/// are sequences of their own, which share the mask.
+///
+/// # Shapes
+/// `query`: `[batch, tokens, side, heads·head_dim]`, `key_value`: `[batch, tokens, side, 2·heads·head_dim]`: keys, values;
+/// the scales `[head_dim]`, shared by the heads → `[batch, tokens, side, heads·head_dim]`
+pub fn cosine_self_attention(
+    query: Tensor<4>,
+    key_value: Tensor<4>,
+    query_scale: Tensor<1>,
+    key_scale: Tensor<1>,
+    options: CosineAttention,
+) -> Tensor<4> {
+    if !serves(&query) {
+        return cosine_self_attention_of_parts(query, key_value, query_scale, key_scale, options);
+    }
+    let rotary = options.rotary.map(|table| Rotary { cos: numbers(table.cos), sin: numbers(table.sin) });
+    let kernel = SelfAttention {
+        heads: query.dims()[3] / query_scale.dims()[0],
+        kind: Kind::Cosine(rotary),
+        scale: options.scale as f32,
+        bias: options.bias.is_some(),
+        key_mask: options.key_mask.map(|mask| mask.into_data().iter::<bool>().collect()),
+        causal: options.causal,
+    };
+    match options.bias {
+        Some(bias) => run!(kernel, query, key_value, query_scale, key_scale, bias),
+        None => run!(kernel, query, key_value, query_scale, key_scale),
+    }
+}
+
+/// [`cosine_self_attention`] as a chain.
+pub(super) fn cosine_self_attention_of_parts(
+    query: Tensor<4>,
+    key_value: Tensor<4>,
+    query_scale: Tensor<1>,
+    key_scale: Tensor<1>,
+    options: CosineAttention,
+) -> Tensor<4> {
+    let [batch, tokens, side, inner] = query.dims();
+    let head_dim = query_scale.dims()[0];
+    // -> [batch·side, heads, tokens, head_dim]
+    let split = |x: Tensor<4>| {
+        let heads = x.reshape([batch, tokens, side, inner / head_dim, head_dim]).permute([0, 2, 3, 1, 4]);
+        heads.reshape([batch * side, inner / head_dim, tokens, head_dim])
+    };
+    let key = split(key_value.clone().narrow(3, 0, inner));
+    let value = split(key_value.narrow(3, inner, inner));
+    let key_mask = options
+        .key_mask
+        .map(|mask| mask.unsqueeze_dim::<3>(1).expand([batch, side, tokens]).reshape([batch * side, tokens]));
+    let options = CosineAttention { key_mask, ..options };
+    cosine_attention(split(query), key, value, query_scale, key_scale, options)
+        .reshape([batch, side, inner / head_dim, tokens, head_dim])
+        .permute([0, 3, 1, 2, 4])
+        .reshape([batch, tokens, side, inner])
+}
+
+fn numbers<const D: usize>(x: Tensor<D>) -> Vec<f32> {
+    x.into_data().iter::<f32>().collect()
 }

@@ -7,15 +7,21 @@
 mod activation;
 mod attention;
 mod conv3d;
+mod flex;
+mod linear;
 mod norm;
 mod patch;
 mod rope;
 mod sample;
 
 pub use activation::{geglu, gelu, leaky_relu};
-pub use attention::{CosineAttention, cosine_attention, dot_attention};
+pub use attention::{CosineAttention, cosine_attention, cosine_self_attention, dot_attention, dot_self_attention};
 pub use conv3d::{TimePadding, conv3d_by_time};
-pub use norm::{layer_norm, normalize_last, unit_channels};
+pub use linear::linear;
+pub use norm::{layer_norm, modulated_norm, normalize_last, unit_channels};
 pub use patch::{embed_patches, join_patches};
 pub use rope::{RotaryTable, rotate_half};
 pub use sample::{sample_window, warp};
+
+#[cfg(test)]
+mod tests;

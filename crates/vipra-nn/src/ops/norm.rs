@@ -2,8 +2,10 @@
 
 use burn::tensor::{Tensor, module};
 
+use super::flex::{self, run};
+
 /// Below this length a vector is not normalised any further, as in PyTorch's `normalize`.
-const MIN_LENGTH: f32 = 1e-12;
+pub(super) const MIN_LENGTH: f32 = 1e-12;
 
 /// Added to the length of a feature vector before it divides, as LPIPS does.
 const FEATURE_EPSILON: f32 = 1e-10;
@@ -20,8 +22,47 @@ pub fn layer_norm<const D: usize>(
     bias: Option<Tensor<1>>,
     epsilon: f64,
 ) -> Tensor<D> {
+    if !flex::serves(&x) {
+        return layer_norm_of_parts(x, weight, bias, epsilon);
+    }
+    let kernel = flex::norm::LayerNorm { weight: weight.is_some(), bias: bias.is_some(), epsilon: epsilon as f32 };
+    match (weight, bias) {
+        (None, None) => run!(kernel, x),
+        (Some(parameter), None) | (None, Some(parameter)) => run!(kernel, x, parameter),
+        (Some(weight), Some(bias)) => run!(kernel, x, weight, bias),
+    }
+}
+
+/// [`layer_norm`] by the framework.
+pub(super) fn layer_norm_of_parts<const D: usize>(
+    x: Tensor<D>,
+    weight: Option<Tensor<1>>,
+    bias: Option<Tensor<1>>,
+    epsilon: f64,
+) -> Tensor<D> {
     let weight = weight.unwrap_or_else(|| Tensor::ones([x.dims()[D - 1]], &x.device().without_autodiff()));
     module::layer_norm(x, weight, bias, epsilon)
+}
+
+/// Layer norm over the last axis, modulated by vectors that the tokens of a frame share: `norm(x)·(1 + α) + β`.
+///
+/// # Shapes
+/// `x`: `[batch, time, tokens, dim]`, `modulation`: `[batch, time, 2·dim]`, α then β → `[batch, time, tokens, dim]`
+pub fn modulated_norm(x: Tensor<4>, modulation: Tensor<3>, epsilon: f64) -> Tensor<4> {
+    if flex::serves(&x) {
+        run!(flex::norm::ModulatedNorm { epsilon: epsilon as f32 }, x, modulation)
+    } else {
+        modulated_norm_of_parts(x, modulation, epsilon)
+    }
+}
+
+/// [`modulated_norm`] as a chain.
+pub(super) fn modulated_norm_of_parts(x: Tensor<4>, modulation: Tensor<3>, epsilon: f64) -> Tensor<4> {
+    let dim = x.dims()[3];
+    let modulation = modulation.unsqueeze_dim::<4>(2);
+    let alpha = modulation.clone().narrow(3, 0, dim);
+    let beta = modulation.narrow(3, dim, dim);
+    layer_norm_of_parts(x, None, None, epsilon) * (alpha + 1.0) + beta
 }
 
 /// Scales the vectors along the last axis to length 1; a vector of length zero stays zero and gets a finite gradient.

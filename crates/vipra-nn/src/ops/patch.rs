@@ -1,6 +1,8 @@
 //! Pictures to patches and back.
 
-use burn::tensor::{Tensor, module};
+use burn::tensor::Tensor;
+
+use super::linear::product;
 
 /// Cuts pictures into square patches and projects each: a convolution whose stride is its kernel, as one product.
 ///
@@ -17,7 +19,7 @@ pub fn embed_patches(pictures: Tensor<4>, weight: Tensor<4>, bias: Tensor<1>) ->
         .permute([0, 2, 4, 1, 3, 5])
         .reshape([batch, rows * columns, channels * patch * patch]);
     let weight = weight.reshape([dim, channels * patch * patch]).transpose();
-    module::linear(patches, weight, Some(bias))
+    product(patches, weight, Some(bias))
 }
 
 /// Puts pixels of patches back into pictures; inverse of the cutting in [`embed_patches`].

@@ -1,0 +1,84 @@
+//! Attention of one head: logits, shares, weighted values.
+
+use std::ops::Range;
+
+use super::vectors::{Shaping, Vectors, transpose};
+use super::{Shared, Task};
+use crate::ops::flex::lanes::{exp, largest, sum_of};
+use crate::ops::flex::product::{Left, add_product, padded};
+
+/// Queries whose logits are in memory at the same time.
+pub(super) const BLOCK: usize = 64;
+
+impl<'a> Task<'a> {
+    pub(super) fn shaping_of_queries(&self) -> Shaping<'a> {
+        Shaping { rotary: self.rotary, scales: self.scales.map(|scales| scales[0]), factor: self.scale }
+    }
+
+    pub(super) fn shaping_of_keys(&self) -> Shaping<'a> {
+        Shaping { rotary: self.rotary, scales: self.scales.map(|scales| scales[1]), factor: 1.0 }
+    }
+
+    /// Shares of the keys for the queries `first..`, from the logits' products.
+    #[inline(always)]
+    pub(super) fn shares(&self, logits: &mut [f32], first: usize, sequence: usize, head: usize) {
+        let tokens = self.shape.tokens;
+        let mask = self.key_mask.map(|mask| &mask[sequence / self.shape.side * tokens..][..tokens]);
+        for (index, row) in logits.chunks_exact_mut(padded(tokens)).enumerate() {
+            let query = first + index;
+            row[tokens..].fill(f32::NEG_INFINITY);
+            if let Some(bias) = self.bias {
+                let bias = &bias[(head * tokens + query) * tokens..][..tokens];
+                row.iter_mut().zip(bias).for_each(|(logit, bias)| *logit += bias);
+            }
+            if let Some(mask) = mask {
+                for (logit, counts) in row.iter_mut().zip(mask) {
+                    *logit = if *counts { *logit } else { f32::NEG_INFINITY };
+                }
+            }
+            if self.causal {
+                row[query + 1..].fill(f32::NEG_INFINITY);
+            }
+            let highest = largest(row);
+            if highest == f32::NEG_INFINITY {
+                row.fill(0.0);
+                continue;
+            }
+            row.iter_mut().for_each(|logit| *logit = exp(*logit - highest));
+            let share = 1.0 / sum_of(row, |x| x);
+            row.iter_mut().for_each(|x| *x *= share);
+        }
+    }
+}
+
+#[inline(always)]
+pub(super) fn run(task: &Task, sequences: Range<usize>, head: usize, out: &Shared) {
+    let shape = &task.shape;
+    let (tokens, dim) = (shape.tokens, shape.head_dim);
+    let (width, height) = (padded(dim), padded(tokens));
+    let (mut queries, mut keys) = (Vectors::new(shape), Vectors::new(shape));
+    let mut values = vec![0.0; tokens * width];
+    let mut turned_keys = vec![0.0; width * height];
+    let mut logits = vec![0.0; BLOCK.min(tokens) * height];
+    let mut result = vec![0.0; BLOCK.min(tokens) * width];
+    for sequence in sequences {
+        queries.load(&task.query, shape, sequence, head, &task.shaping_of_queries());
+        keys.load(&task.key, shape, sequence, head, &task.shaping_of_keys());
+        task.value.load(shape, sequence, head, &mut values);
+        transpose(&keys.ready, shape, &mut turned_keys);
+        for first in (0..tokens).step_by(BLOCK) {
+            let count = BLOCK.min(tokens - first);
+            let (logits, result) = (&mut logits[..count * height], &mut result[..count * width]);
+            logits.fill(0.0);
+            add_product(logits, Left::Rows(&queries.ready[first * width..], width), &turned_keys, width, height);
+            task.shares(logits, first, sequence, head);
+            result.fill(0.0);
+            add_product(result, Left::Rows(logits, height), &values, tokens, width);
+            for (index, result) in result.chunks_exact(width).enumerate() {
+                let start = shape.row(sequence, first + index) * shape.heads * dim + head * dim;
+                // SAFETY: each task writes its own head of its own sequences.
+                unsafe { out.place(start, dim) }.copy_from_slice(&result[..dim]);
+            }
+        }
+    }
+}

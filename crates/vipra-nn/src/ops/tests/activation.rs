@@ -1,0 +1,40 @@
+use burn::tensor::Tensor;
+
+use super::{Gradients, assert_close, compare, device, numbers, random};
+use crate::ops::activation::{geglu, geglu_of_parts, gelu, gelu_of_parts};
+
+#[test]
+fn gelu_equals_its_chain() {
+    for shape in [[1, 1, 1], [3, 7, 5], [2, 130, 129]] {
+        let x = random(shape);
+        compare!("gelu", [x], gelu(x.clone()), gelu_of_parts(x.clone()));
+    }
+}
+
+/// Against values of the error function from tables, where the tails are smallest and largest.
+#[test]
+fn gelu_is_exact_and_so_is_its_slope() {
+    let x = Tensor::<1>::from_data([0.0, 1.0, -1.0, 3.0, -3.0, -20.0, 20.0], &device()).require_grad();
+    let out = gelu(x.clone());
+    let values = [0.0, 0.841_344_75, -0.158_655_25, 2.995_950_3, -0.004_049_694, 0.0, 20.0];
+    assert_close("gelu", &numbers(&out), &values);
+    let gradients = Gradients(out.sum().backward());
+    let slopes = [0.5, 1.083_315_5, -0.083_315_47, 1.011_945_7, -0.011_945_663, 0.0, 1.0];
+    assert_close("slope", &gradients.by(&x), &slopes);
+}
+
+#[test]
+fn gated_gelu_equals_its_chain() {
+    for shape in [[1, 1, 2], [3, 7, 6], [2, 65, 682]] {
+        let x = random(shape);
+        compare!("geglu", [x], geglu(x.clone()), geglu_of_parts(x.clone()));
+    }
+}
+
+/// A view that is not in row-major order.
+#[test]
+fn turned_inputs_are_read_in_their_order() {
+    let x = random([6, 4]);
+    let turned = || x.clone().transpose().narrow(1, 1, 4);
+    compare!("geglu of a view", [x], geglu(turned()), geglu_of_parts(turned()));
+}

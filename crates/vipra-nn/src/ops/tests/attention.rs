@@ -1,0 +1,128 @@
+use burn::tensor::{Bool, Tensor, TensorData};
+
+use super::{Gradients, compare, device, numbers, random};
+use crate::ops::attention::{
+    CosineAttention, cosine_self_attention, cosine_self_attention_of_parts, dot_self_attention,
+    dot_self_attention_of_parts,
+};
+use crate::ops::rope::RotaryTable;
+
+/// Sizes of an attention: batch, tokens, side, heads, channels of a head. Odd ones, and the model's own.
+const SIZES: [[usize; 5]; 5] =
+    [[1, 1, 1, 1, 2], [2, 5, 3, 2, 6], [2, 8, 9, 4, 32], [3, 65, 1, 2, 32], [1, 130, 2, 1, 40]];
+
+/// Inputs: queries, keys beside values, both factors, bias.
+type Inputs = (Tensor<4>, Tensor<4>, Tensor<1>, Tensor<1>, Tensor<3>);
+
+fn inputs([batch, tokens, side, heads, dim]: [usize; 5]) -> Inputs {
+    (
+        random([batch, tokens, side, heads * dim]),
+        random([batch, tokens, side, 2 * heads * dim]),
+        random([dim]),
+        random([dim]),
+        random([heads, tokens, tokens]),
+    )
+}
+
+#[test]
+fn cosine_attention_equals_its_chain() {
+    for sizes in SIZES {
+        let (query, key_value, query_scale, key_scale, bias) = inputs(sizes);
+        for (rotary, biased, causal) in
+            [(false, true, false), (true, false, true), (true, false, false), (false, true, true)]
+        {
+            let options = || CosineAttention {
+                scale: 8.0,
+                rotary: rotary.then(|| RotaryTable::new(sizes[1], sizes[4], &device())),
+                bias: biased.then(|| bias.clone()),
+                key_mask: None,
+                causal,
+            };
+            let form = |f: fn(Tensor<4>, Tensor<4>, Tensor<1>, Tensor<1>, CosineAttention) -> Tensor<4>| {
+                f(query.clone(), key_value.clone(), query_scale.clone(), key_scale.clone(), options())
+            };
+            let (fused, chain) = (form(cosine_self_attention), form(cosine_self_attention_of_parts));
+            let what = format!("{sizes:?}, rotary {rotary}, bias {biased}, causal {causal}");
+            if biased {
+                compare!(what, [query, key_value, query_scale, key_scale, bias], fused, chain);
+            } else {
+                compare!(what, [query, key_value, query_scale, key_scale], fused, chain);
+            }
+        }
+    }
+}
+
+#[test]
+fn masked_keys_do_not_count() {
+    let sizes = [2, 9, 3, 2, 6];
+    let (query, key_value, query_scale, key_scale, bias) = inputs(sizes);
+    // The first sequence's first key is masked too, so that its first query sees nothing where attention is causal.
+    let mask: Vec<bool> = (0..2 * 9).map(|index| index % 4 != 0).collect();
+    for causal in [false, true] {
+        let options = || CosineAttention {
+            scale: 8.0,
+            rotary: None,
+            bias: Some(bias.clone()),
+            key_mask: Some(Tensor::<2, Bool>::from_data(TensorData::new(mask.clone(), [2, 9]), &device())),
+            causal,
+        };
+        let form = |f: fn(Tensor<4>, Tensor<4>, Tensor<1>, Tensor<1>, CosineAttention) -> Tensor<4>| {
+            f(query.clone(), key_value.clone(), query_scale.clone(), key_scale.clone(), options())
+        };
+        let fused = form(cosine_self_attention);
+        if causal {
+            // The chain has no gradient here: a row of shares without keys is no number in its derivative.
+            let first = numbers(&fused.clone().narrow(0, 0, 1).narrow(1, 0, 1));
+            assert!(first.iter().all(|x| *x == 0.0), "a query without keys yields zeros");
+            let gradients = Gradients::of(&fused);
+            for gradient in [gradients.by(&query), gradients.by(&key_value), gradients.by(&bias)] {
+                assert!(gradient.iter().all(|x| x.is_finite()));
+            }
+        } else {
+            let chain = form(cosine_self_attention_of_parts);
+            compare!("masked", [query, key_value, query_scale, key_scale, bias], fused, chain);
+        }
+    }
+}
+
+#[test]
+fn vectors_of_length_zero_stay_zero() {
+    let (query, key_value, query_scale, key_scale, bias) = inputs([1, 4, 1, 1, 8]);
+    let query = Tensor::<4>::zeros(query.dims(), &device()).require_grad();
+    let options = || CosineAttention { scale: 8.0, bias: Some(bias.clone()), ..CosineAttention::default() };
+    let form = |f: fn(Tensor<4>, Tensor<4>, Tensor<1>, Tensor<1>, CosineAttention) -> Tensor<4>| {
+        f(query.clone(), key_value.clone(), query_scale.clone(), key_scale.clone(), options())
+    };
+    let (fused, chain) = (form(cosine_self_attention), form(cosine_self_attention_of_parts));
+    compare!("zero queries", [query, key_value, query_scale, key_scale, bias], fused, chain);
+}
+
+#[test]
+fn dot_attention_equals_its_chain() {
+    for [batch, tokens, _, heads, dim] in SIZES {
+        let x = random([batch, tokens, 3 * heads * dim]);
+        compare!(
+            format!("{tokens} tokens"),
+            [x],
+            dot_self_attention(x.clone(), heads),
+            dot_self_attention_of_parts(x.clone(), heads)
+        );
+    }
+}
+
+/// The same numbers to the last bit from one thread and from many.
+#[test]
+fn threads_do_not_change_results() {
+    let run = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| {
+            device().seed(3);
+            let (query, key_value, query_scale, key_scale, bias) = inputs([3, 17, 11, 2, 16]);
+            let options = CosineAttention { scale: 8.0, bias: Some(bias.clone()), ..CosineAttention::default() };
+            let out = cosine_self_attention(query.clone(), key_value.clone(), query_scale.clone(), key_scale, options);
+            let gradients = Gradients::of(&out);
+            [numbers(&out), gradients.by(&query), gradients.by(&query_scale), gradients.by(&bias)]
+        })
+    };
+    assert_eq!(run(1), run(4));
+}
