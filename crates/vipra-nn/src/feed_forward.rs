@@ -40,7 +40,7 @@ impl FeedForward {
     /// # Shapes
     /// `[.., dim]` → `[.., dim]`
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
-        let hidden = ops::geglu(ops::linear(&self.expand, self.norm.forward(x)));
-        ops::linear(&self.contract, self.dropout.forward(hidden))
+        let hidden = ops::geglu_and_drop(ops::linear(&self.expand, self.norm.forward(x)), &self.dropout);
+        ops::linear(&self.contract, hidden)
     }
 }

@@ -9,7 +9,7 @@ use crate::ops::{self, TimePadding};
 /// Frames, rows and columns of the kernel.
 const KERNEL: usize = 3;
 
-/// A depthwise 3×3×3 convolution over time and space (reference 2). The residual is the caller's.
+/// A depthwise 3×3×3 convolution over time and space (reference 2).
 #[derive(Module, Debug)]
 pub struct PositionGenerator {
     /// The kernel.
@@ -40,16 +40,28 @@ impl PositionGenerator {
         Self { dsconv, causal }
     }
 
+    /// Each token plus its position. Tokens behind the grid's stay as they are.
+    ///
+    /// # Shapes
+    /// `x`: `[batch, time, tokens, dim]` with at least `height·width` tokens → the same.
+    pub fn add_to(&self, x: Tensor<4>, grid: [usize; 2]) -> Tensor<4> {
+        ops::add_neighbours(x, self.dsconv.weight.val(), self.dsconv.bias.val(), grid, self.padding())
+    }
+
+    /// The positions alone.
+    ///
     /// # Shapes
     /// `x`: `[batch, time, height·width, dim]` → the same.
     pub fn forward(&self, x: Tensor<4>, grid: [usize; 2]) -> Tensor<4> {
         let [batch, time, patches, dim] = x.dims();
         let [height, width] = grid;
-        let padding = if self.causal { TimePadding::CAUSAL } else { TimePadding::CENTERED };
         // -> [batch, time, dim, height, width]
         let planes = x.swap_dims(2, 3).reshape([batch, time, dim, height, width]);
-        ops::conv3d_by_time(planes, self.dsconv.weight.val(), self.dsconv.bias.val(), padding, 1, dim)
+        ops::conv3d_by_time(planes, self.dsconv.weight.val(), self.dsconv.bias.val(), self.padding(), 1, dim)
             .reshape([batch, time, dim, patches])
             .swap_dims(2, 3)
+    }
+    fn padding(&self) -> TimePadding {
+        if self.causal { TimePadding::CAUSAL } else { TimePadding::CENTERED }
     }
 }

@@ -134,23 +134,11 @@ impl Layer {
             (None, None) => x,
             (layer, _) => panic!("a condition was given: {}, but is needed: {}", layer.is_none(), layer.is_some()),
         };
-        let x = self.add_positions(x, grid);
+        let x = self.position.add_to(x, grid);
         // Time comes before space, although the reference numbers them the other way round (reference 0.3).
         let x = x.clone() + self.attend_in_time(x, inputs.frame_mask.as_ref());
         let x = x.clone() + self.attend_in_space(x, inputs.spatial_bias.as_ref());
         x.clone() + self.feed_forward.forward(x)
-    }
-
-    /// Extra tokens have no place on the grid and bypass the position generator.
-    fn add_positions(&self, x: Tensor<4>, grid: [usize; 2]) -> Tensor<4> {
-        let tokens = x.dims()[2];
-        let patches = grid[0] * grid[1];
-        let on_grid = x.clone().narrow(2, 0, patches);
-        let on_grid = on_grid.clone() + self.position.forward(on_grid, grid);
-        match tokens - patches {
-            0 => on_grid,
-            extra => Tensor::cat(vec![on_grid, x.narrow(2, patches, extra)], 2),
-        }
     }
 
     /// Each token is a sequence of its own over time.

@@ -1,6 +1,7 @@
 //! Activations of the blocks.
 
-use burn::tensor::{Tensor, activation};
+use burn::nn::Dropout;
+use burn::tensor::{Device, Distribution, Tensor, activation};
 
 use super::flex::{self, run};
 
@@ -34,7 +35,27 @@ pub fn leaky_relu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
 /// # Shapes
 /// `[.., 2·inner]` → `[.., inner]`
 pub fn geglu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-    if flex::serves(&x) { run!(flex::activation::Geglu, x) } else { geglu_of_parts(x) }
+    if flex::serves(&x) { run!(flex::activation::Geglu { dropout: None }, x) } else { geglu_of_parts(x) }
+}
+
+/// [`geglu`], then dropout where the layer is in training.
+///
+/// # Shapes
+/// `[.., 2·inner]` → `[.., inner]`
+pub fn geglu_and_drop<const D: usize>(x: Tensor<D>, dropout: &Dropout) -> Tensor<D> {
+    if !flex::serves(&x) {
+        return dropout.forward(geglu_of_parts(x));
+    }
+    // The layer's own conditions.
+    let active = dropout.training.is_enabled() && x.device().is_autodiff() && dropout.prob > 0.0;
+    let dropout = active.then(|| flex::activation::Dropout { share: dropout.prob as f32, seed: seed(&x.device()) });
+    run!(flex::activation::Geglu { dropout }, x)
+}
+
+/// 48 random bits from the framework's generator, so that a run depends on the device's seed alone.
+fn seed(device: &Device) -> u64 {
+    let halves = Tensor::<1>::random([2], Distribution::Uniform(0.0, 1.0), &device.clone().without_autodiff());
+    halves.into_data().iter::<f32>().fold(0, |seed, half| seed << 24 | (half * (1 << 24) as f32) as u64)
 }
 
 /// [`geglu`] as a chain.

@@ -9,15 +9,17 @@ mod attention;
 mod conv3d;
 mod flex;
 mod linear;
+mod neighbourhood;
 mod norm;
 mod patch;
 mod rope;
 mod sample;
 
-pub use activation::{geglu, gelu, leaky_relu};
+pub use activation::{geglu, geglu_and_drop, gelu, leaky_relu};
 pub use attention::{CosineAttention, cosine_attention, cosine_self_attention, dot_attention, dot_self_attention};
 pub use conv3d::{TimePadding, conv3d_by_time};
 pub use linear::linear;
+pub use neighbourhood::add_neighbours;
 pub use norm::{layer_norm, modulated_norm, normalize_last, unit_channels};
 pub use patch::{embed_patches, join_patches};
 pub use rope::{RotaryTable, rotate_half};

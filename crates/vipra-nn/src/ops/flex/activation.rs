@@ -6,6 +6,7 @@ use super::Kernel;
 use super::lanes::normal;
 use super::memory::{last_size, row_major, sizes, slice, tensor};
 use super::parallel::fill_rows;
+use super::vectorize::vectorized;
 
 /// 1/√(2π).
 const FRAC_1_SQRT_2PI: f32 = 0.398_942_3;
@@ -26,16 +27,28 @@ fn gelu_and_slope(x: f32) -> (f32, f32) {
     (x * share, share + x * bell * FRAC_1_SQRT_2PI)
 }
 
+vectorized! {
+    fn gelu_run(out: &mut [f32], x: &[f32]) {
+        for (out, x) in out.iter_mut().zip(x) {
+            *out = gelu(*x);
+        }
+    }
+}
+
+vectorized! {
+    fn gelu_back(out: &mut [f32], x: &[f32], gradient: &[f32]) {
+        for ((out, x), gradient) in out.iter_mut().zip(x).zip(gradient) {
+            *out = gradient * gelu_and_slope(*x).1;
+        }
+    }
+}
+
 impl Kernel for Gelu {
     fn forward(&self, inputs: &[FlexTensor]) -> FlexTensor {
         let x = row_major(&inputs[0]);
         let numbers = slice(&x);
         let mut out = vec![0.0; numbers.len()];
-        fill_rows(&mut out, 1, |first, run| {
-            for (out, x) in run.iter_mut().zip(&numbers[first..]) {
-                *out = gelu(*x);
-            }
-        });
+        fill_rows(&mut out, 1, |first, run| gelu_run(run, &numbers[first..]));
         tensor(out, sizes(&x))
     }
 
@@ -43,18 +56,96 @@ impl Kernel for Gelu {
         let (x, gradient) = (row_major(&inputs[0]), row_major(gradient));
         let (numbers, gradients) = (slice(&x), slice(&gradient));
         let mut out = vec![0.0; numbers.len()];
-        fill_rows(&mut out, 1, |first, run| {
-            for ((out, x), gradient) in run.iter_mut().zip(&numbers[first..]).zip(&gradients[first..]) {
-                *out = gradient * gelu_and_slope(*x).1;
-            }
-        });
+        fill_rows(&mut out, 1, |first, run| gelu_back(run, &numbers[first..], &gradients[first..]));
         vec![Some(tensor(out, sizes(&x)))]
     }
 }
 
-/// Gated GELU, `[.., 2·inner]` → `[.., inner]`: values, then gates.
+/// Gated GELU with dropout behind it, `[.., 2·inner]` → `[.., inner]`: values, then gates.
 #[derive(Debug)]
-pub(in crate::ops) struct Geglu;
+pub(in crate::ops) struct Geglu {
+    /// What is dropped in training.
+    pub dropout: Option<Dropout>,
+}
+
+/// Which activations are dropped: a function of the seed and of the place, so that the backward pass drops the same ones
+/// and no thread waits for another's random numbers.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::ops) struct Dropout {
+    /// Share that is dropped.
+    pub share: f32,
+    /// Drawn from the framework's random numbers.
+    pub seed: u64,
+}
+
+impl Dropout {
+    /// Key of a row, threshold below which its hashes are dropped, and factor of what stays.
+    fn parts(this: Option<Self>) -> (u64, u32, f32) {
+        this.map_or((0, 0, 1.0), |dropout| {
+            let threshold = (f64::from(dropout.share) * f64::from(u32::MAX)) as u32;
+            (dropout.seed, threshold, 1.0 / (1.0 - dropout.share))
+        })
+    }
+}
+
+/// Key of a row's hashes, by the finaliser of SplitMix64.
+#[inline(always)]
+fn key_of_row(seed: u64, row: usize) -> u32 {
+    let mut x = seed ^ (row as u64).wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    (x ^ (x >> 31)) as u32
+}
+
+/// 0 for what is dropped and `factor` for what stays, by a 32-bit hash of key and place.
+#[inline(always)]
+fn stays(key: u32, index: usize, threshold: u32, factor: f32) -> f32 {
+    let mut x = key ^ (index as u32).wrapping_mul(0x9e37_79b9);
+    x = (x ^ (x >> 16)).wrapping_mul(0x21f0_aaad);
+    x = (x ^ (x >> 15)).wrapping_mul(0x735a_2d97);
+    x ^= x >> 15;
+    if x < threshold { 0.0 } else { factor }
+}
+
+vectorized! {
+    fn geglu_run(out: &mut [f32], x: &[f32], inner: usize, first: usize, dropout: Option<Dropout>) {
+        let (seed, threshold, factor) = Dropout::parts(dropout);
+        for (row, (out, x)) in out.chunks_exact_mut(inner).zip(x.chunks_exact(2 * inner)).enumerate() {
+            let key = key_of_row(seed, first + row);
+            let (values, gates) = x.split_at(inner);
+            for (index, ((out, value), gate)) in out.iter_mut().zip(values).zip(gates).enumerate() {
+                *out = value * gelu(*gate) * stays(key, index, threshold, factor);
+            }
+        }
+    }
+}
+
+vectorized! {
+    fn geglu_back(
+        out: &mut [f32],
+        x: &[f32],
+        gradients: &[f32],
+        inner: usize,
+        first: usize,
+        dropout: Option<Dropout>,
+    ) {
+        let (seed, threshold, factor) = Dropout::parts(dropout);
+        let rows = x.chunks_exact(2 * inner).zip(gradients.chunks_exact(inner));
+        for (row, (out, (x, gradients))) in out.chunks_exact_mut(2 * inner).zip(rows).enumerate() {
+            let key = key_of_row(seed, first + row);
+            let (values, gates) = x.split_at(inner);
+            let (to_values, to_gates) = out.split_at_mut(inner);
+            let outs = to_values.iter_mut().zip(to_gates);
+            let ins = values.iter().zip(gates).zip(gradients);
+            for (index, ((to_value, to_gate), ((value, gate), gradient))) in outs.zip(ins).enumerate() {
+                let (gate, slope) = gelu_and_slope(*gate);
+                let gradient = gradient * stays(key, index, threshold, factor);
+                *to_value = gradient * gate;
+                *to_gate = gradient * value * slope;
+            }
+        }
+    }
+}
 
 impl Kernel for Geglu {
     fn forward(&self, inputs: &[FlexTensor]) -> FlexTensor {
@@ -63,13 +154,7 @@ impl Kernel for Geglu {
         let numbers = slice(&x);
         let mut out = vec![0.0; numbers.len() / 2];
         fill_rows(&mut out, inner, |first, run| {
-            let rows = numbers[first * 2 * inner..].chunks_exact(2 * inner);
-            for (out, row) in run.chunks_exact_mut(inner).zip(rows) {
-                let (values, gates) = row.split_at(inner);
-                for ((out, value), gate) in out.iter_mut().zip(values).zip(gates) {
-                    *out = value * gelu(*gate);
-                }
-            }
+            geglu_run(run, &numbers[first * 2 * inner..], inner, first, self.dropout);
         });
         let mut shape = sizes(&x);
         if let Some(last) = shape.last_mut() {
@@ -84,17 +169,8 @@ impl Kernel for Geglu {
         let (numbers, gradients) = (slice(&x), slice(&gradient));
         let mut out = vec![0.0; numbers.len()];
         fill_rows(&mut out, 2 * inner, |first, run| {
-            let rows = numbers[first * 2 * inner..].chunks_exact(2 * inner);
-            let gradients = gradients[first * inner..].chunks_exact(inner);
-            for ((out, row), gradients) in run.chunks_exact_mut(2 * inner).zip(rows).zip(gradients) {
-                let (values, gates) = row.split_at(inner);
-                let (to_values, to_gates) = out.split_at_mut(inner);
-                for index in 0..inner {
-                    let (gate, slope) = gelu_and_slope(gates[index]);
-                    to_values[index] = gradients[index] * gate;
-                    to_gates[index] = gradients[index] * values[index] * slope;
-                }
-            }
+            let (x, gradients) = (&numbers[first * 2 * inner..], &gradients[first * inner..]);
+            geglu_back(run, x, gradients, inner, first, self.dropout);
         });
         vec![Some(tensor(out, sizes(&x)))]
     }

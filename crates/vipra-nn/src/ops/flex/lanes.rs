@@ -1,6 +1,6 @@
 //! Functions of numbers and of rows that the compiler can turn into vector instructions.
 //!
-//! Everything here is inlined into a closure of [`vectorized`](super::parallel::vectorized). Sums are taken in
+//! Everything here is inlined into functions declared by [`vectorized`](super::vectorize). Sums are taken in
 //! [`LANES`] strands, because a single strand has to wait for each addition. No fused multiply-add: where a processor
 //! lacks it, it becomes a call, and results would differ.
 

@@ -8,6 +8,7 @@ use burn::tensor::Shape;
 use super::Kernel;
 use super::memory::{last_size, row_major, sizes, slice, tensor};
 use super::parallel::{fill_rows, sum_rows};
+use super::vectorize::vectorized;
 
 /// `x·weight + bias`. Inputs: `x` `[.., input]`, weight `[input, output]`, bias `[output]` if there is one.
 ///
@@ -27,6 +28,14 @@ fn as_matrix(x: &FlexTensor) -> FlexTensor {
     Flex::float_reshape(x, Shape::from([rows, width]))
 }
 
+vectorized! {
+    fn add_to_rows(rows: &mut [f32], bias: &[f32]) {
+        for row in rows.chunks_exact_mut(bias.len()) {
+            row.iter_mut().zip(bias).for_each(|(x, bias)| *x += bias);
+        }
+    }
+}
+
 impl Kernel for Linear {
     fn forward(&self, inputs: &[FlexTensor]) -> FlexTensor {
         let mut shape = sizes(&inputs[0]);
@@ -38,11 +47,7 @@ impl Kernel for Linear {
         if self.bias {
             let bias = row_major(&inputs[2]);
             let bias = slice(&bias);
-            fill_rows(out.storage_mut(), width, |_, run| {
-                for row in run.chunks_exact_mut(width) {
-                    row.iter_mut().zip(bias).for_each(|(x, bias)| *x += bias);
-                }
-            });
+            fill_rows(out.storage_mut(), width, |_, run| add_to_rows(run, bias));
         }
         Flex::float_reshape(out, Shape::from(shape))
     }

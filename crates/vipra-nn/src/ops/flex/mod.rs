@@ -12,10 +12,12 @@ pub(super) mod attention;
 mod lanes;
 pub(super) mod linear;
 mod memory;
+pub(super) mod neighbourhood;
 pub(super) mod norm;
 mod parallel;
 mod product;
 mod shared;
+mod vectorize;
 
 use std::fmt::Debug;
 use std::sync::Arc;

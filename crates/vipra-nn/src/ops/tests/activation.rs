@@ -1,7 +1,8 @@
+use burn::nn::DropoutConfig;
 use burn::tensor::Tensor;
 
 use super::{Gradients, assert_close, compare, device, numbers, random};
-use crate::ops::activation::{geglu, geglu_of_parts, gelu, gelu_of_parts};
+use crate::ops::activation::{geglu, geglu_and_drop, geglu_of_parts, gelu, gelu_of_parts};
 
 #[test]
 fn gelu_equals_its_chain() {
@@ -37,4 +38,36 @@ fn turned_inputs_are_read_in_their_order() {
     let x = random([6, 4]);
     let turned = || x.clone().transpose().narrow(1, 1, 4);
     compare!("geglu of a view", [x], geglu(turned()), geglu_of_parts(turned()));
+}
+
+/// The backward pass drops what the forward pass dropped, and as much as was asked for.
+#[test]
+fn dropout_is_the_same_both_ways() {
+    let dropout = DropoutConfig::new(0.25).init();
+    let x = random([40, 2 * 341]);
+    device().seed(11);
+    let out = geglu_and_drop(x.clone(), &dropout);
+    let kept: Vec<bool> = numbers(&out).iter().map(|x| *x != 0.0).collect();
+    let share = kept.iter().filter(|kept| !**kept).count() as f64 / kept.len() as f64;
+    assert!((share - 0.25).abs() < 0.02, "{share} of the activations were dropped");
+
+    let mask: Vec<f32> = kept.iter().map(|kept| if *kept { 1.0 / 0.75 } else { 0.0 }).collect();
+    let mask = Tensor::<1>::from_data(mask.as_slice(), &device()).reshape([40, 341]);
+    compare!("dropout", [x], out, geglu_of_parts(x.clone()) * mask);
+
+    let again = |seed: u64| {
+        device().seed(seed);
+        numbers(&geglu_and_drop(x.clone(), &dropout))
+    };
+    assert_eq!(again(11), again(11));
+    assert_ne!(again(11), again(12));
+    let rows: Vec<&[bool]> = kept.chunks_exact(341).collect();
+    assert_ne!(rows[0], rows[1], "each row has a pattern of its own");
+}
+
+#[test]
+fn nothing_is_dropped_without_gradients() {
+    let x = random([3, 8]).inner();
+    let dropped = geglu_and_drop(x.clone(), &DropoutConfig::new(0.5).init());
+    assert_eq!(numbers(&dropped), numbers(&geglu(x)));
 }

@@ -3,6 +3,7 @@
 mod activation;
 mod attention;
 mod linear;
+mod neighbourhood;
 mod norm;
 
 use burn::tensor::{Device, Distribution, Tensor};

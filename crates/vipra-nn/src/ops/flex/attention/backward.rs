@@ -7,6 +7,7 @@ use super::vectors::{Role, Vectors, transpose};
 use super::{Shared, Task};
 use crate::ops::flex::lanes::sum_of_two;
 use crate::ops::flex::product::{Left, add_product, padded};
+use crate::ops::flex::vectorize::vectorized;
 
 /// Where the gradients of the projections go.
 pub(super) struct Places<'a> {
@@ -22,69 +23,70 @@ pub(super) struct Part {
     pub bias: Vec<f32>,
 }
 
-#[inline(always)]
-pub(super) fn run(task: &Task, sequences: Range<usize>, head: usize, gradient: &Role, places: &Places) -> Part {
-    let shape = &task.shape;
-    let (tokens, dim) = (shape.tokens, shape.head_dim);
-    let (width, height) = (padded(dim), padded(tokens));
-    let mut part = Part {
-        query_scales: vec![0.0; dim],
-        key_scales: vec![0.0; dim],
-        bias: vec![0.0; if task.bias.is_some() { tokens * height } else { 0 }],
-    };
-    let vectors = || vec![0.0; tokens * width];
-    let (mut queries, mut keys) = (Vectors::new(shape), Vectors::new(shape));
-    let (mut values, mut gradients) = (vectors(), vectors());
-    let (mut to_queries, mut to_keys, mut to_values) = (vectors(), vectors(), vectors());
-    let mut turned_keys = vec![0.0; width * height];
-    let mut turned_values = vec![0.0; width * height];
-    let mut shares = vec![0.0; BLOCK.min(tokens) * height];
-    let mut to_logits = vec![0.0; BLOCK.min(tokens) * height];
-    for sequence in sequences {
-        queries.load(&task.query, shape, sequence, head, &task.shaping_of_queries());
-        keys.load(&task.key, shape, sequence, head, &task.shaping_of_keys());
-        task.value.load(shape, sequence, head, &mut values);
-        gradient.load(shape, sequence, head, &mut gradients);
-        transpose(&keys.ready, shape, &mut turned_keys);
-        transpose(&values, shape, &mut turned_values);
-        for sums in [&mut to_queries, &mut to_keys, &mut to_values] {
-            sums.fill(0.0);
-        }
-        for first in (0..tokens).step_by(BLOCK) {
-            let count = BLOCK.min(tokens - first);
-            let (shares, to_logits) = (&mut shares[..count * height], &mut to_logits[..count * height]);
-            let block = first * width..(first + count) * width;
-            shares.fill(0.0);
-            add_product(shares, Left::Rows(&queries.ready[block.clone()], width), &turned_keys, width, height);
-            task.shares(shares, first, sequence, head);
-            to_logits.fill(0.0);
-            add_product(to_logits, Left::Rows(&gradients[block.clone()], width), &turned_values, width, height);
-            for (to_logits, shares) in to_logits.chunks_exact_mut(height).zip(shares.chunks_exact(height)) {
-                let mean = sum_of_two(to_logits, shares, |to, share| to * share);
-                to_logits.iter_mut().zip(shares).for_each(|(to, share)| *to = share * (*to - mean));
+vectorized! {
+    pub(super) fn run(task: &Task, sequences: Range<usize>, head: usize, gradient: &Role, places: &Places) -> Part {
+        let shape = &task.shape;
+        let (tokens, dim) = (shape.tokens, shape.head_dim);
+        let (width, height) = (padded(dim), padded(tokens));
+        let mut part = Part {
+            query_scales: vec![0.0; dim],
+            key_scales: vec![0.0; dim],
+            bias: vec![0.0; if task.bias.is_some() { tokens * height } else { 0 }],
+        };
+        let vectors = || vec![0.0; tokens * width];
+        let (mut queries, mut keys) = (Vectors::new(shape), Vectors::new(shape));
+        let (mut values, mut gradients) = (vectors(), vectors());
+        let (mut to_queries, mut to_keys, mut to_values) = (vectors(), vectors(), vectors());
+        let mut turned_keys = vec![0.0; width * height];
+        let mut turned_values = vec![0.0; width * height];
+        let mut shares = vec![0.0; BLOCK.min(tokens) * height];
+        let mut to_logits = vec![0.0; BLOCK.min(tokens) * height];
+        for sequence in sequences {
+            queries.load(&task.query, shape, sequence, head, &task.shaping_of_queries());
+            keys.load(&task.key, shape, sequence, head, &task.shaping_of_keys());
+            task.value.load(shape, sequence, head, &mut values);
+            gradient.load(shape, sequence, head, &mut gradients);
+            transpose(&keys.ready, shape, &mut turned_keys);
+            transpose(&values, shape, &mut turned_values);
+            for sums in [&mut to_queries, &mut to_keys, &mut to_values] {
+                sums.fill(0.0);
             }
-            if let Some(sums) = part.bias.get_mut(first * height..(first + count) * height) {
-                sums.iter_mut().zip(&*to_logits).for_each(|(sum, to)| *sum += to);
+            for first in (0..tokens).step_by(BLOCK) {
+                let count = BLOCK.min(tokens - first);
+                let (shares, to_logits) = (&mut shares[..count * height], &mut to_logits[..count * height]);
+                let block = first * width..(first + count) * width;
+                shares.fill(0.0);
+                add_product(shares, Left::Rows(&queries.ready[block.clone()], width), &turned_keys, width, height);
+                task.shares(shares, first, sequence, head);
+                to_logits.fill(0.0);
+                add_product(to_logits, Left::Rows(&gradients[block.clone()], width), &turned_values, width, height);
+                for (to_logits, shares) in to_logits.chunks_exact_mut(height).zip(shares.chunks_exact(height)) {
+                    let mean = sum_of_two(to_logits, shares, |to, share| to * share);
+                    to_logits.iter_mut().zip(shares).for_each(|(to, share)| *to = share * (*to - mean));
+                }
+                if let Some(sums) = part.bias.get_mut(first * height..(first + count) * height) {
+                    sums.iter_mut().zip(&*to_logits).for_each(|(sum, to)| *sum += to);
+                }
+                add_product(&mut to_queries[block.clone()], Left::Rows(to_logits, height), &keys.ready, tokens, width);
+                add_product(&mut to_keys, Left::Columns(to_logits, height), &queries.ready[block.clone()], count, width);
+                add_product(&mut to_values, Left::Columns(shares, height), &gradients[block], count, width);
             }
-            add_product(&mut to_queries[block.clone()], Left::Rows(to_logits, height), &keys.ready, tokens, width);
-            add_product(&mut to_keys, Left::Columns(to_logits, height), &queries.ready[block.clone()], count, width);
-            add_product(&mut to_values, Left::Columns(shares, height), &gradients[block], count, width);
+            let at = (sequence, head);
+            // SAFETY: each task writes its own head of its own sequences, and the three roles are different channels.
+            unsafe {
+                let shaping = task.shaping_of_queries();
+                let to = (places.query, &task.query);
+                queries.unload(&mut to_queries, &mut part.query_scales, shape, &shaping, to, at);
+                let shaping = task.shaping_of_keys();
+                let to = (places.key_value, &task.key);
+                keys.unload(&mut to_keys, &mut part.key_scales, shape, &shaping, to, at);
+            }
+            for (token, to_value) in to_values.chunks_exact(width).enumerate() {
+                let start = task.value.start(shape, shape.row(sequence, token), head);
+                // SAFETY: as above.
+                unsafe { places.key_value.place(start, dim) }.copy_from_slice(&to_value[..dim]);
+            }
         }
-        let at = (sequence, head);
-        // SAFETY: each task writes its own head of its own sequences, and the three roles are different channels.
-        unsafe {
-            let shaping = task.shaping_of_queries();
-            let to = (places.query, &task.query);
-            queries.unload(&mut to_queries, &mut part.query_scales, shape, &shaping, to, at);
-            let shaping = task.shaping_of_keys();
-            let to = (places.key_value, &task.key);
-            keys.unload(&mut to_keys, &mut part.key_scales, shape, &shaping, to, at);
-        }
-        for (token, to_value) in to_values.chunks_exact(width).enumerate() {
-            let start = task.value.start(shape, shape.row(sequence, token), head);
-            // SAFETY: as above.
-            unsafe { places.key_value.place(start, dim) }.copy_from_slice(&to_value[..dim]);
-        }
+        part
     }
-    part
 }

@@ -6,6 +6,7 @@ use super::vectors::{Shaping, Vectors, transpose};
 use super::{Shared, Task};
 use crate::ops::flex::lanes::{exp, largest, sum_of};
 use crate::ops::flex::product::{Left, add_product, padded};
+use crate::ops::flex::vectorize::vectorized;
 
 /// Queries whose logits are in memory at the same time.
 pub(super) const BLOCK: usize = 64;
@@ -51,33 +52,34 @@ impl<'a> Task<'a> {
     }
 }
 
-#[inline(always)]
-pub(super) fn run(task: &Task, sequences: Range<usize>, head: usize, out: &Shared) {
-    let shape = &task.shape;
-    let (tokens, dim) = (shape.tokens, shape.head_dim);
-    let (width, height) = (padded(dim), padded(tokens));
-    let (mut queries, mut keys) = (Vectors::new(shape), Vectors::new(shape));
-    let mut values = vec![0.0; tokens * width];
-    let mut turned_keys = vec![0.0; width * height];
-    let mut logits = vec![0.0; BLOCK.min(tokens) * height];
-    let mut result = vec![0.0; BLOCK.min(tokens) * width];
-    for sequence in sequences {
-        queries.load(&task.query, shape, sequence, head, &task.shaping_of_queries());
-        keys.load(&task.key, shape, sequence, head, &task.shaping_of_keys());
-        task.value.load(shape, sequence, head, &mut values);
-        transpose(&keys.ready, shape, &mut turned_keys);
-        for first in (0..tokens).step_by(BLOCK) {
-            let count = BLOCK.min(tokens - first);
-            let (logits, result) = (&mut logits[..count * height], &mut result[..count * width]);
-            logits.fill(0.0);
-            add_product(logits, Left::Rows(&queries.ready[first * width..], width), &turned_keys, width, height);
-            task.shares(logits, first, sequence, head);
-            result.fill(0.0);
-            add_product(result, Left::Rows(logits, height), &values, tokens, width);
-            for (index, result) in result.chunks_exact(width).enumerate() {
-                let start = shape.row(sequence, first + index) * shape.heads * dim + head * dim;
-                // SAFETY: each task writes its own head of its own sequences.
-                unsafe { out.place(start, dim) }.copy_from_slice(&result[..dim]);
+vectorized! {
+    pub(super) fn run(task: &Task, sequences: Range<usize>, head: usize, out: &Shared) {
+        let shape = &task.shape;
+        let (tokens, dim) = (shape.tokens, shape.head_dim);
+        let (width, height) = (padded(dim), padded(tokens));
+        let (mut queries, mut keys) = (Vectors::new(shape), Vectors::new(shape));
+        let mut values = vec![0.0; tokens * width];
+        let mut turned_keys = vec![0.0; width * height];
+        let mut logits = vec![0.0; BLOCK.min(tokens) * height];
+        let mut result = vec![0.0; BLOCK.min(tokens) * width];
+        for sequence in sequences {
+            queries.load(&task.query, shape, sequence, head, &task.shaping_of_queries());
+            keys.load(&task.key, shape, sequence, head, &task.shaping_of_keys());
+            task.value.load(shape, sequence, head, &mut values);
+            transpose(&keys.ready, shape, &mut turned_keys);
+            for first in (0..tokens).step_by(BLOCK) {
+                let count = BLOCK.min(tokens - first);
+                let (logits, result) = (&mut logits[..count * height], &mut result[..count * width]);
+                logits.fill(0.0);
+                add_product(logits, Left::Rows(&queries.ready[first * width..], width), &turned_keys, width, height);
+                task.shares(logits, first, sequence, head);
+                result.fill(0.0);
+                add_product(result, Left::Rows(logits, height), &values, tokens, width);
+                for (index, result) in result.chunks_exact(width).enumerate() {
+                    let start = shape.row(sequence, first + index) * shape.heads * dim + head * dim;
+                    // SAFETY: each task writes its own head of its own sequences.
+                    unsafe { out.place(start, dim) }.copy_from_slice(&result[..dim]);
+                }
             }
         }
     }

@@ -13,7 +13,7 @@ use rayon::prelude::*;
 
 use super::Kernel;
 use super::memory::{row_major, sizes, slice, tensor};
-use super::parallel::{total, vectorized};
+use super::parallel::total;
 use super::product::padded;
 use super::shared::Shared;
 use vectors::{Role, Shape};
@@ -133,7 +133,7 @@ fn for_each_head<T: Send>(shape: Shape, work: impl Fn(std::ops::Range<usize>, us
         .into_par_iter()
         .map(|task| {
             let first = task / shape.heads * size;
-            vectorized(|| work(first..sequences.min(first + size), task % shape.heads))
+            work(first..sequences.min(first + size), task % shape.heads)
         })
         .collect()
 }
