@@ -144,7 +144,7 @@ impl ModuleMapper for Update<'_> {
         let spread = (second.clone() / correction(config.beta_2)).sqrt() + config.epsilon;
         let change = first.clone() / spread * (rate / correction(config.beta_1));
         moments.insert(name, Moments { first, second });
-        let decay = if D >= 2 { 1.0 - rate * config.weight_decay } else { 1.0 };
+        let decay = if D >= config.decay_min_axes { 1.0 - rate * config.weight_decay } else { 1.0 };
         param.map(|value| {
             let requires_gradient = value.is_require_grad();
             let is_autodiff = value.is_autodiff();

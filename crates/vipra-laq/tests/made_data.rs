@@ -1,0 +1,52 @@
+//! Made videos for tests: a bright square wanders over a grey ground, and its steps are the actions.
+
+use std::path::{Path, PathBuf};
+
+use vipra_data::video::{VideoCodec, VideoOptions};
+use vipra_data::writer::{DatasetWriter, WriterOptions};
+use vipra_data::{DType, Feature, Features, Frame, Rows, Values};
+
+pub(crate) const CAMERA: &str = "observation.images.front";
+const SIDE: usize = 64;
+const SQUARE: usize = 16;
+
+/// A LeRobot dataset of `lengths.len()` episodes at 5 frames a second; the last one is the split `val`.
+pub(crate) fn wandering_squares(folder: &Path, lengths: &[usize]) -> PathBuf {
+    let root = folder.join("squares");
+    let features = Features::from([
+        (CAMERA.to_owned(), Feature::camera(DType::Video, SIDE, SIDE)),
+        ("action".to_owned(), Feature::numeric(DType::Float32, &["dx", "dy", "still"])),
+    ]);
+    let mut options = WriterOptions::new(5, features);
+    options.video = VideoOptions { codec: VideoCodec::H264, ..VideoOptions::default() };
+    let mut writer = DatasetWriter::create(&root, options).unwrap();
+    for (number, length) in lengths.iter().enumerate() {
+        let mut recording = writer.begin_episode(if number % 2 == 0 { "wander" } else { "roam" }).unwrap();
+        let (mut x, mut y) = (8 + number as i32 * 5 % 32, 20_i32);
+        let mut actions = Vec::new();
+        for step in 0..*length {
+            recording.push(CAMERA, &picture(x as usize, y as usize)).unwrap();
+            let turn = (step / 3 + number) % 4;
+            let (dx, dy) = [(4, 0), (0, 4), (-4, 0), (0, -4)][turn];
+            (x, y) = ((x + dx).clamp(0, 48), (y + dy).clamp(0, 48));
+            actions.extend([dx as f32, dy as f32, 1.0]);
+        }
+        let mut rows = Rows { length: *length, ..Rows::default() };
+        rows.insert("action", 3, Values::F32(actions)).unwrap();
+        recording.finish(&rows).unwrap();
+    }
+    let last = lengths.len() - 1;
+    writer.finish(&[("train".into(), 0..last), ("val".into(), last..lengths.len())]).unwrap();
+    root
+}
+
+fn picture(left: usize, top: usize) -> Frame {
+    let mut frame = Frame::new(SIDE, SIDE);
+    frame.pixels_mut().fill(90);
+    for y in top..top + SQUARE {
+        for x in left..left + SQUARE {
+            frame.set_pixel(x, y, [220, 200, 60]);
+        }
+    }
+    frame
+}

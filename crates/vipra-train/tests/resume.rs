@@ -1,0 +1,240 @@
+//! A run that is stopped and goes on ends at the same bits as one that was not; what is no number is skipped and counted.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic is the message of a test")]
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+use burn::module::Module;
+use burn::nn::{Dropout, DropoutConfig, Linear, LinearConfig};
+use burn::tensor::{Device, Distribution, Tensor};
+use serde_json::{Value, json};
+use vipra_train::checkpoint::{Checkpoints, read_state};
+use vipra_train::{
+    CheckpointConfig, Error, Interrupt, Losses, OptimizerConfig, Outcome, Progress, Run, Scalars, Stage, StageError,
+    Step, TrainConfig, run,
+};
+
+/// The framework's generator belongs to the process: tests that draw from it take turns.
+static TURN: Mutex<()> = Mutex::new(());
+
+#[derive(Module, Debug)]
+struct Toy {
+    first: Linear,
+    dropout: Dropout,
+    second: Linear,
+}
+
+impl Toy {
+    fn new(device: &Device) -> Self {
+        Self {
+            first: LinearConfig::new(3, 16).init(device),
+            dropout: DropoutConfig::new(0.3).init(),
+            second: LinearConfig::new(16, 1).init(device),
+        }
+    }
+
+    fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        self.second.forward(self.dropout.forward(self.first.forward(x).tanh()))
+    }
+}
+
+/// Learns the sum of three numbers, with noise on them.
+struct SumStage {
+    device: Device,
+    batches: u64,
+    broken_steps: Vec<u64>,
+    stop_after: Option<(u64, Interrupt)>,
+}
+
+impl Stage for SumStage {
+    type Model = Toy;
+    type Batch = Tensor<2>;
+
+    fn next_batch(&mut self) -> Result<Tensor<2>, StageError> {
+        self.batches += 1;
+        let start = self.batches as f32;
+        let rows: Vec<[f32; 3]> = (0..8).map(|row| [0.1, 0.2, 0.3].map(|by| ((start + row as f32) * by).sin())).collect();
+        Ok(Tensor::from_data(rows.as_flattened(), &self.device).reshape([8, 3]))
+    }
+
+    fn loss(&mut self, model: &Toy, x: Tensor<2>, step: &mut Step) -> Result<Losses, StageError> {
+        let noise = Tensor::random([8, 3], Distribution::Normal(0.0, 0.1), &self.device);
+        let wanted = x.clone().sum_dim(1);
+        let error = (model.forward(x + noise) - wanted).square().mean();
+        let total = if self.broken_steps.contains(&step.number) { error.clone() * f32::NAN } else { error.clone() };
+        Ok(Losses { total, parts: vec![("squared", error)] })
+    }
+
+    fn after_step(&mut self, model: Toy, step: &mut Step) -> Result<Toy, StageError> {
+        if let Some((at, interrupt)) = &self.stop_after {
+            if step.number + 1 == *at {
+                interrupt.raise();
+            }
+        }
+        Ok(model)
+    }
+
+    fn validate(&mut self, model: &Toy) -> Result<Scalars, StageError> {
+        let device = self.device.clone().without_autodiff();
+        let x = Tensor::<2>::from_data([[0.1, -0.2, 0.5], [0.3, 0.3, -0.1]], &device);
+        let error = (model.forward(x.clone()) - x.sum_dim(1)).abs().mean();
+        Ok(vec![("error".to_owned(), f64::from(error.into_scalar::<f32>()))])
+    }
+
+    fn state(&self) -> Value {
+        json!(self.batches)
+    }
+
+    fn restore(&mut self, state: Value) -> Result<(), StageError> {
+        self.batches = serde_json::from_value(state)?;
+        Ok(())
+    }
+}
+
+fn config() -> TrainConfig {
+    TrainConfig {
+        seed: 7,
+        steps: 40,
+        accumulation: 2,
+        optimizer: OptimizerConfig { learning_rate: 1e-2, clip_norm: 0.5, ..OptimizerConfig::default() },
+        ema_decay: 0.9,
+        log_every: 5,
+        validate_every: 15,
+        checkpoint: CheckpointConfig { every: 8, keep: 2, milestone_every: 16 },
+        ..TrainConfig::default()
+    }
+}
+
+struct Attempt<'a> {
+    folder: &'a Path,
+    config: TrainConfig,
+    stop_after: Option<u64>,
+    broken_steps: Vec<u64>,
+}
+
+impl<'a> Attempt<'a> {
+    fn new(folder: &'a Path) -> Self {
+        Self { folder, config: config(), stop_after: None, broken_steps: Vec::new() }
+    }
+
+    fn run(self, events: &mut Vec<String>) -> vipra_train::Result<Outcome<Toy>> {
+        let device = Device::flex().autodiff();
+        let interrupt = Interrupt::default();
+        let mut stage = SumStage {
+            device: device.clone(),
+            batches: 0,
+            broken_steps: self.broken_steps,
+            stop_after: self.stop_after.map(|step| (step, interrupt.clone())),
+        };
+        device.seed(self.config.seed);
+        let run_of = Run {
+            folder: self.folder,
+            config: &self.config,
+            configuration: json!({ "train": self.config }),
+            metadata: BTreeMap::from([("kind".to_owned(), "toy".to_owned())]),
+            interrupt: &interrupt,
+            progress: &mut |event| match event {
+                Progress::Resumed(step) => events.push(format!("resumed {step}")),
+                Progress::Skipped(step) => events.push(format!("skipped {step}")),
+                _ => {}
+            },
+        };
+        run(&mut stage, Toy::new(&device), run_of)
+    }
+}
+
+fn checkpoint_files(folder: &Path) -> Vec<Vec<u8>> {
+    let last = Checkpoints::of_run(folder, config().checkpoint).latest().unwrap().unwrap();
+    ["model.safetensors", "ema.safetensors", "optimizer.safetensors", "state.json"]
+        .map(|name| std::fs::read(last.join(name)).unwrap())
+        .to_vec()
+}
+
+fn losses(folder: &Path) -> Vec<(u64, Value)> {
+    let lines = std::fs::read_to_string(folder.join("metrics.jsonl")).unwrap();
+    let lines = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    lines.filter(|line| line["kind"] == "train").map(|line| (line["step"].as_u64().unwrap(), line["loss"].clone())).collect()
+}
+
+#[test]
+fn a_resumed_run_equals_an_uninterrupted_one_bit_for_bit() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let (whole, parts) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut events = Vec::new();
+    let outcome = Attempt::new(whole.path()).run(&mut events).unwrap();
+    let Outcome::Finished { validation, .. } = outcome else { panic!("{outcome:?}") };
+    assert!(validation[0].1 < 0.2, "it learned: {validation:?}");
+    assert!(events.is_empty());
+
+    let stopped = Attempt { stop_after: Some(13), ..Attempt::new(parts.path()) }.run(&mut events).unwrap();
+    assert!(matches!(stopped, Outcome::Interrupted { step: 13, .. }), "{stopped:?}");
+    let stopped = Attempt { stop_after: Some(14), ..Attempt::new(parts.path()) }.run(&mut events).unwrap();
+    assert!(matches!(stopped, Outcome::Interrupted { step: 14, .. }), "{stopped:?}");
+    // A kill between two checkpoints: the newest one is gone, as if it had never been written.
+    std::fs::remove_dir_all(Checkpoints::of_run(parts.path(), config().checkpoint).path(14)).unwrap();
+    Attempt::new(parts.path()).run(&mut events).unwrap();
+    assert_eq!(events, ["resumed 13", "resumed 13"]);
+    assert!(checkpoint_files(whole.path()) == checkpoint_files(parts.path()), "the checkpoints differ");
+    assert_eq!(losses(whole.path()), losses(parts.path()));
+
+    // A finished run that is called again has nothing to do and says the same.
+    let Outcome::Finished { validation: again, .. } = Attempt::new(whole.path()).run(&mut events).unwrap() else {
+        panic!("not finished")
+    };
+    assert_eq!(again, validation);
+}
+
+#[test]
+fn the_last_checkpoints_and_the_milestones_are_kept() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let folder = tempfile::tempdir().unwrap();
+    Attempt::new(folder.path()).run(&mut Vec::new()).unwrap();
+    let checkpoints = Checkpoints::of_run(folder.path(), config().checkpoint);
+    assert_eq!(checkpoints.steps().unwrap(), [16, 24, 32, 40]);
+    assert_eq!(read_state(&checkpoints.path(24)).unwrap().step, 24);
+}
+
+#[test]
+fn what_is_no_number_is_skipped_counted_and_fatal_past_a_limit() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let folder = tempfile::tempdir().unwrap();
+    let mut events = Vec::new();
+    Attempt { broken_steps: vec![3, 9], ..Attempt::new(folder.path()) }.run(&mut events).unwrap();
+    assert_eq!(events, ["skipped 3", "skipped 9"]);
+    let checkpoints = Checkpoints::of_run(folder.path(), config().checkpoint);
+    assert_eq!(read_state(&checkpoints.latest().unwrap().unwrap()).unwrap().skipped, 2);
+
+    let folder = tempfile::tempdir().unwrap();
+    let strict = TrainConfig { skip_limit: 1, ..config() };
+    let attempt = Attempt { broken_steps: vec![3, 9], config: strict, ..Attempt::new(folder.path()) };
+    let error = attempt.run(&mut events).unwrap_err();
+    assert!(matches!(error, Error::NotFinite { count: 2, limit: 1, step: 9 }), "{error}");
+    // What was learned until then is kept.
+    assert_eq!(Checkpoints::of_run(folder.path(), config().checkpoint).steps().unwrap(), [8]);
+}
+
+#[test]
+fn a_checkpoint_of_another_configuration_says_what_differs() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let folder = tempfile::tempdir().unwrap();
+    Attempt { stop_after: Some(9), ..Attempt::new(folder.path()) }.run(&mut Vec::new()).unwrap();
+    let other = TrainConfig { accumulation: 1, ..config() };
+    let error = Attempt { config: other, ..Attempt::new(folder.path()) }.run(&mut Vec::new()).unwrap_err();
+    let message = error.to_string();
+    assert!(message.contains("train.accumulation: 2 before, 1 now"), "{message}");
+}
+
+#[test]
+fn a_checkpoint_that_cannot_be_written_leaves_the_others() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let folder = tempfile::tempdir().unwrap();
+    Attempt { stop_after: Some(8), ..Attempt::new(folder.path()) }.run(&mut Vec::new()).unwrap();
+    let before = checkpoint_files(folder.path());
+    // A file stands where the next checkpoint would be put together.
+    std::fs::write(folder.path().join("checkpoints/.step-00000016.partial"), b"in the way").unwrap();
+    let error = Attempt::new(folder.path()).run(&mut Vec::new()).unwrap_err();
+    assert!(matches!(error, Error::CheckpointWrite { step: 16, .. }), "{error}");
+    assert!(checkpoint_files(folder.path()) == before);
+}

@@ -1,0 +1,205 @@
+//! Latent actions as a person makes them: train, interrupt, go on, label, report, transfer; and what goes wrong.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "in a test a panic is the message")]
+
+#[path = "../../vipra-laq/tests/made_data.rs"]
+mod made_data;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+const CONFIG: &str = r#"
+[data.clip]
+frames = 4
+[data.image]
+width = 16
+height = 16
+[laq]
+validation_clips = 4
+[laq.model]
+frame_size = [16, 16]
+patch = 4
+dim = 16
+spatial_encoder = { depth = 1, heads = 2, registers = 1, position_grid = 4 }
+encoder_depth = 1
+decoder_depth = 1
+heads = 2
+head_dim = 8
+code_length = 4
+[laq.loss.perceptual]
+widths = [4, 4, 4, 4, 4]
+steps = 3
+[laq.loss.weights.flow]
+start_step = 5
+warm_up_steps = 2
+[laq.loss.flow]
+clips = 1
+[laq.loss.flow.classical]
+warps = 1
+relaxations = 2
+[laq.train]
+steps = 300
+batch_size = 2
+log_every = 5
+validate_every = 10
+[laq.train.optimizer]
+learning_rate = 2e-3
+[laq.train.checkpoint]
+every = 8
+"#;
+
+struct Place {
+    folder: tempfile::TempDir,
+    data: PathBuf,
+    config: PathBuf,
+}
+
+impl Place {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let data = made_data::wandering_squares(folder.path(), &[20, 12, 25, 16]);
+        let config = folder.path().join("config.toml");
+        std::fs::write(&config, CONFIG).unwrap();
+        Self { folder, data, config }
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.folder.path().join(name).display().to_string()
+    }
+
+    fn train(&self, run: &str, more: &[&str]) -> Command {
+        let mut command = vipra(&["laq", "train", self.data.to_str().unwrap(), "--config"]);
+        command.arg(&self.config).arg("--run").arg(self.path(run)).args(more);
+        command
+    }
+}
+
+fn vipra(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_vipra"));
+    command.args(arguments).env_remove("VIPRA_LOG");
+    command
+}
+
+fn text(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+fn runs(command: &mut Command, expected_code: i32) -> String {
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(expected_code), "{}", text(&output));
+    text(&output)
+}
+
+fn contains(text: &str, parts: &[&str]) {
+    parts.iter().for_each(|part| assert!(text.contains(part), "no {part:?} in:\n{text}"));
+}
+
+fn files(checkpoint: &Path) -> Vec<Vec<u8>> {
+    ["model.safetensors", "optimizer.safetensors"].map(|name| std::fs::read(checkpoint.join(name)).unwrap()).to_vec()
+}
+
+/// Waits until a checkpoint is there, then presses Ctrl-C.
+fn interrupt_after_first_checkpoint(mut command: Command, run: &Path) -> Output {
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let began = Instant::now();
+    while !run.join("checkpoints/step-00000008").exists() {
+        assert!(began.elapsed() < Duration::from_secs(120), "no checkpoint came");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(killed.success());
+    child.wait_with_output().unwrap()
+}
+
+#[test]
+fn train_interrupt_resume_label_report_transfer() {
+    let place = Place::new();
+    let whole = runs(&mut place.train("whole", &["--set", "laq.train.steps=40"]), 0);
+    contains(&whole, &["l1_moving_ratio", "nearer_to_next", "perplexity", "parameters, weights in"]);
+
+    // Ctrl-C keeps what was learned, says so by the exit code too, and the same command goes on.
+    let run = PathBuf::from(place.path("parts"));
+    let interrupted = interrupt_after_first_checkpoint(place.train("parts", &[]), &run);
+    assert_eq!(interrupted.status.code(), Some(1), "{}", text(&interrupted));
+    contains(&text(&interrupted), &["stopped after step", "the same command goes on from there"]);
+    let differs = runs(&mut place.train("parts", &["--set", "laq.train.steps=40"]), 2);
+    contains(&differs, &["another configuration", "laq.train.steps: 300 before, 40 now"]);
+
+    // A killed run ends at the same bits as one that was left alone.
+    let run = PathBuf::from(place.path("killed"));
+    let settings = ["--set", "laq.train.steps=40"];
+    let mut child = place.train("killed", &settings).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let began = Instant::now();
+    while !run.join("checkpoints/step-00000016").exists() && child.try_wait().unwrap().is_none() {
+        assert!(began.elapsed() < Duration::from_secs(120), "no checkpoint came");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    runs(&mut place.train("killed", &settings), 0);
+    let last = |run: &str| files(&PathBuf::from(place.path(run)).join("checkpoints/step-00000040"));
+    assert!(last("whole") == last("killed"), "the resumed run ends elsewhere");
+
+    let summary: Value =
+        serde_json::from_slice(&std::fs::read(place.path("whole/summary.json")).unwrap()).unwrap();
+    assert!(summary["validation"]["l1"].as_f64().unwrap() > 0.0);
+    let metrics = std::fs::read_to_string(place.path("whole/metrics.jsonl")).unwrap();
+    contains(&metrics, &["\"code_share/7\"", "\"dead_codes\"", "\"data_wait\"", "\"flow\"", "\"perceptual\""]);
+
+    let data = place.data.to_str().unwrap();
+    let model = place.path("whole");
+    let label = |out: &str, more: &[&str]| {
+        let mut command = vipra(&["laq", "label", data, "--model", &model, "--out", &place.path(out), "--horizon", "5"]);
+        command.args(more);
+        command
+    };
+    contains(&runs(&mut label("labels", &[]), 0), &["73 frames labelled"]);
+    contains(&runs(&mut label("labels", &[]), 0), &["nothing was missing"]);
+    contains(&runs(&mut label("other", &["--shard", "4/4"]), 2), &["a shard is like 0/4"]);
+    contains(&runs(&mut label("labels", &["--split", "train"]), 2), &["these labels have"]);
+
+    let page = place.path("report/laq.html");
+    let told = runs(&mut vipra(&["laq", "report", "--model", &model, "--out", &page, "--examples", "2"]), 0);
+    contains(&told, &["R² of true actions", "dx", "shuffled codes", "written to"]);
+    let html = std::fs::read_to_string(&page).unwrap();
+    contains(&html, &["<!DOCTYPE html>", "data:image/gif;base64,", "data:image/png;base64,", "nearer to the next frame"]);
+    assert!(!html.contains("http://") && !html.contains("https://"), "the page needs nothing beside it");
+    let numbers: Value = serde_json::from_slice(&std::fs::read(page.replace(".html", ".json")).unwrap()).unwrap();
+    assert_eq!(numbers["codes"]["positions"].as_array().unwrap().len(), 4);
+    assert!(numbers["probe"][0]["codes"].is_number());
+    assert!(numbers["probe"][2]["codes"].is_null(), "what does not vary has no R²");
+
+    let gif = place.path("swap.gif");
+    let (from, to) = (format!("{data}#0@0.4"), format!("{data}#2"));
+    let told = runs(&mut vipra(&["laq", "transfer", &from, &to, "--model", &model, "--out", &gif]), 0);
+    contains(&told, &["3 transitions of"]);
+    assert!(std::fs::read(&gif).unwrap().starts_with(b"GIF89a"));
+    let unknown = format!("{data}#99");
+    contains(&runs(&mut vipra(&["laq", "transfer", &from, &unknown, "--model", &model, "--out", &gif]), 2), &[
+        "no episode 99 among the 4",
+    ]);
+}
+
+#[test]
+fn bad_input_is_said_plainly() {
+    let place = Place::new();
+    let fails = |more: &[&str], parts: &[&str]| contains(&runs(&mut place.train("run", more), 2), parts);
+    fails(&["--set", "laq.model.patch=5"], &["laq.model", "`patch` 5 does not divide `frame_size` 16×16"]);
+    fails(&["--set", "data.image.width=32"], &["`laq.model.frame_size` is 16×16", "16×32"]);
+    fails(&["--set", "laq.model.code_length=5"], &["`code_length` is 5", "[16, 4, 1]"]);
+    fails(&["--set", "data.clip.frames=1", "--set", "data.clip.min_real_frames=1"], &["at least 2 frames"]);
+    fails(&["--set", "data.clip.min_real_frames=4", "--set", "data.clip.interval_secs=30"], &["no episode lasts"]);
+    let foreign = place.path("foreign.pth");
+    std::fs::write(&foreign, b"PK not a checkpoint").unwrap();
+    fails(&["--set", &format!("laq.spatial_encoder_weights=\"{foreign}\"")], &["foreign.pth"]);
+    fails(&["--set", "laq.loss.flow.network=\"raft-large\""], &["RAFT needs a file of weights"]);
+    fails(&["--device", "cuda"], &["cuda"]);
+    let nothing = vipra(&["laq", "label", place.data.to_str().unwrap(), "--model", &place.path("none"), "--out", "x"])
+        .output()
+        .unwrap();
+    contains(&text(&nothing), &["there is no such file or folder"]);
+    assert!(!PathBuf::from(place.path("run/checkpoints")).exists());
+}
