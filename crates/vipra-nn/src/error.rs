@@ -25,6 +25,20 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// A file that is no checkpoint of PyTorch, or is damaged, or holds tensors in a form that is not read.
+    #[error("not a readable PyTorch checkpoint: {reason}: {}", path.display())]
+    Pytorch {
+        /// What the reader said.
+        reason: String,
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file that begins like none of the formats.
+    #[error("neither a safetensors file nor a PyTorch checkpoint: {}", path.display())]
+    UnknownFormat {
+        /// The file.
+        path: PathBuf,
+    },
     /// A tensor of a type that no module holds.
     #[error("tensor `{name}` has type {dtype}, which is not read: {}", path.display())]
     DType {

@@ -6,6 +6,8 @@
 
 mod load;
 mod names;
+mod pytorch_file;
+mod read;
 mod safetensors_file;
 mod save;
 mod store;

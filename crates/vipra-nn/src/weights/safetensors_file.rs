@@ -7,7 +7,7 @@ use burn::tensor::{bf16, f16};
 use safetensors::tensor::{View, serialize_to_file};
 use safetensors::{Dtype, SafeTensorError, SafeTensors};
 
-use super::store::{Stored, Values, Weights};
+use super::store::{Stored, Values, Weights, widen};
 use crate::{Error, Result};
 
 impl Weights {
@@ -59,10 +59,6 @@ impl Weights {
             other => Error::Safetensors { reason: other.to_string(), path: path.to_path_buf() },
         })
     }
-}
-
-fn widen<const N: usize>(data: &[u8], from: impl Fn([u8; N]) -> f32) -> Vec<f32> {
-    data.as_chunks::<N>().0.iter().map(|bytes| from(*bytes)).collect()
 }
 
 /// A tensor on its way into a file; its bytes exist only while it is written.

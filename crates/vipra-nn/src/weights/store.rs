@@ -55,3 +55,8 @@ impl Weights {
         self.tensors.get(name).map(|stored| stored.shape.as_slice())
     }
 }
+
+/// Values of any width as the numbers of a parameter.
+pub(super) fn widen<const N: usize>(data: &[u8], from: impl Fn([u8; N]) -> f32) -> Vec<f32> {
+    data.as_chunks::<N>().0.iter().map(|bytes| from(*bytes)).collect()
+}
