@@ -52,6 +52,13 @@ impl Golden {
         Some(Self { name: name.to_owned(), bytes: read(&folder.join(file)), folder, config })
     }
 
+    /// The file `expected.safetensors` of a folder of this crate's fixtures, which is always there.
+    pub(crate) fn fixture(name: &str) -> Self {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name);
+        let bytes = read(&folder.join("expected.safetensors"));
+        Self { name: name.to_owned(), bytes, folder, config: Value::Null }
+    }
+
     pub(crate) fn weights(&self) -> Weights {
         let path = self.folder.join(format!("{}_weights.safetensors", self.name));
         Weights::read_safetensors(&path).expect("golden weights are readable")

@@ -7,4 +7,5 @@ mod golden;
 mod hash_weights;
 mod lpips;
 mod raft;
+mod raft_small;
 mod st_transformer;

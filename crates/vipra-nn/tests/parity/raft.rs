@@ -2,7 +2,7 @@
 
 use burn::module::Module;
 use burn::tensor::{Bool, Device, Tensor};
-use vipra_nn::optical_flow::raft::{Encoded, Raft, RaftConfig, torchvision_names};
+use vipra_nn::optical_flow::raft::{Encoded, EncoderConfig, Raft, RaftConfig, torchvision_names};
 use vipra_nn::optical_flow::{FlowEstimator, FlowSchedule, flow_consistency};
 
 use crate::golden::{Golden, Tolerance, absolute, values};
@@ -25,14 +25,18 @@ fn sizes<const N: usize>(golden: &Golden, key: &str) -> [usize; N] {
 }
 
 fn slim_config(golden: &Golden) -> RaftConfig {
+    let widths = sizes(golden, "encoder");
+    let large = RaftConfig::large();
     RaftConfig {
-        encoder: sizes(golden, "encoder"),
-        motion_correlation: sizes(golden, "motion_corr"),
+        feature_encoder: EncoderConfig { widths, ..large.feature_encoder },
+        context_encoder: EncoderConfig { widths, ..large.context_encoder },
+        motion_correlation: sizes::<2>(golden, "motion_corr").to_vec(),
         motion_flow: sizes(golden, "motion_flow"),
         motion_output: golden.number("slim.motion_out"),
         hidden: golden.number("slim.hidden"),
+        recurrent: large.recurrent,
         flow_head: golden.number("slim.flow_head"),
-        mask_hidden: golden.number("slim.mask_hidden"),
+        mask_hidden: Some(golden.number("slim.mask_hidden")),
         correlation_levels: golden.number("slim.corr_levels"),
         radius: golden.number("slim.radius"),
         updates: golden.number("default_updates"),
@@ -136,7 +140,7 @@ fn parity_weight_schedule() {
 fn raft_is_never_trained() {
     let device = Device::flex().autodiff();
     let raft = RaftConfig::default().init(&device);
-    assert!(!raft.mask_predictor.output.weight.val().is_require_grad());
+    assert!(!raft.mask_predictor.as_ref().unwrap().output.weight.val().is_require_grad());
     assert!(raft.encode(Tensor::zeros([1, 3, 64, 128], &device)).is_err());
     assert!(raft.num_params() > 5_000_000);
 }

@@ -4,6 +4,8 @@ use burn::module::{Module, Param};
 use burn::nn::PaddingConfig2d;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::tensor::{Device, Tensor, activation};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::ops;
 
@@ -19,10 +21,35 @@ pub(super) fn convolution(channels: [usize; 2], kernel: [usize; 2], stride: usiz
         .init(device)
 }
 
-/// Kinds of norm behind a convolution: the feature encoder's has no parameters, the context encoder's has statistics.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum NormKind {
-    /// Each channel of each picture by its own mean and variance.
+/// Size and make of an encoder.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EncoderConfig {
+    /// Channels, from the stem to the features.
+    pub widths: [usize; 5],
+    /// What it is built of.
+    pub block: BlockKind,
+    /// Behind each convolution.
+    pub norm: NormKind,
+}
+
+/// Kinds of residual blocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum BlockKind {
+    /// Two 3×3 convolutions.
+    Plain,
+    /// One 3×3 convolution at a quarter of the width, between two of 1×1.
+    Bottleneck,
+}
+
+/// Kinds of norm behind a convolution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum NormKind {
+    /// None.
+    None,
+    /// Each channel of each picture by its own mean and variance; no parameters.
     Instance,
     /// Each channel by statistics of the training set.
     Batch,
@@ -62,55 +89,62 @@ impl FrozenBatchNorm {
 pub struct ConvNorm {
     /// With bias.
     pub convolution: Conv2d,
-    /// None: instance norm.
+    /// Statistics, where the norm is of that kind.
     pub norm: Option<FrozenBatchNorm>,
+    /// The kind.
+    #[module(skip)]
+    pub kind: NormKind,
 }
 
 impl ConvNorm {
-    fn new(channels: [usize; 2], kernel: usize, stride: usize, norm: NormKind, device: &Device) -> Self {
+    fn new(channels: [usize; 2], kernel: usize, stride: usize, kind: NormKind, device: &Device) -> Self {
         Self {
             convolution: convolution(channels, [kernel, kernel], stride, device),
-            norm: (norm == NormKind::Batch).then(|| FrozenBatchNorm::new(channels[1], device)),
+            norm: (kind == NormKind::Batch).then(|| FrozenBatchNorm::new(channels[1], device)),
+            kind,
         }
     }
 
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let x = self.convolution.forward(x);
-        match &self.norm {
-            Some(norm) => norm.forward(x),
-            None => {
+        match (&self.norm, self.kind) {
+            (Some(norm), _) => norm.forward(x),
+            (None, NormKind::Instance) => {
                 // Over the pixels of each channel of each picture.
                 let [pictures, channels, height, width] = x.dims();
                 let flat = x.reshape([pictures, channels, height * width]);
                 ops::layer_norm(flat, None, None, EPSILON).reshape([pictures, channels, height, width])
             }
+            (None, _) => x,
         }
     }
 }
 
-/// Two convolutions and a shortcut; halves its input if its stride is 2.
+/// Convolutions and a shortcut; halves its input if its stride is 2.
 #[derive(Module, Debug)]
 pub struct ResidualBlock {
-    /// Takes the stride.
-    pub first: ConvNorm,
-    /// Keeps the size.
-    pub second: ConvNorm,
+    /// One after another; the first of 3×3 takes the stride.
+    pub layers: Vec<ConvNorm>,
     /// Where the size changes.
     pub shortcut: Option<ConvNorm>,
 }
 
 impl ResidualBlock {
-    fn new(channels: [usize; 2], stride: usize, norm: NormKind, device: &Device) -> Self {
-        Self {
-            first: ConvNorm::new(channels, 3, stride, norm, device),
-            second: ConvNorm::new([channels[1], channels[1]], 3, 1, norm, device),
-            shortcut: (stride != 1).then(|| ConvNorm::new(channels, 1, stride, norm, device)),
-        }
+    fn new(channels: [usize; 2], stride: usize, config: &EncoderConfig, device: &Device) -> Self {
+        let layer = |input, output, kernel, stride| ConvNorm::new([input, output], kernel, stride, config.norm, device);
+        let [input, output] = channels;
+        let layers = match config.block {
+            BlockKind::Plain => vec![layer(input, output, 3, stride), layer(output, output, 3, 1)],
+            BlockKind::Bottleneck => {
+                let inner = output / 4;
+                vec![layer(input, inner, 1, 1), layer(inner, inner, 3, stride), layer(inner, output, 1, 1)]
+            }
+        };
+        Self { layers, shortcut: (stride != 1).then(|| layer(input, output, 1, stride)) }
     }
 
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let inner = activation::relu(self.first.forward(x.clone()));
-        let inner = activation::relu(self.second.forward(inner));
+        let inner = self.layers.iter().fold(x.clone(), |x, layer| activation::relu(layer.forward(x)));
         let x = match &self.shortcut {
             Some(shortcut) => shortcut.forward(x),
             None => x,
@@ -131,11 +165,11 @@ pub struct Encoder {
 }
 
 impl Encoder {
-    pub(super) fn new(widths: [usize; 5], norm: NormKind, device: &Device) -> Self {
-        let [stem, first, second, third, output] = widths;
-        let block = |input, output, stride| ResidualBlock::new([input, output], stride, norm, device);
+    pub(super) fn new(config: &EncoderConfig, device: &Device) -> Self {
+        let [stem, first, second, third, output] = config.widths;
+        let block = |input, output, stride| ResidualBlock::new([input, output], stride, config, device);
         Self {
-            stem: ConvNorm::new([3, stem], 7, 2, norm, device),
+            stem: ConvNorm::new([3, stem], 7, 2, config.norm, device),
             blocks: vec![
                 block(stem, first, 1),
                 block(first, first, 1),

@@ -1,4 +1,4 @@
-//! Recurrent all-pairs field transforms (RAFT, arXiv 2003.12039), as torchvision's `raft_large` (reference 4).
+//! Recurrent all-pairs field transforms (RAFT, arXiv 2003.12039), as torchvision's `raft_large` (reference 4) and `raft_small`.
 
 mod correlation;
 mod encoder;
@@ -6,7 +6,7 @@ mod model;
 mod update;
 mod upsample;
 
-pub use encoder::{ConvNorm, Encoder, FrozenBatchNorm, ResidualBlock};
+pub use encoder::{BlockKind, ConvNorm, Encoder, EncoderConfig, FrozenBatchNorm, NormKind, ResidualBlock};
 pub use model::{Encoded, Raft, RaftConfig};
 pub use update::{FlowHead, MaskPredictor, MotionEncoder, RecurrentBlock, RecurrentUnit, UpdateBlock};
 
@@ -16,19 +16,15 @@ const NAMES: &[Rename] = &[
     Rename::new("Encoder", "stem", "convnormrelu"),
     Rename::new("Encoder", "head", "conv"),
     Rename::list("Encoder", "blocks", "", &["layer1.0", "layer1.1", "layer2.0", "layer2.1", "layer3.0", "layer3.1"]),
-    Rename::new("ResidualBlock", "first", "convnormrelu1"),
-    Rename::new("ResidualBlock", "second", "convnormrelu2"),
+    Rename::list("ResidualBlock", "layers", "", &["convnormrelu1", "convnormrelu2", "convnormrelu3"]),
     Rename::new("ResidualBlock", "shortcut", "downsample"),
     Rename::new("ConvNorm", "convolution", "0"),
     Rename::new("ConvNorm", "norm", "1"),
     Rename::new("UpdateBlock", "recurrent", "recurrent_block"),
-    Rename::new("MotionEncoder", "correlation_1", "convcorr1.0"),
-    Rename::new("MotionEncoder", "correlation_2", "convcorr2.0"),
-    Rename::new("MotionEncoder", "flow_1", "convflow1.0"),
-    Rename::new("MotionEncoder", "flow_2", "convflow2.0"),
+    Rename::list("MotionEncoder", "correlation", "", &["convcorr1.0", "convcorr2.0"]),
+    Rename::list("MotionEncoder", "flow", "", &["convflow1.0", "convflow2.0"]),
     Rename::new("MotionEncoder", "output", "conv.0"),
-    Rename::new("RecurrentBlock", "across", "convgru1"),
-    Rename::new("RecurrentBlock", "down", "convgru2"),
+    Rename::list("RecurrentBlock", "units", "", &["convgru1", "convgru2"]),
     Rename::new("RecurrentUnit", "update", "convz"),
     Rename::new("RecurrentUnit", "reset", "convr"),
     Rename::new("RecurrentUnit", "candidate", "convq"),

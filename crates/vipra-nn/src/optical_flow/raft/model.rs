@@ -6,10 +6,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::correlation::{Correlation, coordinates};
-use super::encoder::{Encoder, NormKind};
+use super::encoder::{BlockKind, Encoder, EncoderConfig, NormKind};
 use super::torchvision_names;
 use super::update::{MaskPredictor, UpdateBlock};
-use super::upsample::{FACTOR, upsample};
+use super::upsample::{FACTOR, upsample_by_mask, upsample_evenly};
 use crate::optical_flow::FlowEstimator;
 use crate::weights::{Weights, load};
 use crate::{Error, Result};
@@ -18,20 +18,24 @@ use crate::{Error, Result};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RaftConfig {
-    /// Channels of both encoders, from the stem to the features.
-    pub encoder: [usize; 5],
-    /// Channels of the two layers that read similarities.
-    pub motion_correlation: [usize; 2],
+    /// Makes the features that are compared.
+    pub feature_encoder: EncoderConfig,
+    /// Makes the first hidden state and the context.
+    pub context_encoder: EncoderConfig,
+    /// Channels of the one or two layers that read similarities.
+    pub motion_correlation: Vec<usize>,
     /// Channels of the two layers that read the flow.
     pub motion_flow: [usize; 2],
     /// Channels of the motion features, the flow's two among them.
     pub motion_output: usize,
     /// Channels of the hidden state; the rest of the context encoder's features is context.
     pub hidden: usize,
+    /// Rows and columns of the kernels of the one or two recurrent units.
+    pub recurrent: Vec<[usize; 2]>,
     /// Channels of the hidden layer before a change of the flow.
     pub flow_head: usize,
-    /// Channels of the hidden layer before the upsampling mask.
-    pub mask_hidden: usize,
+    /// Channels of the hidden layer before the upsampling mask. None: the flow is upsampled evenly.
+    pub mask_hidden: Option<usize>,
     /// Resolutions at which similarities are looked up.
     pub correlation_levels: usize,
     /// How far around the current guess they are looked up, in places of that resolution.
@@ -42,24 +46,52 @@ pub struct RaftConfig {
 
 impl Default for RaftConfig {
     fn default() -> Self {
+        Self::large()
+    }
+}
+
+impl RaftConfig {
+    /// torchvision's `raft_large`, 5.3 million parameters.
+    pub fn large() -> Self {
+        let encoder = |norm| EncoderConfig { widths: [64, 64, 96, 128, 256], block: BlockKind::Plain, norm };
         Self {
-            encoder: [64, 64, 96, 128, 256],
-            motion_correlation: [256, 192],
+            feature_encoder: encoder(NormKind::Instance),
+            context_encoder: encoder(NormKind::Batch),
+            motion_correlation: vec![256, 192],
             motion_flow: [128, 64],
             motion_output: 128,
             hidden: 128,
+            recurrent: vec![[1, 5], [5, 1]],
             flow_head: 256,
-            mask_hidden: 256,
+            mask_hidden: Some(256),
             correlation_levels: 4,
             radius: 4,
             updates: 12,
         }
     }
-}
 
-impl RaftConfig {
+    /// torchvision's `raft_small`, 1.0 million parameters and about a quarter of the work.
+    pub fn small() -> Self {
+        let encoder =
+            |output, norm| EncoderConfig { widths: [32, 32, 64, 96, output], block: BlockKind::Bottleneck, norm };
+        Self {
+            feature_encoder: encoder(128, NormKind::Instance),
+            context_encoder: encoder(160, NormKind::None),
+            motion_correlation: vec![96],
+            motion_flow: [64, 32],
+            motion_output: 82,
+            hidden: 96,
+            recurrent: vec![[3, 3]],
+            flow_head: 128,
+            mask_hidden: None,
+            correlation_levels: 4,
+            radius: 3,
+            updates: 12,
+        }
+    }
+
     pub(super) fn context(&self) -> usize {
-        self.encoder[4] - self.hidden
+        self.context_encoder.widths[4] - self.hidden
     }
 
     pub(super) fn window_features(&self) -> usize {
@@ -75,10 +107,10 @@ impl RaftConfig {
     /// A network with random weights, for tests; nothing of it requires gradients.
     pub fn init(&self, device: &Device) -> Raft {
         Raft {
-            feature_encoder: Encoder::new(self.encoder, NormKind::Instance, device),
-            context_encoder: Encoder::new(self.encoder, NormKind::Batch, device),
+            feature_encoder: Encoder::new(&self.feature_encoder, device),
+            context_encoder: Encoder::new(&self.context_encoder, device),
             update_block: UpdateBlock::new(self, device),
-            mask_predictor: MaskPredictor::new(self, device),
+            mask_predictor: self.mask_hidden.map(|hidden| MaskPredictor::new(self.hidden, hidden, device)),
             config: self.clone(),
         }
         .no_grad()
@@ -102,8 +134,8 @@ pub struct Raft {
     pub context_encoder: Encoder,
     /// The iteration.
     pub update_block: UpdateBlock,
-    /// Weights of the upsampling.
-    pub mask_predictor: MaskPredictor,
+    /// Weights of the upsampling, where it has weights.
+    pub mask_predictor: Option<MaskPredictor>,
     /// What it was made from.
     #[module(skip)]
     pub config: RaftConfig,
@@ -151,7 +183,10 @@ impl Raft {
     }
 
     fn enlarge(&self, flow: &Tensor<4>, hidden: &Tensor<4>) -> Tensor<4> {
-        upsample(flow.clone(), self.mask_predictor.forward(hidden.clone()))
+        match &self.mask_predictor {
+            Some(predictor) => upsample_by_mask(flow.clone(), predictor.forward(hidden.clone())),
+            None => upsample_evenly(flow.clone()),
+        }
     }
 
     /// Calls `each` with the coarse flow and the hidden state after every update.

@@ -24,8 +24,11 @@ impl UpdateBlock {
         Self {
             motion_encoder: MotionEncoder::new(config, device),
             recurrent: RecurrentBlock {
-                across: RecurrentUnit::new(input, config.hidden, [1, 5], device),
-                down: RecurrentUnit::new(input, config.hidden, [5, 1], device),
+                units: config
+                    .recurrent
+                    .iter()
+                    .map(|kernel| RecurrentUnit::new(input, config.hidden, *kernel, device))
+                    .collect(),
             },
             flow_head: FlowHead {
                 hidden: convolution([config.hidden, config.flow_head], [3, 3], 1, device),
@@ -47,7 +50,8 @@ impl UpdateBlock {
     ) -> (Tensor<4>, Tensor<4>) {
         let motion = self.motion_encoder.forward(similarities, flow);
         let input = Tensor::cat(vec![context, motion], 1);
-        let hidden = self.recurrent.down.forward(self.recurrent.across.forward(hidden, input.clone()), input);
+        let units = self.recurrent.units.iter();
+        let hidden = units.fold(hidden, |hidden, unit| unit.forward(hidden, input.clone()));
         let change = self.flow_head.output.forward(activation::relu(self.flow_head.hidden.forward(hidden.clone())));
         (hidden, change)
     }
@@ -56,49 +60,48 @@ impl UpdateBlock {
 /// Similarities and flow as one set of features, the flow itself among them.
 #[derive(Module, Debug)]
 pub struct MotionEncoder {
-    /// 1×1
-    pub correlation_1: Conv2d,
-    /// 3×3
-    pub correlation_2: Conv2d,
-    /// 7×7
-    pub flow_1: Conv2d,
-    /// 3×3
-    pub flow_2: Conv2d,
+    /// 1×1, then perhaps 3×3.
+    pub correlation: Vec<Conv2d>,
+    /// 7×7, then 3×3.
+    pub flow: Vec<Conv2d>,
     /// 3×3
     pub output: Conv2d,
 }
 
 impl MotionEncoder {
     fn new(config: &RaftConfig, device: &Device) -> Self {
-        let [correlation_1, correlation_2] = config.motion_correlation;
-        let [flow_1, flow_2] = config.motion_flow;
-        let square = |channels, side| convolution(channels, [side, side], 1, device);
-        Self {
-            correlation_1: square([config.window_features(), correlation_1], 1),
-            correlation_2: square([correlation_1, correlation_2], 3),
-            flow_1: square([2, flow_1], 7),
-            flow_2: square([flow_1, flow_2], 3),
-            // The flow's own two channels come on top.
-            output: square([correlation_2 + flow_2, config.motion_output - 2], 3),
-        }
+        // The layers and their last width; the first has a kernel of its own.
+        let chain = |input: usize, widths: &[usize], first_kernel: usize| {
+            let mut layers = Vec::with_capacity(widths.len());
+            let mut last = input;
+            for (index, width) in widths.iter().enumerate() {
+                let side = if index == 0 { first_kernel } else { 3 };
+                layers.push(convolution([last, *width], [side, side], 1, device));
+                last = *width;
+            }
+            (layers, last)
+        };
+        let (correlation, correlation_width) = chain(config.window_features(), &config.motion_correlation, 1);
+        let (flow, flow_width) = chain(2, &config.motion_flow, 7);
+        // The flow's own two channels come on top.
+        let widths = [correlation_width + flow_width, config.motion_output - 2];
+        Self { correlation, flow, output: convolution(widths, [3, 3], 1, device) }
     }
 
     fn forward(&self, similarities: Tensor<4>, flow: Tensor<4>) -> Tensor<4> {
-        let step = |layer: &Conv2d, x| activation::relu(layer.forward(x));
-        let similarities = step(&self.correlation_2, step(&self.correlation_1, similarities));
-        let motion = step(&self.flow_2, step(&self.flow_1, flow.clone()));
-        let both = step(&self.output, Tensor::cat(vec![similarities, motion], 1));
+        let step = |x, layer: &Conv2d| activation::relu(layer.forward(x));
+        let similarities = self.correlation.iter().fold(similarities, step);
+        let motion = self.flow.iter().fold(flow.clone(), step);
+        let both = step(Tensor::cat(vec![similarities, motion], 1), &self.output);
         Tensor::cat(vec![both, flow], 1)
     }
 }
 
-/// A gated recurrent unit along rows, then one along columns.
+/// Gated recurrent units, one after another: along rows and along columns, or one for both.
 #[derive(Module, Debug)]
 pub struct RecurrentBlock {
-    /// 1×5
-    pub across: RecurrentUnit,
-    /// 5×1
-    pub down: RecurrentUnit,
+    /// In their order.
+    pub units: Vec<RecurrentUnit>,
 }
 
 /// A convolutional gated recurrent unit.
@@ -150,10 +153,10 @@ pub struct MaskPredictor {
 const MASK_FACTOR: f64 = 0.25;
 
 impl MaskPredictor {
-    pub(super) fn new(config: &RaftConfig, device: &Device) -> Self {
+    pub(super) fn new(state: usize, hidden: usize, device: &Device) -> Self {
         Self {
-            hidden: convolution([config.hidden, config.mask_hidden], [3, 3], 1, device),
-            output: convolution([config.mask_hidden, 9 * 8 * 8], [1, 1], 1, device),
+            hidden: convolution([state, hidden], [3, 3], 1, device),
+            output: convolution([hidden, 9 * 8 * 8], [1, 1], 1, device),
         }
     }
 

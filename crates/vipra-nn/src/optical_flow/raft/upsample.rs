@@ -1,6 +1,6 @@
 //! From an eighth of the resolution to all of it.
 
-use burn::tensor::{Tensor, activation};
+use burn::tensor::{Device, Tensor, TensorData, activation};
 
 /// Size of a coarse pixel in fine pixels.
 pub(super) const FACTOR: usize = 8;
@@ -9,7 +9,7 @@ pub(super) const FACTOR: usize = 8;
 ///
 /// # Shapes
 /// `flow`: `[pairs, 2, height, width]`, `mask`: `[pairs, 9·8·8, height, width]` → `[pairs, 2, 8·height, 8·width]`
-pub(super) fn upsample(flow: Tensor<4>, mask: Tensor<4>) -> Tensor<4> {
+pub(super) fn upsample_by_mask(flow: Tensor<4>, mask: Tensor<4>) -> Tensor<4> {
     let [pairs, channels, height, width] = flow.dims();
     let device = flow.device().without_autodiff();
     let padded = Tensor::zeros([pairs, channels, height + 2, width + 2], &device)
@@ -35,4 +35,38 @@ pub(super) fn upsample(flow: Tensor<4>, mask: Tensor<4>) -> Tensor<4> {
             .reshape([pairs, 1, height * FACTOR, width * FACTOR])
     };
     Tensor::cat((0..channels).map(channel).collect(), 1)
+}
+
+/// Each fine pixel lies evenly between coarse pixels; the corners stay at the corners.
+///
+/// As one matrix for the rows and one for the columns: the framework's own interpolation has no gradient on GPUs.
+///
+/// # Shapes
+/// `[pairs, 2, height, width]` → `[pairs, 2, 8·height, 8·width]`
+pub(super) fn upsample_evenly(flow: Tensor<4>) -> Tensor<4> {
+    let [_, _, height, width] = flow.dims();
+    let device = flow.device().without_autodiff();
+    let down = interpolation(height, &device).unsqueeze::<4>();
+    let across = interpolation(width, &device).transpose().unsqueeze::<4>();
+    down.matmul(flow * FACTOR as f64).matmul(across)
+}
+
+/// Linear interpolation of `size` values to eight times as many.
+///
+/// # Shapes
+/// → `[8·size, size]`
+fn interpolation(size: usize, device: &Device) -> Tensor<2> {
+    let fine = size * FACTOR;
+    let mut shares = vec![0.0_f32; fine * size];
+    for (row, shares) in shares.chunks_exact_mut(size).enumerate() {
+        // In coarse pixels.
+        let at = (row * (size - 1)) as f64 / (fine - 1) as f64;
+        let near = at as usize;
+        let share = (at - near as f64) as f32;
+        shares[near] = 1.0 - share;
+        if let Some(far) = shares.get_mut(near + 1) {
+            *far = share;
+        }
+    }
+    Tensor::from_data(TensorData::new(shares, [fine, size]), device)
 }
