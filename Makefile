@@ -1,5 +1,5 @@
 # Two commands for a newcomer: `make demo` and `make test`. Each installs what it needs.
-.PHONY: demo test test-interop bench bench-laq fuzz deps clean
+.PHONY: demo test test-vulkan test-interop bench bench-laq fuzz deps clean
 export CARGO_TERM_COLOR ?= auto
 
 INTEROP := .venv-interop
@@ -17,6 +17,11 @@ test: deps
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo test --workspace
+
+## The models' tests on a GPU by Vulkan, or on Mesa's software driver. Built apart, so that the other build stays.
+test-vulkan:
+	@scripts/deps.sh vulkan
+	CARGO_TARGET_DIR=target/vulkan VIPRA_DEVICE=vulkan cargo test --release --workspace --features vulkan --test parity
 
 ## The real lerobot library reads what the writer wrote, and every value is compared.
 test-interop: deps $(INTEROP)/done

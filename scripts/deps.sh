@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Installs what building needs and is missing: FFmpeg's development libraries, clang (for their bindings), pkg-config.
+# With the argument `vulkan` also a Vulkan driver: Mesa's brings one that needs no GPU.
 # Debian and Ubuntu by apt; elsewhere it says what to install.
 set -euo pipefail
 
@@ -12,6 +13,9 @@ compgen -G '/usr/lib/*/libclang*.so*' >/dev/null || compgen -G '/usr/lib/llvm-*/
 for library in libavcodec libavformat libavutil libswscale; do
   { command -v pkg-config >/dev/null && pkg-config --exists "$library"; } || missing+=("$library-dev")
 done
+if [ "${1:-}" = vulkan ]; then
+  compgen -G '/usr/share/vulkan/icd.d/*.json' >/dev/null || compgen -G '/etc/vulkan/icd.d/*.json' >/dev/null || missing+=(mesa-vulkan-drivers)
+fi
 
 if ! command -v cargo >/dev/null; then
   echo "A Rust toolchain is needed (1.95 or newer): see https://rustup.rs" >&2

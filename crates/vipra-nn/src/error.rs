@@ -75,6 +75,14 @@ pub enum Error {
         /// Where the weights came from.
         source_name: String,
     },
+    /// A device that is not there.
+    #[error("no device `{name}`: {reason}")]
+    Device {
+        /// The name that was asked for.
+        name: String,
+        /// Why not, and what there is.
+        reason: String,
+    },
     /// A configuration that makes no sense.
     #[error("{0}")]
     Invalid(String),

@@ -1,14 +1,14 @@
 //! How the losses add up (golden `laq_losses_raft`), and what masked frames count.
 
-use burn::tensor::{Bool, Device, Tensor};
+use burn::tensor::{Bool, Tensor};
 use vipra_laq::loss::{LossWeights, masked_l1, transition_mask};
 
-use crate::golden::{Golden, Tolerance};
+use crate::golden::{Golden, Tolerance, device};
 
 #[test]
 fn parity_total_over_the_course_of_training() {
     let Some(golden) = Golden::open("laq_losses_raft") else { return };
-    let device = Device::flex();
+    let device = device();
     let parts = golden.floats("compose.in");
     let part = |index: usize| Tensor::<1>::from_data([parts[index]], &device);
     let weights = LossWeights::default();
@@ -22,7 +22,7 @@ fn parity_total_over_the_course_of_training() {
 
 #[test]
 fn masked_frames_count_nowhere() {
-    let device = Device::flex();
+    let device = device();
     let frames = Tensor::<2, Bool>::from_data([[true, true, false, true], [false, true, true, true]], &device);
     let transitions = transition_mask(frames);
     let expected = Tensor::<2, Bool>::from_data([[true, false, false], [false, true, true]], &device);

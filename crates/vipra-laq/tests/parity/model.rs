@@ -7,7 +7,7 @@ use vipra_laq::spatial_encoder::SpatialEncoderConfig;
 use vipra_laq::{Laq, LaqConfig, reference_names};
 use vipra_nn::weights::load;
 
-use crate::golden::{Golden, Tolerance, absolute, gradients, values};
+use crate::golden::{Golden, Tolerance, absolute, device, gradients, values};
 
 /// Of the manifest; indices are exact.
 const FORWARD: f32 = 1e-4;
@@ -56,7 +56,7 @@ fn integers<const D: usize>(codes: Tensor<D, burn::tensor::Int>) -> Vec<i64> {
 fn parity_encoder() {
     for name in GOLDENS {
         let Some(golden) = Golden::open(name) else { return };
-        let device = Device::flex();
+        let device = device();
         let laq = model(&golden, false, &device);
         let clip: Tensor<5> = golden.tensor("in.videos", &device);
         let [batch, time, channels, height, width] = clip.dims();
@@ -88,7 +88,7 @@ fn parity_encoder() {
 fn parity_codes_decoder_and_rollout() {
     for name in GOLDENS {
         let Some(golden) = Golden::open(name) else { return };
-        let device = Device::flex();
+        let device = device();
         let laq = model(&golden, false, &device);
         let clip: Tensor<5> = golden.tensor("in.videos", &device);
         let time = clip.dims()[1];
@@ -114,7 +114,7 @@ fn parity_codes_decoder_and_rollout() {
 fn parity_training_losses_and_gradients() {
     for name in GOLDENS {
         let Some(golden) = Golden::open(name) else { return };
-        let device = Device::flex().autodiff();
+        let device = device().autodiff();
         let laq = model(&golden, false, &device);
         let clip: Tensor<5> = golden.tensor("in.videos", &device);
         let time = clip.dims()[1];

@@ -4,7 +4,7 @@ use burn::module::Param;
 use burn::tensor::{Device, Int, Tensor};
 use vipra_laq::quantizer::{CodeUsage, Nsvq, NsvqConfig, Replacement, ReplacementConfig};
 
-use crate::golden::{Golden, Tolerance, absolute, values};
+use crate::golden::{Golden, Tolerance, absolute, device, values};
 
 /// Of the manifest; indices, counters and masks are exact.
 const TOLERANCE: Tolerance = Tolerance { relative: 1e-5, absolute: 1e-5 };
@@ -30,7 +30,7 @@ fn counts(golden: &Golden, name: &str) -> Vec<u64> {
 #[test]
 fn parity_quantiser_and_its_gradients() {
     let Some(golden) = Golden::open("laq_nsvq") else { return };
-    let device = Device::flex().autodiff();
+    let device = device().autodiff();
     let quantizer = quantizer(&golden, "codebooks", &device);
     let x = golden.tensor::<2>("input", &device).require_grad();
     let quantized = quantizer.substitute(x.clone(), golden.tensor("noise", &device));
@@ -53,7 +53,7 @@ fn parity_quantiser_and_its_gradients() {
 #[test]
 fn parity_hard_path_and_look_up() {
     let Some(golden) = Golden::open("laq_nsvq") else { return };
-    let device = Device::flex();
+    let device = device();
     let quantizer = quantizer(&golden, "codebooks", &device);
     let quantized = quantizer.quantize(golden.tensor("input", &device));
     assert_eq!(integers(quantized.codes), golden.integers("out.indices"));
@@ -67,7 +67,7 @@ fn parity_hard_path_and_look_up() {
 #[test]
 fn parity_replacement_of_unused_codes() {
     let Some(golden) = Golden::open("laq_nsvq") else { return };
-    let device = Device::flex().autodiff();
+    let device = device().autodiff();
     let cases: Vec<String> =
         golden.names().iter().filter_map(|name| Some(name.strip_suffix(".codebooks_before")?.to_owned())).collect();
     assert!(!cases.is_empty());

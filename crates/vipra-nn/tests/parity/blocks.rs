@@ -9,7 +9,7 @@ use vipra_nn::position_bias::{ContinuousPositionBias, relative_positions};
 use vipra_nn::position_generator::PositionGenerator;
 use vipra_nn::weights::{Names, Weights, load};
 
-use crate::golden::{Golden, Tolerance};
+use crate::golden::{Golden, Tolerance, device};
 
 /// Of the manifest, for results and for the gradients beside them.
 const TOLERANCE: Tolerance = Tolerance { relative: 0.0, absolute: 2e-5 };
@@ -17,7 +17,7 @@ const TOLERANCE: Tolerance = Tolerance { relative: 0.0, absolute: 2e-5 };
 fn open() -> Option<(Golden, Weights, Device)> {
     let golden = Golden::open("laq_attention")?;
     let weights = golden.weights();
-    Some((golden, weights, Device::flex().autodiff()))
+    Some((golden, weights, device().autodiff()))
 }
 
 fn names(case: &str) -> Names {
@@ -96,7 +96,7 @@ fn parity_temporal_attention() {
 #[test]
 fn parity_attention_without_gradients() {
     let Some((golden, weights, _)) = open() else { return };
-    let device = Device::flex();
+    let device = device();
     let block = attention(&golden, &weights, "attn_spatial", Axis::Space, &device);
     let x = golden.tensor::<3>("attn_spatial.in.x", &device);
     let bias = golden.tensor::<3>("attn_spatial.in.attn_bias", &device);
@@ -141,7 +141,7 @@ fn parity_conditioning() {
 
 #[test]
 fn loading_lists_every_fault() {
-    let device = Device::flex();
+    let device = device();
     let mut weights = Weights::new("made up");
     weights.insert("x.norm.gamma", vec![5], vec![0.0; 5]);
     weights.insert("x.q_scale", vec![2], vec![0.0; 2]);

@@ -26,6 +26,12 @@ pub(crate) fn absolute(absolute: f32) -> Tolerance {
     Tolerance { relative: 0.0, absolute }
 }
 
+/// What the tests compute on: `VIPRA_DEVICE`, or the CPU.
+pub(crate) fn device() -> Device {
+    let name = std::env::var("VIPRA_DEVICE").unwrap_or_else(|_| "flex".to_owned());
+    vipra_nn::device::named(&name).unwrap_or_else(|error| panic!("{error}"))
+}
+
 /// One golden file and its entry in the manifest.
 pub(crate) struct Golden {
     name: String,

@@ -4,7 +4,7 @@ use burn::tensor::{Bool, Device, Tensor};
 use vipra_nn::perceptual::{LPIPS_NAMES, Lpips, LpipsConfig, Vgg};
 use vipra_nn::weights::Names;
 
-use crate::golden::{Golden, Tolerance};
+use crate::golden::{Golden, Tolerance, device};
 use crate::hash_weights::{convolution, hash_weights};
 
 /// Of the manifest.
@@ -43,7 +43,7 @@ fn check(golden: &Golden, case: &str, lpips: &Lpips, device: &Device) {
 #[test]
 fn parity_slim_network() {
     let Some(golden) = Golden::open("laq_losses_lpips") else { return };
-    let device = Device::flex().autodiff();
+    let device = device().autodiff();
     let weights = golden.weights();
     let lpips = LpipsConfig { widths: slim_widths(&golden) }.load(&weights, &weights, "slim.", &device).unwrap();
     check(&golden, "slim", &lpips, &device);
@@ -52,7 +52,7 @@ fn parity_slim_network() {
 #[test]
 fn parity_full_network_with_the_published_heads() {
     let Some(golden) = Golden::open("laq_losses_lpips") else { return };
-    let device = Device::flex().autodiff();
+    let device = device().autodiff();
     let config = LpipsConfig::default();
     let names = Names::default().prefix("real.net.").rename(LPIPS_NAMES);
     let convolutions = hash_weights(&Vgg::new(config.widths, &device), &names, "real.net.", |_| 1.0);
@@ -67,7 +67,7 @@ fn parity_full_network_with_the_published_heads() {
 /// A picture that drives whole feature vectors to zero must not poison the gradient.
 #[test]
 fn gradients_are_finite_where_features_vanish() {
-    let device = Device::flex().autodiff();
+    let device = device().autodiff();
     let names = Names::default().prefix("net.").rename(LPIPS_NAMES);
     let config = LpipsConfig { widths: [2; 5] };
     let mut weights = hash_weights(&Vgg::new(config.widths, &device), &names, "net.", |_| 1.0);

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic is the message of a test")]
 
 mod blocks;
+mod device;
 mod golden;
 mod hash_weights;
 mod lpips;

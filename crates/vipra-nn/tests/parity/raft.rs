@@ -5,7 +5,7 @@ use burn::tensor::{Bool, Device, Tensor};
 use vipra_nn::optical_flow::raft::{Encoded, EncoderConfig, Raft, RaftConfig, torchvision_names};
 use vipra_nn::optical_flow::{FlowEstimator, FlowSchedule, flow_consistency};
 
-use crate::golden::{Golden, Tolerance, absolute, values};
+use crate::golden::{Golden, Tolerance, absolute, device, values};
 use crate::hash_weights::{convolution, hash_weights};
 
 /// Of the manifest.
@@ -69,14 +69,14 @@ fn check_pair(golden: &Golden, case: &str, raft: &Raft, device: &Device) {
 #[test]
 fn parity_slim_flow() {
     let Some(golden) = Golden::open("laq_losses_raft") else { return };
-    let device = Device::flex();
+    let device = device();
     check_pair(&golden, "slim", &slim(&golden, &device), &device);
 }
 
 #[test]
 fn parity_full_flow() {
     let Some(golden) = Golden::open("laq_losses_raft") else { return };
-    let device = Device::flex();
+    let device = device();
     let config = RaftConfig { updates: golden.number("default_updates"), ..RaftConfig::default() };
     let gain = |name: &str| if name.contains("encoder") && !name.contains("motion") { 1.0 } else { 0.7 };
     let weights = hash_weights(&config.init(&device), &torchvision_names(), "", gain);
@@ -88,7 +88,7 @@ fn parity_full_flow() {
 #[test]
 fn parity_consistency_loss_and_its_gradient() {
     let Some(golden) = Golden::open("laq_losses_raft") else { return };
-    let device = Device::flex().autodiff();
+    let device = device().autodiff();
     let raft = slim(&golden, &device);
     let recon = golden.tensor::<5>("loss.in.recon", &device).require_grad();
     let target: Tensor<5> = golden.tensor("loss.in.gt", &device);
@@ -138,7 +138,7 @@ fn parity_weight_schedule() {
 /// Weights that the network measures with must not change, whatever is trained around it.
 #[test]
 fn raft_is_never_trained() {
-    let device = Device::flex().autodiff();
+    let device = device().autodiff();
     let raft = RaftConfig::default().init(&device);
     assert!(!raft.mask_predictor.as_ref().unwrap().output.weight.val().is_require_grad());
     assert!(raft.encode(Tensor::zeros([1, 3, 64, 128], &device)).is_err());

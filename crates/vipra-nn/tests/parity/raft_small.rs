@@ -5,7 +5,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use vipra_nn::optical_flow::FlowEstimator;
 use vipra_nn::optical_flow::raft::{Raft, RaftConfig, torchvision_names};
 
-use crate::golden::{Golden, Tolerance, absolute, values};
+use crate::golden::{Golden, Tolerance, absolute, device, values};
 use crate::hash_weights::hash_weights;
 
 /// As of the large network.
@@ -56,7 +56,7 @@ fn dot(left: &[f32], right: &[f32]) -> f64 {
 #[test]
 fn flow_is_torchvisions() {
     let golden = Golden::fixture("raft_small");
-    let device = Device::flex();
+    let device = device();
     let raft = network(&device);
     assert_eq!(burn::module::Module::num_params(&raft), 990_162, "as torchvision states");
     let [first, second] = [0.0, 2.5].map(|moved| raft.encode(picture(moved, &device)).unwrap());
@@ -72,7 +72,7 @@ fn flow_is_torchvisions() {
 #[test]
 fn gradient_of_the_picture_is_torchvisions() {
     let golden = Golden::fixture("raft_small");
-    let device = Device::flex().autodiff();
+    let device = device().autodiff();
     let raft = network(&device);
     let first = picture(0.0, &device).require_grad();
     let pictures = Tensor::cat(vec![first.clone(), picture(2.5, &device)], 0);

@@ -5,7 +5,7 @@ use vipra_nn::position_bias::ContinuousPositionBias;
 use vipra_nn::st_transformer::{StInputs, StTransformer, StTransformerConfig};
 use vipra_nn::weights::{Names, load};
 
-use crate::golden::{Golden, Tolerance, absolute, gradients};
+use crate::golden::{Golden, Tolerance, absolute, device, gradients};
 
 /// Of the manifest.
 const FORWARD: f32 = 5e-5;
@@ -37,7 +37,7 @@ fn transformer(golden: &Golden, case: &str, device: &Device) -> StTransformer {
 #[test]
 fn parity_encoder() {
     let Some(golden) = Golden::open("laq_st_transformer") else { return };
-    let device = Device::flex().autodiff();
+    let device = device().autodiff();
     let bias = ContinuousPositionBias::new(golden.number("dim"), golden.number("heads"), &device);
     let bias = load(bias, &golden.weights(), &names("cpb")).unwrap().forward(grid(&golden));
     golden.check("spatial_attn_bias", bias.clone(), absolute(FORWARD));
@@ -53,7 +53,7 @@ fn parity_encoder() {
 #[test]
 fn parity_decoder_and_gradients() {
     let Some(golden) = Golden::open("laq_st_transformer") else { return };
-    let device = Device::flex().autodiff();
+    let device = device().autodiff();
     let decoder = transformer(&golden, "dec", &device);
     let x = golden.tensor::<4>("dec.in.x", &device).require_grad();
     let condition = golden.tensor::<3>("dec.in.cond", &device).require_grad();
@@ -84,7 +84,7 @@ fn parity_decoder_and_gradients() {
 /// Every parameter takes part: one without gradient would never be learnt.
 #[test]
 fn every_parameter_of_the_decoder_gets_a_gradient() {
-    let device = Device::flex().autodiff();
+    let device = device().autodiff();
     let config = StTransformerConfig {
         dim: 8,
         depth: 2,
