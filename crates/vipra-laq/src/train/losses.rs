@@ -10,8 +10,8 @@ use vipra_nn::weights::Weights;
 use vipra_train::Losses;
 
 use super::config::{FlowConfig, FlowNetwork, LossConfig};
-use crate::Result;
 use crate::loss::{LossWeights, masked_l1};
+use crate::{Error, Result};
 
 /// What is minimised, ready to compute. Its networks are frozen and always in evaluation mode (the reference's are not, by
 /// an oversight of its loop: reference 5).
@@ -32,7 +32,7 @@ impl LossSet {
         let perceptual = match (&config.perceptual.convolutions, &config.perceptual.heads) {
             _ if config.weights.perceptual == 0.0 => None,
             (Some(convolutions), Some(heads)) => {
-                let read = |path: &Path| Weights::read_safetensors(path);
+                let read = |path: &Path| Weights::read(path);
                 Some(LpipsConfig::default().load(&read(convolutions)?, &read(heads)?, "", device)?)
             }
             _ => Some(own()?),
@@ -82,10 +82,11 @@ impl LossSet {
 }
 
 fn flow_estimator(config: &FlowConfig, device: &Device) -> Result<Box<dyn FlowEstimator>> {
-    Ok(match (config.network, &config.weights) {
-        (FlowNetwork::RaftLarge, Some(path)) => {
-            Box::new(RaftConfig::default().load(&Weights::read_safetensors(path)?, "", device)?)
-        }
-        _ => Box::new(config.classical.clone()),
-    })
+    let raft = match config.network {
+        FlowNetwork::Classical => return Ok(Box::new(config.classical.clone())),
+        FlowNetwork::RaftLarge => RaftConfig::large(),
+        FlowNetwork::RaftSmall => RaftConfig::small(),
+    };
+    let path = config.weights.as_ref().ok_or_else(|| Error::Invalid("RAFT needs a file of weights".to_owned()))?;
+    Ok(Box::new(raft.load(&Weights::read(path)?, "", device)?))
 }

@@ -129,7 +129,7 @@ fn initial_model(config: &LaqStageConfig, device: &Device) -> Result<Laq> {
     let mut model = config.model.init(device)?;
     if let Some(path) = &config.spatial_encoder_weights {
         let names = Names::blocks().rename(DINO_NAMES).ignore(DINO_UNUSED);
-        model.spatial_encoder = load(model.spatial_encoder, &Weights::read_safetensors(path)?, &names)?;
+        model.spatial_encoder = load(model.spatial_encoder, &Weights::read(path)?, &names)?;
     }
     Ok(model)
 }

@@ -9,7 +9,7 @@ pub fn run() -> Result<Outcome> {
     let threads = std::thread::available_parallelism().map_or(1, |threads| threads.get());
     let rows = [
         ("version", env!("CARGO_PKG_VERSION").to_owned()),
-        ("backends", "none (this version works on data; no stage that needs tensors is built in)".to_owned()),
+        ("backends", vipra_nn::device::available().join(", ")),
         ("devices", format!("cpu: {threads} threads, {}", std::env::consts::ARCH)),
         ("FFmpeg", vipra_data::video::ffmpeg_version()),
         ("encoders", vipra_data::video::available_encoders().join(", ")),

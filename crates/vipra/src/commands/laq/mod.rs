@@ -24,8 +24,7 @@ pub fn run(command: LaqCommand) -> Result<Outcome> {
 }
 
 fn device(args: &DeviceArgs) -> Result<Device> {
-    anyhow::ensure!(args.device == "flex", "no device {}", args.device);
-    Ok(Device::flex())
+    Ok(vipra_nn::device::named(&args.device)?)
 }
 
 fn open_model(args: &ModelArgs) -> Result<TrainedLaq> {
