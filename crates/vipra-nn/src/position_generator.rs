@@ -30,12 +30,11 @@ pub struct DepthwiseConv3d {
 impl PositionGenerator {
     /// A generator for tokens of width `dim`.
     pub fn new(dim: usize, causal: bool, device: &Device) -> Self {
-        // PyTorch's initialisation of a convolution: uniform, bounded by 1/√(inputs of one output).
-        let bound = 1.0 / ((KERNEL * KERNEL * KERNEL) as f64).sqrt();
-        let uniform = Initializer::Uniform { min: -bound, max: bound };
+        // Nothing is added at first. Random kernels would tell the ends of a clip from its middle far louder than frames
+        // differ from each other, and the first codes would say where in the clip a transition stands, not what happens.
         let dsconv = DepthwiseConv3d {
-            weight: uniform.init([dim, 1, KERNEL, KERNEL, KERNEL], device),
-            bias: uniform.init([dim], device),
+            weight: Initializer::Zeros.init([dim, 1, KERNEL, KERNEL, KERNEL], device),
+            bias: Initializer::Zeros.init([dim], device),
         };
         Self { dsconv, causal }
     }

@@ -9,7 +9,7 @@ use vipra_nn::position_bias::ContinuousPositionBias;
 use vipra_nn::st_transformer::StTransformerConfig;
 
 use super::down_sampler::DownSampler;
-use super::laq::{CHANNELS, ConditionHead, FrameEmbedding, Laq};
+use super::laq::{CHANNELS, ConditionHead, FrameEmbedding, Laq, unbiased};
 use crate::quantizer::NsvqConfig;
 use crate::spatial_encoder::SpatialEncoderConfig;
 use crate::{Error, Result};
@@ -154,7 +154,7 @@ impl LaqConfig {
             spatial_encoder: self.spatial_encoder.init(self.dim, self.patch, device),
             encoder_bias: ContinuousPositionBias::new(self.dim, self.heads, device),
             encoder: self.transformer(false).init(device)?,
-            to_code_dim: burn::nn::LinearConfig::new(self.dim, code_dim).init(device),
+            to_code_dim: unbiased(self.dim, code_dim, device),
             down_sampler: DownSampler::new(self.grid(), self.code_length, code_dim, device)?,
             quantizer: self.quantizer.init(device)?,
             condition: ConditionHead::new(self.code_length * code_dim, self.dim, self.feed_forward_dropout, device),

@@ -69,8 +69,16 @@ impl ConditionHead {
         let inner = FeedForward::inner_dim(dim);
         let bound = INITIAL_GAIN / (inner as f64).sqrt();
         feed_forward.contract.weight = uniform(bound).init([inner, dim], device);
-        Self { linear: LinearConfig::new(input, dim).init(device), feed_forward }
+        Self { linear: unbiased(input, dim, device), feed_forward }
     }
+}
+
+/// A layer that adds nothing at first: on the way from frames to the decoder's condition, what is the same for every
+/// transition would drown what differs.
+pub(super) fn unbiased(input: usize, output: usize, device: &Device) -> Linear {
+    let mut layer = LinearConfig::new(input, output).init(device);
+    layer.bias = Some(Initializer::Zeros.init([output], device));
+    layer
 }
 
 /// Patches of the raw pixels, normalised (reference 3.5).
