@@ -4,6 +4,7 @@ use burn::module::{Module, Param};
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Bool, Device, Tensor};
 
+use crate::initial::silent;
 use crate::norm::LayerNorm;
 use crate::ops::{self, CosineAttention, RotaryTable};
 
@@ -58,7 +59,7 @@ impl Attention {
             to_kv: linear(dim, 2 * inner),
             q_scale: Param::from_tensor(Tensor::ones([head_dim], device)),
             k_scale: Param::from_tensor(Tensor::ones([head_dim], device)),
-            to_out: linear(inner, dim),
+            to_out: silent(inner, dim, false, device),
             heads,
             axis,
         }

@@ -4,12 +4,13 @@ use burn::module::Module;
 use burn::nn::{Initializer, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
 
+use crate::initial::silent;
 use crate::norm::EPSILON;
 use crate::ops;
 
 /// `x + FFN((1 + α)·LN(x) + β)` with `[α, β]` linear in the condition (reference 2).
 ///
-/// α and β start at zero, but the feed-forward part does not: the block is no identity at initialisation.
+/// α, β and the last layer start at zero: a new block is the identity (the reference's is not: there only α and β do).
 #[derive(Module, Debug)]
 pub struct Conditioning {
     /// `dim → 2·dim`: α, then β.
@@ -26,7 +27,7 @@ impl Conditioning {
         Self {
             to_alpha_beta: LinearConfig::new(dim, 2 * dim).with_initializer(Initializer::Zeros).init(device),
             expand: LinearConfig::new(dim, 4 * dim).init(device),
-            contract: LinearConfig::new(4 * dim, dim).init(device),
+            contract: silent(4 * dim, dim, true, device),
         }
     }
 

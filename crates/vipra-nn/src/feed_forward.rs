@@ -4,6 +4,7 @@ use burn::module::Module;
 use burn::nn::{Dropout, DropoutConfig, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
 
+use crate::initial::silent;
 use crate::norm::LayerNorm;
 use crate::ops;
 
@@ -28,7 +29,7 @@ impl FeedForward {
             norm: LayerNorm::new(dim, device),
             expand: LinearConfig::new(dim, 2 * inner).with_bias(false).init(device),
             dropout: DropoutConfig::new(dropout).init(),
-            contract: LinearConfig::new(inner, dim).with_bias(false).init(device),
+            contract: silent(inner, dim, false, device),
         }
     }
 

@@ -12,6 +12,7 @@ pub mod attention;
 pub mod conditioning;
 pub mod device;
 mod error;
+mod initial;
 pub mod feed_forward;
 pub mod norm;
 pub mod ops;

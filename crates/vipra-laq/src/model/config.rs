@@ -8,6 +8,7 @@ use vipra_nn::patch_embedding::PatchEmbedding;
 use vipra_nn::position_bias::ContinuousPositionBias;
 use vipra_nn::st_transformer::StTransformerConfig;
 
+use super::copying::start_as_copy;
 use super::down_sampler::DownSampler;
 use super::laq::{CHANNELS, ConditionHead, FrameEmbedding, Laq, unbiased};
 use crate::quantizer::NsvqConfig;
@@ -143,13 +144,19 @@ impl LaqConfig {
         DownSampler::strides(self.grid(), self.code_length).map(|_| ())
     }
 
-    /// A model with random weights.
+    /// A new model: random weights, but a decoder that repeats the current frame.
     ///
     /// # Errors
     /// As [`validate`](Self::validate).
     pub fn init(&self, device: &Device) -> Result<Laq> {
         self.validate()?;
         let code_dim = self.quantizer.dim;
+        let mut frame_embedding = FrameEmbedding {
+            proj: PatchEmbedding::new(CHANNELS, self.dim, self.patch, device),
+            norm: AffineLayerNorm::new(self.dim, PATCH_NORM_EPSILON, device),
+        };
+        let mut to_pixels = burn::nn::LinearConfig::new(self.dim, CHANNELS * self.patch * self.patch).init(device);
+        start_as_copy(&mut frame_embedding, &mut to_pixels, self.patch, device);
         Ok(Laq {
             spatial_encoder: self.spatial_encoder.init(self.dim, self.patch, device),
             encoder_bias: ContinuousPositionBias::new(self.dim, self.heads, device),
@@ -158,13 +165,10 @@ impl LaqConfig {
             down_sampler: DownSampler::new(self.grid(), self.code_length, code_dim, device)?,
             quantizer: self.quantizer.init(device)?,
             condition: ConditionHead::new(self.code_length * code_dim, self.dim, self.feed_forward_dropout, device),
-            frame_embedding: FrameEmbedding {
-                proj: PatchEmbedding::new(CHANNELS, self.dim, self.patch, device),
-                norm: AffineLayerNorm::new(self.dim, PATCH_NORM_EPSILON, device),
-            },
+            frame_embedding,
             decoder_bias: ContinuousPositionBias::new(self.dim, self.heads, device),
             decoder: self.transformer(true).init(device)?,
-            to_pixels: burn::nn::LinearConfig::new(self.dim, CHANNELS * self.patch * self.patch).init(device),
+            to_pixels,
             config: self.clone(),
         })
     }

@@ -4,6 +4,7 @@
 //! a clip of `time` frames has `time − 1` transitions, each of `code_length` codes of `code_dim` channels.
 
 mod config;
+mod copying;
 mod decode;
 mod down_sampler;
 mod encode;

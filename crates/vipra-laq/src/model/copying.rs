@@ -1,0 +1,122 @@
+//! Initial weights with which the decoder repeats the current frame.
+//!
+//! Nearly everything in the next frame is in the current one already. A decoder with random weights spends thousands of
+//! steps on learning that, and meanwhile the codes, which speak of the rest, are noise to it. With layers that add nothing
+//! at first (as they start here), the way of a patch is: projection, norm, norm, projection. The first projection gives its
+//! cosine coefficients, lowest frequencies first where there are more of them than channels; the last one gives them back.
+//! A few channels carry a constant and take up the sum of the others, so that both norms see mean 0 and variance 1 and
+//! change nothing.
+
+use std::f64::consts::PI;
+
+use burn::module::Param;
+use burn::nn::Linear;
+use burn::tensor::{Device, Tensor, TensorData};
+
+use super::laq::{CHANNELS, FrameEmbedding};
+
+/// Size of the coefficients in the tokens.
+const SIGNAL: f64 = 0.5;
+/// Grey, around which pixels are taken.
+const GREY: f64 = 0.5;
+/// Brightness and two differences of colours, orthonormal.
+const COLORS: [[f64; 3]; 3] = [
+    [0.577_350_269_189_626, 0.577_350_269_189_626, 0.577_350_269_189_626],
+    [0.707_106_781_186_548, 0.0, -0.707_106_781_186_548],
+    [0.408_248_290_463_863, -0.816_496_580_927_726, 0.408_248_290_463_863],
+];
+/// How much sooner a frequency of a difference of colours is left out than one of brightness.
+const COLOR_COST: usize = 2;
+
+/// Sets both projections; `dim` is the width of a token.
+pub(super) fn start_as_copy(embedding: &mut FrameEmbedding, to_pixels: &mut Linear, patch: usize, device: &Device) {
+    let dim = embedding.proj.bias.dims()[0];
+    let values = CHANNELS * patch * patch;
+    let constants = (dim / 4).min(8) & !1;
+    let basis = basis(patch, dim - constants);
+    let signals = basis.len();
+    let level = (dim as f64 / constants.max(1) as f64).sqrt();
+    let (mut project, mut bias) = (vec![0.0_f32; dim * values], vec![0.0_f32; dim]);
+    let mut restore = vec![0.0_f32; dim * values];
+    for (channel, row) in basis.iter().enumerate() {
+        for (at, value) in row.iter().enumerate() {
+            project[channel * values + at] = (SIGNAL * value) as f32;
+            restore[channel * values + at] = (value / SIGNAL) as f32;
+        }
+        bias[channel] = (-SIGNAL * GREY * row.iter().sum::<f64>()) as f32;
+    }
+    let sum_of = |at: usize| -> f64 { basis.iter().map(|row| row[at]).sum() };
+    let sums: Vec<f64> = (0..values).map(sum_of).collect();
+    for constant in 0..constants {
+        let channel = dim - constants + constant;
+        for (at, sum) in sums.iter().enumerate() {
+            project[channel * values + at] = (-SIGNAL * sum / constants as f64) as f32;
+        }
+        let balance = SIGNAL * GREY * sums.iter().sum::<f64>() / constants as f64;
+        let sign = if constant % 2 == 0 { 1.0 } else { -1.0 };
+        bias[channel] = (sign * level + balance) as f32;
+    }
+    debug_assert!(signals <= dim - constants);
+    let project = TensorData::new(project, [dim, CHANNELS, patch, patch]);
+    embedding.proj.weight = Param::from_tensor(Tensor::from_data(project, device));
+    embedding.proj.bias = Param::from_tensor(Tensor::from_data(TensorData::new(bias, [dim]), device));
+    to_pixels.weight = Param::from_tensor(Tensor::from_data(TensorData::new(restore, [dim, values]), device));
+    to_pixels.bias = Some(Param::from_tensor(Tensor::full([values], GREY, device)));
+}
+
+/// At most `count` orthonormal patterns of a patch, `[channels · patch · patch]` each, the coarsest first.
+fn basis(patch: usize, count: usize) -> Vec<Vec<f64>> {
+    let mut order: Vec<(usize, usize, usize, usize)> = Vec::with_capacity(CHANNELS * patch * patch);
+    for color in 0..CHANNELS {
+        for down in 0..patch {
+            for across in 0..patch {
+                let cost = (down + across) * if color == 0 { 1 } else { COLOR_COST };
+                order.push((cost, color, down, across));
+            }
+        }
+    }
+    order.sort_unstable();
+    order.truncate(count);
+    let wave = |frequency: usize, at: usize| {
+        let norm = if frequency == 0 { 1.0 } else { 2.0 } / patch as f64;
+        norm.sqrt() * (PI * frequency as f64 * (2 * at + 1) as f64 / (2 * patch) as f64).cos()
+    };
+    order
+        .into_iter()
+        .map(|(_, color, down, across)| {
+            let value = |channel: usize, y: usize, x: usize| COLORS[color][channel] * wave(down, y) * wave(across, x);
+            let pixels = (0..CHANNELS).flat_map(|channel| (0..patch).map(move |y| (channel, y)));
+            pixels.flat_map(|(channel, y)| (0..patch).map(move |x| (channel, y, x))).map(|(c, y, x)| value(c, y, x)).collect()
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::{Device, Distribution, Tensor};
+
+    use crate::LaqConfig;
+
+    fn error_of_first_frames(dim: usize, frames: Tensor<5>) -> f32 {
+        let config = LaqConfig { dim, frame_size: [16, 16], patch: 4, heads: 2, ..LaqConfig::tiny() };
+        let laq = config.init(&Device::flex()).unwrap();
+        let [batch, time, ..] = frames.dims();
+        let latents = Tensor::random([batch, time, 4, 32], Distribution::Normal(0.0, 1.0), &Device::flex());
+        let rebuilt = laq.decode(frames.clone(), latents).unwrap();
+        (rebuilt - frames).abs().max().into_scalar::<f32>()
+    }
+
+    #[test]
+    fn a_new_decoder_repeats_the_frame_whatever_the_codes() {
+        let device = Device::flex();
+        let noise = Tensor::<5>::random([2, 3, 3, 16, 16], Distribution::Uniform(0.0, 1.0), &device);
+        // Exact up to the norms' second order where there is a channel for every coefficient.
+        let error = error_of_first_frames(64, noise);
+        assert!(error < 0.05, "{error}");
+        // With half as many channels, what is smooth survives.
+        let ramp = Tensor::<1, burn::tensor::Int>::arange(0..16, &device).float() / 16.0;
+        let smooth: Tensor<5> = ramp.reshape([1, 1, 1, 1, 16]).expand([1, 2, 3, 16, 16]);
+        let error = error_of_first_frames(32, smooth);
+        assert!(error < 0.05, "{error}");
+    }
+}
