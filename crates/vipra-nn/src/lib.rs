@@ -14,6 +14,7 @@ pub mod device;
 mod error;
 mod initial;
 pub mod feed_forward;
+pub mod memory;
 pub mod norm;
 pub mod ops;
 pub mod optical_flow;

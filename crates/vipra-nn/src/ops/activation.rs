@@ -27,6 +27,15 @@ pub(super) fn gelu_of_parts<const D: usize>(x: Tensor<D>) -> Tensor<D> {
 /// # Shapes
 /// Any; the output has the input's.
 pub fn leaky_relu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    if flex::serves(&x) {
+        run!(flex::activation::LeakyRelu { slope: LEAKY_SLOPE as f32 }, x)
+    } else {
+        leaky_relu_of_parts(x)
+    }
+}
+
+/// [`leaky_relu`] by the framework.
+pub(super) fn leaky_relu_of_parts<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     activation::leaky_relu(x, LEAKY_SLOPE)
 }
 

@@ -1,8 +1,8 @@
 //! The hot composites, one function each.
 //!
-//! They are chains of tensor operations for now. On the CPU such chains are where time goes (framework notes: each link
-//! is a pass over memory, on one thread), so models call these functions and nothing below them: a fused kernel then
-//! replaces the body of one function and no model changes.
+//! On the CPU a chain of tensor operations is where time goes (framework notes: each link is a pass over memory, on one
+//! thread), so models call these functions and nothing below them. Where a kernel exists ([`flex`]), the function takes it on
+//! the CPU device; its chain, named `.._of_parts`, serves every other device and is what the kernel is tested against.
 
 mod activation;
 mod attention;

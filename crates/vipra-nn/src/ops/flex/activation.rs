@@ -5,7 +5,7 @@ use burn::backend::flex::FlexTensor;
 use super::Kernel;
 use super::lanes::normal;
 use super::memory::{last_size, row_major, sizes, slice, tensor};
-use super::parallel::fill_rows;
+use super::parallel::new_rows;
 use super::vectorize::vectorized;
 
 /// 1/√(2π).
@@ -47,16 +47,47 @@ impl Kernel for Gelu {
     fn forward(&self, inputs: &[FlexTensor]) -> FlexTensor {
         let x = row_major(&inputs[0]);
         let numbers = slice(&x);
-        let mut out = vec![0.0; numbers.len()];
-        fill_rows(&mut out, 1, |first, run| gelu_run(run, &numbers[first..]));
+        let out = new_rows(numbers.len(), 1, |first, run| gelu_run(run, &numbers[first..]));
         tensor(out, sizes(&x))
     }
 
     fn backward(&self, inputs: &[FlexTensor], gradient: &FlexTensor, _wanted: &[bool]) -> Vec<Option<FlexTensor>> {
         let (x, gradient) = (row_major(&inputs[0]), row_major(gradient));
         let (numbers, gradients) = (slice(&x), slice(&gradient));
-        let mut out = vec![0.0; numbers.len()];
-        fill_rows(&mut out, 1, |first, run| gelu_back(run, &numbers[first..], &gradients[first..]));
+        let out = new_rows(numbers.len(), 1, |first, run| gelu_back(run, &numbers[first..], &gradients[first..]));
+        vec![Some(tensor(out, sizes(&x)))]
+    }
+}
+
+/// `x`, or `slope·x` where that is negative.
+#[derive(Debug)]
+pub(in crate::ops) struct LeakyRelu {
+    /// Below zero.
+    pub slope: f32,
+}
+
+vectorized! {
+    /// `scaled` where `x` is positive, and `slope·scaled` elsewhere.
+    fn leak(out: &mut [f32], x: &[f32], scaled: &[f32], slope: f32) {
+        for ((out, x), scaled) in out.iter_mut().zip(x).zip(scaled) {
+            *out = if *x > 0.0 { *scaled } else { slope * scaled };
+        }
+    }
+}
+
+impl Kernel for LeakyRelu {
+    fn forward(&self, inputs: &[FlexTensor]) -> FlexTensor {
+        let x = row_major(&inputs[0]);
+        let numbers = slice(&x);
+        let out = new_rows(numbers.len(), 1, |first, run| leak(run, &numbers[first..], &numbers[first..], self.slope));
+        tensor(out, sizes(&x))
+    }
+
+    fn backward(&self, inputs: &[FlexTensor], gradient: &FlexTensor, _wanted: &[bool]) -> Vec<Option<FlexTensor>> {
+        let (x, gradient) = (row_major(&inputs[0]), row_major(gradient));
+        let (numbers, gradients) = (slice(&x), slice(&gradient));
+        let out =
+            new_rows(numbers.len(), 1, |first, run| leak(run, &numbers[first..], &gradients[first..], self.slope));
         vec![Some(tensor(out, sizes(&x)))]
     }
 }
@@ -152,8 +183,7 @@ impl Kernel for Geglu {
         let x = row_major(&inputs[0]);
         let inner = last_size(&x) / 2;
         let numbers = slice(&x);
-        let mut out = vec![0.0; numbers.len() / 2];
-        fill_rows(&mut out, inner, |first, run| {
+        let out = new_rows(numbers.len() / 2, inner, |first, run| {
             geglu_run(run, &numbers[first * 2 * inner..], inner, first, self.dropout);
         });
         let mut shape = sizes(&x);
@@ -167,8 +197,7 @@ impl Kernel for Geglu {
         let (x, gradient) = (row_major(&inputs[0]), row_major(gradient));
         let inner = last_size(&x) / 2;
         let (numbers, gradients) = (slice(&x), slice(&gradient));
-        let mut out = vec![0.0; numbers.len()];
-        fill_rows(&mut out, 2 * inner, |first, run| {
+        let out = new_rows(numbers.len(), 2 * inner, |first, run| {
             let (x, gradients) = (&numbers[first * 2 * inner..], &gradients[first * inner..]);
             geglu_back(run, x, gradients, inner, first, self.dropout);
         });

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use super::Kernel;
 use super::memory::{row_major, sizes, slice, tensor};
-use super::parallel::total;
+use super::parallel::{new_rows, total};
 use super::vectorize::vectorized;
 
 /// Channels whose sums are kept in registers together.
@@ -212,11 +212,12 @@ fn tap_by_tap(weight: &[f32], geometry: &Geometry, turned: bool) -> Vec<f32> {
 }
 
 fn convolve(x: &[f32], weight: &[f32], bias: &[f32], geometry: &Geometry) -> Vec<f32> {
-    let mut out = vec![0.0; x.len()];
-    out.par_chunks_mut(geometry.frame().max(1))
-        .enumerate()
-        .for_each(|(frame, out)| add_frame(out, x, weight, bias, frame, geometry));
-    out
+    let frame = geometry.frame();
+    new_rows(x.len(), frame, |first, run| {
+        for (index, out) in run.chunks_exact_mut(frame.max(1)).enumerate() {
+            add_frame(out, x, weight, bias, first + index, geometry);
+        }
+    })
 }
 
 impl Kernel for AddNeighbours {

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use super::Kernel;
 use super::lanes::{sum_of, sum_of_two};
 use super::memory::{last_size, row_major, sizes, slice, tensor};
-use super::parallel::{fill_rows, fill_rows_and_sum};
+use super::parallel::{new_rows, new_rows_and_sums};
 use super::vectorize::vectorized;
 
 /// Layer norm over the last axis. Inputs: `x`, then `weight` and `bias` as far as there are any.
@@ -99,8 +99,7 @@ impl Kernel for LayerNorm {
         let dim = last_size(&x);
         let (weight, bias) = (self.weight(inputs, dim), self.bias(inputs, dim));
         let numbers = slice(&x);
-        let mut out = vec![0.0; numbers.len()];
-        fill_rows(&mut out, dim, |first, run| {
+        let out = new_rows(numbers.len(), dim, |first, run| {
             normalize(run, &numbers[first * dim..], &weight, &bias, self.epsilon);
         });
         tensor(out, sizes(&x))
@@ -111,8 +110,7 @@ impl Kernel for LayerNorm {
         let dim = last_size(&x);
         let weight = self.weight(inputs, dim);
         let (numbers, gradients) = (slice(&x), slice(&gradient));
-        let mut out = vec![0.0; numbers.len()];
-        let mut to_weight = fill_rows_and_sum(&mut out, dim, 2 * dim, |first, run, sums| {
+        let (out, mut to_weight) = new_rows_and_sums(numbers.len(), dim, 2 * dim, |first, run, sums| {
             let (x, gradients) = (&numbers[first * dim..], &gradients[first * dim..]);
             normalize_back(run, x, gradients, &weight, sums, self.epsilon);
         });
@@ -140,8 +138,7 @@ impl Kernel for ModulatedNorm {
         let dim = last_size(&x);
         let (numbers, modulation) = (slice(&x), slice(&modulation));
         let group = numbers.len() / (modulation.len() / 2) * dim;
-        let mut out = vec![0.0; numbers.len()];
-        fill_rows(&mut out, group, |first, run| {
+        let out = new_rows(numbers.len(), group, |first, run| {
             for (index, run) in run.chunks_exact_mut(group).enumerate() {
                 let at = first + index;
                 let (weight, bias) = weight_and_bias(&modulation[at * 2 * dim..][..2 * dim]);

@@ -109,20 +109,3 @@ fn dot_attention_equals_its_chain() {
         );
     }
 }
-
-/// The same numbers to the last bit from one thread and from many.
-#[test]
-fn threads_do_not_change_results() {
-    let run = |threads: usize| {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| {
-            device().seed(3);
-            let (query, key_value, query_scale, key_scale, bias) = inputs([3, 17, 11, 2, 16]);
-            let options = CosineAttention { scale: 8.0, bias: Some(bias.clone()), ..CosineAttention::default() };
-            let out = cosine_self_attention(query.clone(), key_value.clone(), query_scale.clone(), key_scale, options);
-            let gradients = Gradients::of(&out);
-            [numbers(&out), gradients.by(&query), gradients.by(&query_scale), gradients.by(&bias)]
-        })
-    };
-    assert_eq!(run(1), run(4));
-}

@@ -5,8 +5,12 @@ mod attention;
 mod linear;
 mod neighbourhood;
 mod norm;
+mod threads;
 
-use burn::tensor::{Device, Distribution, Tensor};
+use std::cell::Cell;
+use std::sync::Mutex;
+
+use burn::tensor::{Device, Tensor};
 
 /// Largest difference allowed, as a share of the largest number (at least 1).
 const TOLERANCE: f32 = 2e-5;
@@ -15,9 +19,25 @@ fn device() -> Device {
     Device::flex().autodiff()
 }
 
-/// Normally distributed numbers that a gradient is wanted for.
+thread_local! {
+    /// State of this test's numbers. The framework's generator is shared by all tests of the process, which run at once.
+    static STATE: Cell<u64> = const { Cell::new(1) };
+}
+
+/// Held by tests that do draw from the framework's generator.
+static FRAMEWORK_GENERATOR: Mutex<()> = Mutex::new(());
+
+/// Numbers around zero, about normally distributed, that a gradient is wanted for; the same in each run of a test.
 fn random<const D: usize>(shape: [usize; D]) -> Tensor<D> {
-    Tensor::random(shape, Distribution::Normal(0.0, 1.0), &device()).require_grad()
+    let uniform = || {
+        // Knuth's linear congruential generator; its highest bits are the good ones.
+        STATE.set(STATE.get().wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407));
+        (STATE.get() >> 40) as f32 / (1 << 24) as f32 - 0.5
+    };
+    // Four uniform numbers have a variance of a third.
+    let normal = || (0..4).map(|_| uniform()).sum::<f32>() * 3.0_f32.sqrt();
+    let numbers: Vec<f32> = (0..shape.iter().product()).map(|_| normal()).collect();
+    Tensor::<1>::from_data(numbers.as_slice(), &device()).reshape(shape).detach().require_grad()
 }
 
 /// A tensor of any rank, to compare.

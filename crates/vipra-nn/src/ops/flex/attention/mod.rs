@@ -116,7 +116,7 @@ impl SelfAttention {
                 Kind::Cosine(rotary) => rotary.as_ref(),
                 Kind::Dot => None,
             },
-            scales: inputs.scales.as_ref().map(|scales| scales.each_ref().map(|scales| slice(scales))),
+            scales: inputs.scales.as_ref().map(|scales| scales.each_ref().map(slice)),
             scale: self.scale,
             bias: inputs.bias.as_ref().map(slice),
             key_mask: self.key_mask.as_deref(),
