@@ -1,7 +1,7 @@
 //! The hot composites, one function each.
 //!
 //! On the CPU a chain of tensor operations is where time goes (framework notes: each link is a pass over memory, on one
-//! thread), so models call these functions and nothing below them. Where a kernel exists ([`flex`]), the function takes it on
+//! thread), so models call these functions and nothing below them. Where a kernel exists (in `flex`), the function takes it on
 //! the CPU device; its chain, named `.._of_parts`, serves every other device and is what the kernel is tested against.
 
 mod activation;
