@@ -34,6 +34,7 @@ const FRAMES_AT_A_TIME: usize = 16;
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 fn main() -> Result<()> {
+    vipra_nn::memory::keep_freed();
     // `cargo bench` adds `--bench`.
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     let value = |flag: &str| {

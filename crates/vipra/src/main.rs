@@ -23,6 +23,8 @@ use commands::Outcome;
 
 fn main() -> ExitCode {
     quiet_encoders();
+    // Training frees and takes the same megabytes in every step.
+    vipra_nn::memory::keep_freed();
     let cli = Cli::parse();
     let filter = EnvFilter::try_from_env("VIPRA_LOG").unwrap_or_else(|_| EnvFilter::new(cli.log_level()));
     tracing_subscriber::fmt()
