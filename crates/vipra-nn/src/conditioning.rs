@@ -1,7 +1,7 @@
 //! Modulation of a frame's tokens by one vector per frame.
 
 use burn::module::Module;
-use burn::nn::{Initializer, Linear, LinearConfig};
+use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
 
 use crate::initial::silent;
@@ -10,7 +10,8 @@ use crate::ops;
 
 /// `x + FFN((1 + α)·LN(x) + β)` with `[α, β]` linear in the condition (reference 2).
 ///
-/// α, β and the last layer start at zero: a new block is the identity (the reference's is not: there only α and β do).
+/// The last layer starts at zero, so a new block is the identity; α and β do not, so that what the last layer reads out
+/// depends on the condition from the first step on. (In the reference it is the other way round.)
 #[derive(Module, Debug)]
 pub struct Conditioning {
     /// `dim → 2·dim`: α, then β.
@@ -25,7 +26,7 @@ impl Conditioning {
     /// For tokens and conditions of width `dim`.
     pub fn new(dim: usize, device: &Device) -> Self {
         Self {
-            to_alpha_beta: LinearConfig::new(dim, 2 * dim).with_initializer(Initializer::Zeros).init(device),
+            to_alpha_beta: LinearConfig::new(dim, 2 * dim).init(device),
             expand: LinearConfig::new(dim, 4 * dim).init(device),
             contract: silent(4 * dim, dim, true, device),
         }
