@@ -64,18 +64,16 @@ fn labels_are_the_codes_of_whole_windows_and_each_frame_is_encoded_once() {
         // The same by the long way: each window on its own, through the whole encoder.
         for frame in [0, episode.length / 2, episode.length - 1] {
             let window = horizon_window(frame, episode.length, episode.fps, 0.2, HORIZON);
-            let clip = read_frames(
-                source.as_ref(),
-                at,
-                CAMERA,
-                &window,
-                trained.description.image,
-                &mut DecoderPool::new(1),
-            );
+            let clip =
+                read_frames(source.as_ref(), at, CAMERA, &window, trained.description.image, &mut DecoderPool::new(1));
             let clip: Tensor<5> = clip.unwrap().unsqueeze_dim(0);
             let codes = trained.model.infer(clip).unwrap().codes.narrow(1, 1, HORIZON);
             let codes: Vec<u8> = codes.into_data().iter::<i64>().map(|code| code as u8).collect();
-            assert_eq!(labels.codes[frame * HORIZON * 4..(frame + 1) * HORIZON * 4], codes, "episode {at}, frame {frame}");
+            assert_eq!(
+                labels.codes[frame * HORIZON * 4..(frame + 1) * HORIZON * 4],
+                codes,
+                "episode {at}, frame {frame}"
+            );
         }
     }
     assert_eq!(labeler.encoded_frames(), frames);

@@ -47,8 +47,7 @@ impl AdamW {
     ) -> M {
         self.steps += 1;
         let names = Names::default();
-        let mut mapper =
-            Update { optimizer: self, gradients, rate, rate_factor, path: NamePath::new(&names) };
+        let mut mapper = Update { optimizer: self, gradients, rate, rate_factor, path: NamePath::new(&names) };
         module.map(&mut mapper)
     }
 
@@ -134,10 +133,9 @@ impl ModuleMapper for Update<'_> {
         let rate = self.rate * (self.rate_factor)(&name);
         let AdamW { config, steps, moments } = &mut *self.optimizer;
         let gradient = gradient.reshape([-1]);
-        let old = moments.remove(&name).unwrap_or_else(|| Moments {
-            first: gradient.zeros_like(),
-            second: gradient.zeros_like(),
-        });
+        let old = moments
+            .remove(&name)
+            .unwrap_or_else(|| Moments { first: gradient.zeros_like(), second: gradient.zeros_like() });
         let first = old.first * config.beta_1 + gradient.clone() * (1.0 - config.beta_1);
         let second = old.second * config.beta_2 + gradient.square() * (1.0 - config.beta_2);
         let correction = |beta: f64| 1.0 - beta.powf(*steps as f64);

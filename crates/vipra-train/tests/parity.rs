@@ -23,7 +23,10 @@ struct Pair {
 impl Pair {
     fn of(golden: &Golden, device: &Device) -> Self {
         let a = golden.tensor::<2>("in.param.a", device).require_grad();
-        Self { a: Param::from_tensor(a), b: Param::from_tensor(golden.tensor::<1>("in.param.b", device).require_grad()) }
+        Self {
+            a: Param::from_tensor(a),
+            b: Param::from_tensor(golden.tensor::<1>("in.param.b", device).require_grad()),
+        }
     }
 
     fn gradients(&self, golden: &Golden, step: usize, device: &Device) -> GradientsParams {

@@ -55,8 +55,9 @@ impl Stage for SumStage {
     fn next_batch(&mut self) -> Result<Tensor<2>, StageError> {
         self.batches += 1;
         let start = self.batches as f32;
-        let rows: Vec<[f32; 3]> = (0..8).map(|row| [0.1, 0.2, 0.3].map(|by| ((start + row as f32) * by).sin())).collect();
-        Ok(Tensor::from_data(rows.as_flattened(), &self.device).reshape([8, 3]))
+        let rows: Vec<[f32; 3]> =
+            (0..8).map(|row| [0.1, 0.2, 0.3].map(|by| ((start + row as f32) * by).sin())).collect();
+        Ok(Tensor::<1>::from_data(rows.as_flattened(), &self.device).reshape([8, 3]))
     }
 
     fn loss(&mut self, model: &Toy, x: Tensor<2>, step: &mut Step) -> Result<Losses, StageError> {
@@ -68,10 +69,8 @@ impl Stage for SumStage {
     }
 
     fn after_step(&mut self, model: Toy, step: &mut Step) -> Result<Toy, StageError> {
-        if let Some((at, interrupt)) = &self.stop_after {
-            if step.number + 1 == *at {
-                interrupt.raise();
-            }
+        if let Some((_, interrupt)) = self.stop_after.as_ref().filter(|(at, _)| step.number + 1 == *at) {
+            interrupt.raise();
         }
         Ok(model)
     }
@@ -155,7 +154,10 @@ fn checkpoint_files(folder: &Path) -> Vec<Vec<u8>> {
 fn losses(folder: &Path) -> Vec<(u64, Value)> {
     let lines = std::fs::read_to_string(folder.join("metrics.jsonl")).unwrap();
     let lines = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-    lines.filter(|line| line["kind"] == "train").map(|line| (line["step"].as_u64().unwrap(), line["loss"].clone())).collect()
+    lines
+        .filter(|line| line["kind"] == "train")
+        .map(|line| (line["step"].as_u64().unwrap(), line["loss"].clone()))
+        .collect()
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "in a test a panic is the message")]
 
-#[path = "../../vipra-laq/tests/made_data.rs"]
+#[path = "../../vipra-laq/tests/made_data/mod.rs"]
 mod made_data;
 
 use std::path::{Path, PathBuf};
@@ -143,8 +143,7 @@ fn train_interrupt_resume_label_report_transfer() {
     let last = |run: &str| files(&PathBuf::from(place.path(run)).join("checkpoints/step-00000040"));
     assert!(last("whole") == last("killed"), "the resumed run ends elsewhere");
 
-    let summary: Value =
-        serde_json::from_slice(&std::fs::read(place.path("whole/summary.json")).unwrap()).unwrap();
+    let summary: Value = serde_json::from_slice(&std::fs::read(place.path("whole/summary.json")).unwrap()).unwrap();
     assert!(summary["validation"]["l1"].as_f64().unwrap() > 0.0);
     let metrics = std::fs::read_to_string(place.path("whole/metrics.jsonl")).unwrap();
     contains(&metrics, &["\"code_share/7\"", "\"dead_codes\"", "\"data_wait\"", "\"flow\"", "\"perceptual\""]);
@@ -152,7 +151,8 @@ fn train_interrupt_resume_label_report_transfer() {
     let data = place.data.to_str().unwrap();
     let model = place.path("whole");
     let label = |out: &str, more: &[&str]| {
-        let mut command = vipra(&["laq", "label", data, "--model", &model, "--out", &place.path(out), "--horizon", "5"]);
+        let mut command =
+            vipra(&["laq", "label", data, "--model", &model, "--out", &place.path(out), "--horizon", "5"]);
         command.args(more);
         command
     };
@@ -165,7 +165,10 @@ fn train_interrupt_resume_label_report_transfer() {
     let told = runs(&mut vipra(&["laq", "report", "--model", &model, "--out", &page, "--examples", "2"]), 0);
     contains(&told, &["R² of true actions", "dx", "shuffled codes", "written to"]);
     let html = std::fs::read_to_string(&page).unwrap();
-    contains(&html, &["<!DOCTYPE html>", "data:image/gif;base64,", "data:image/png;base64,", "nearer to the next frame"]);
+    contains(
+        &html,
+        &["<!DOCTYPE html>", "data:image/gif;base64,", "data:image/png;base64,", "nearer to the next frame"],
+    );
     assert!(!html.contains("http://") && !html.contains("https://"), "the page needs nothing beside it");
     let numbers: Value = serde_json::from_slice(&std::fs::read(page.replace(".html", ".json")).unwrap()).unwrap();
     assert_eq!(numbers["codes"]["positions"].as_array().unwrap().len(), 4);
@@ -178,9 +181,10 @@ fn train_interrupt_resume_label_report_transfer() {
     contains(&told, &["3 transitions of"]);
     assert!(std::fs::read(&gif).unwrap().starts_with(b"GIF89a"));
     let unknown = format!("{data}#99");
-    contains(&runs(&mut vipra(&["laq", "transfer", &from, &unknown, "--model", &model, "--out", &gif]), 2), &[
-        "no episode 99 among the 4",
-    ]);
+    contains(
+        &runs(&mut vipra(&["laq", "transfer", &from, &unknown, "--model", &model, "--out", &gif]), 2),
+        &["no episode 99 among the 4"],
+    );
 }
 
 #[test]

@@ -69,11 +69,11 @@ pub(super) fn read(path: &Path, info: &LabelsInfo) -> Result<Vec<EpisodeLabels>>
     let mut labels: Vec<EpisodeLabels> = Vec::new();
     for batch in reader.map_err(|error| fault(error.to_string()))? {
         let batch = batch.map_err(|error| fault(error.to_string()))?;
-        let column = |name: &str| {
-            batch.column_by_name(name).ok_or_else(|| Error::column(path, name, "there is no such column"))
-        };
+        let column =
+            |name: &str| batch.column_by_name(name).ok_or_else(|| Error::column(path, name, "there is no such column"));
         let wrong = |name: &str| Error::column(path, name, "has another type");
-        let episodes = column("episode_index")?.as_primitive_opt::<Int64Type>().ok_or_else(|| wrong("episode_index"))?;
+        let episodes =
+            column("episode_index")?.as_primitive_opt::<Int64Type>().ok_or_else(|| wrong("episode_index"))?;
         let frames = column("frame_index")?.as_primitive_opt::<Int64Type>().ok_or_else(|| wrong("frame_index"))?;
         let times = column("timestamp")?.as_primitive_opt::<Float64Type>().ok_or_else(|| wrong("timestamp"))?;
         let lists = column("codes")?.as_fixed_size_list_opt().ok_or_else(|| wrong("codes"))?;

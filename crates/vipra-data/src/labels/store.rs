@@ -203,7 +203,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         LabelStore::create(folder.path(), info(3)).unwrap();
         let refuse = |wanted: LabelsInfo| LabelStore::create(folder.path(), wanted).unwrap_err().to_string();
-        assert!(refuse(LabelsInfo { model: "n".into(), ..info(3) }).contains("`model`: these labels have m, wanted is n"));
+        assert!(
+            refuse(LabelsInfo { model: "n".into(), ..info(3) }).contains("`model`: these labels have m, wanted is n")
+        );
         assert!(refuse(LabelsInfo { interval_secs: 0.1, ..info(3) }).contains("interval_secs: 0.1"));
     }
 

@@ -70,9 +70,7 @@ impl<'a> Labeler<'a> {
         for together in frames.chunks(WINDOWS_TOGETHER) {
             let windows: Vec<Vec<usize>> = together
                 .iter()
-                .map(|frame| {
-                    horizon_window(*frame, episode.length, episode.fps, self.interval_secs(), self.horizon)
-                })
+                .map(|frame| horizon_window(*frame, episode.length, episode.fps, self.interval_secs(), self.horizon))
                 .collect();
             let seen = windows.iter().flatten();
             let (first, last) = seen.fold((usize::MAX, 0), |(low, high), at| (low.min(*at), high.max(*at)));

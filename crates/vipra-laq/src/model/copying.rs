@@ -19,12 +19,8 @@ use super::laq::{CHANNELS, FrameEmbedding};
 const SIGNAL: f64 = 0.5;
 /// Grey, around which pixels are taken.
 const GREY: f64 = 0.5;
-/// Brightness and two differences of colours, orthonormal.
-const COLORS: [[f64; 3]; 3] = [
-    [0.577_350_269_189_626, 0.577_350_269_189_626, 0.577_350_269_189_626],
-    [0.707_106_781_186_548, 0.0, -0.707_106_781_186_548],
-    [0.408_248_290_463_863, -0.816_496_580_927_726, 0.408_248_290_463_863],
-];
+/// Brightness and two differences of colours, orthogonal; what they must be divided by to be of length 1.
+const COLORS: [([f64; 3], f64); 3] = [([1.0, 1.0, 1.0], 3.0), ([1.0, 0.0, -1.0], 2.0), ([1.0, -2.0, 1.0], 6.0)];
 /// How much sooner a frequency of a difference of colours is left out than one of brightness.
 const COLOR_COST: usize = 2;
 
@@ -84,9 +80,14 @@ fn basis(patch: usize, count: usize) -> Vec<Vec<f64>> {
     order
         .into_iter()
         .map(|(_, color, down, across)| {
-            let value = |channel: usize, y: usize, x: usize| COLORS[color][channel] * wave(down, y) * wave(across, x);
+            let (color, squared) = COLORS[color];
+            let value =
+                |channel: usize, y: usize, x: usize| color[channel] / squared.sqrt() * wave(down, y) * wave(across, x);
             let pixels = (0..CHANNELS).flat_map(|channel| (0..patch).map(move |y| (channel, y)));
-            pixels.flat_map(|(channel, y)| (0..patch).map(move |x| (channel, y, x))).map(|(c, y, x)| value(c, y, x)).collect()
+            pixels
+                .flat_map(|(channel, y)| (0..patch).map(move |x| (channel, y, x)))
+                .map(|(c, y, x)| value(c, y, x))
+                .collect()
         })
         .collect()
 }

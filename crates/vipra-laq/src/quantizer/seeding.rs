@@ -97,7 +97,7 @@ mod tests {
                 [[0.0, noise], [100.0, noise], [0.0, 100.0 + noise], [100.0, 100.0 + noise]][index % 4]
             })
             .collect();
-        Tensor::from_data(rows.as_flattened(), device).reshape([40, 2])
+        Tensor::<1>::from_data(rows.as_flattened(), device).reshape([40, 2])
     }
 
     #[test]

@@ -43,12 +43,7 @@ impl CodeStatistics {
         };
         let all = count(None);
         let positions = (0..code_length).map(|position| PositionStatistics::new(&count(Some(position)))).collect();
-        Self {
-            shares: shares(&all),
-            perplexity: all.perplexity(),
-            dead_codes: codes - all.distinct(),
-            positions,
-        }
+        Self { shares: shares(&all), perplexity: all.perplexity(), dead_codes: codes - all.distinct(), positions }
     }
 }
 

@@ -103,7 +103,8 @@ fn swap(study: &Study<'_>, source: &Sample, target: &Sample) -> Result<[Example;
     below.extend(pictures(moved));
     let caption = format!("codes of {} on the first frame of {}", source.name, target.name);
     let animation = Picture { media_type: "image/gif", bytes: animation(&[&above, &below], study.interval_secs())? };
-    let strip = strip(vec![("the clip that gives its codes", above), ("its codes, rolled out from another frame", below)])?;
+    let strip =
+        strip(vec![("the clip that gives its codes", above), ("its codes, rolled out from another frame", below)])?;
     Ok([
         Example { kind: ExampleKind::Swap, caption: caption.clone(), picture: strip },
         Example { kind: ExampleKind::SwapAnimation, caption, picture: animation },

@@ -54,10 +54,7 @@ pub(super) fn render(report: &Report) -> String {
 fn reconstruction(report: &Report) -> Markup {
     let number = |name: &str| format!("{:.4}", report.number(name));
     let [low, high] = report.reconstruction.nearer_to_next_interval;
-    let rows = [
-        ("all pixels", "l1", "l1_copy"),
-        ("pixels that move", "l1_moving", "l1_moving_copy"),
-    ];
+    let rows = [("all pixels", "l1", "l1_copy"), ("pixels that move", "l1_moving", "l1_moving_copy")];
     html! {
         h2 { "Are frames rebuilt?" }
         p {

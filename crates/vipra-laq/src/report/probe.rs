@@ -91,16 +91,16 @@ pub fn ridge_r2(
                     .iter()
                     .map(|(ridge, left_out)| {
                         let weights = ridge.solve(dimension, penalty);
-                        let error =
-                            |row: &usize| ridge.predict(&weights, dimension, &features[*row]) - targets[*row][dimension];
+                        let error = |row: &usize| {
+                            ridge.predict(&weights, dimension, &features[*row]) - targets[*row][dimension]
+                        };
                         left_out.iter().map(|row| error(row).powi(2)).sum::<f64>()
                     })
                     .sum()
             };
             let best = PENALTIES.into_iter().min_by(|a, b| error(*a).total_cmp(&error(*b))).unwrap_or(1.0);
             let weights = all.solve(dimension, best);
-            let predicted: Vec<f64> =
-                test_features.iter().map(|row| all.predict(&weights, dimension, row)).collect();
+            let predicted: Vec<f64> = test_features.iter().map(|row| all.predict(&weights, dimension, row)).collect();
             r2(&predicted, &test_targets.iter().map(|row| row[dimension]).collect::<Vec<_>>())
         })
         .collect()

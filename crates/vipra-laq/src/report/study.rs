@@ -148,12 +148,7 @@ impl<'a> Study<'a> {
     }
 
     /// Codes of the first transition of each frame's label, `[transitions, code_length]`, and rows for the probe.
-    fn rows(
-        &mut self,
-        selections: &[Selection],
-        probed: bool,
-        step: &mut dyn FnMut(),
-    ) -> Result<(Vec<u8>, ProbeRows)> {
+    fn rows(&mut self, selections: &[Selection], probed: bool, step: &mut dyn FnMut()) -> Result<(Vec<u8>, ProbeRows)> {
         let description = &self.trained.description;
         let code_length = description.model.code_length;
         let mut labeler = Labeler::new(self.trained, self.config.horizon)?;
@@ -180,8 +175,14 @@ impl<'a> Study<'a> {
         let episode = &selection.source.episodes()[at];
         let (actions, width) = selection.source.rows(at)?.numbers(&self.config.action)?;
         let frames: Vec<usize> = (0..episode.length).collect();
-        let pictures =
-            read_frames(selection.source.as_ref(), at, &selection.camera, &frames, description.image, &mut self.decoders)?;
+        let pictures = read_frames(
+            selection.source.as_ref(),
+            at,
+            &selection.camera,
+            &frames,
+            description.image,
+            &mut self.decoders,
+        )?;
         let grey = grey_grids(pictures);
         let first_row = rows.actions.len();
         for (frame, codes) in codes.iter().enumerate() {

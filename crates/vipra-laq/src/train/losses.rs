@@ -61,9 +61,10 @@ impl LossSet {
     ) -> Result<Losses> {
         let reconstruction = masked_l1(frames.clone(), targets.clone(), Some(transition_mask.clone()));
         let mut parts = vec![("l1", reconstruction.clone())];
-        let perceptual = self.perceptual.as_ref().map(|network| {
-            network.loss(frames.clone(), targets.clone(), Some(transition_mask.clone()))
-        });
+        let perceptual = self
+            .perceptual
+            .as_ref()
+            .map(|network| network.loss(frames.clone(), targets.clone(), Some(transition_mask.clone())));
         let perceptual = perceptual.transpose()?;
         parts.extend(perceptual.iter().map(|loss| ("perceptual", loss.clone())));
         let mut flow = None;

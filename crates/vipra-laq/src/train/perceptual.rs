@@ -20,6 +20,10 @@ use crate::{Error, Result};
 /// Folder within that of the run.
 const FOLDER: &str = "perceptual";
 const LEARNING_RATE: f64 = 2e-3;
+/// Clips of a step; one frame of each is looked at.
+const CLIPS: usize = 8;
+/// Frames by which the network is scaled.
+const UNRELATED_FRAMES: usize = 32;
 
 /// The frozen network, trained on the run's frames, or as an earlier call has left it.
 pub(super) fn own_features(
@@ -34,7 +38,7 @@ pub(super) fn own_features(
     let loop_config = TrainConfig {
         seed: config.train.seed,
         steps: config.loss.perceptual.steps,
-        batch_size: config.train.batch_size,
+        batch_size: CLIPS,
         optimizer: OptimizerConfig {
             learning_rate: LEARNING_RATE,
             schedule: Schedule::Cosine,
@@ -46,7 +50,7 @@ pub(super) fn own_features(
     };
     tracing::info!("training the run's own perceptual network for {} steps", loop_config.steps);
     let loader = ClipLoader::start(dataset.clone(), LoaderState::default())?;
-    let mut stage = FeatureStage { dataset: dataset.clone(), loader, device: device.clone(), batch: config.train.batch_size };
+    let mut stage = FeatureStage { dataset: dataset.clone(), loader, device: device.clone() };
     let model = OwnFeatures::new(config.loss.perceptual.widths, device);
     let outcome = run(
         &mut stage,
@@ -61,11 +65,29 @@ pub(super) fn own_features(
         },
     )?;
     match outcome {
-        Outcome::Finished { model, .. } => Ok(model.into_lpips()),
-        Outcome::Interrupted { step, .. } => {
-            Err(Error::Invalid(format!("stopped after step {step} of the perceptual network; the same command goes on")))
+        Outcome::Finished { model, .. } => {
+            let frames = first_frames(dataset, UNRELATED_FRAMES, device)?;
+            Ok(model.into_lpips(frames))
         }
+        Outcome::Interrupted { step, .. } => Err(Error::Invalid(format!(
+            "stopped after step {step} of the perceptual network; the same command goes on"
+        ))),
     }
+}
+
+/// The first frames of some clips: a clip's others are much the same.
+///
+/// # Shapes
+/// → `[clips, 3, height, width]`
+fn next_frames(loader: &mut ClipLoader, count: usize, device: &Device) -> Result<Tensor<4>> {
+    let clips = (0..count).map(|_| loader.next_clip()).collect::<Result<Vec<_>, _>>()?;
+    let frames = batch_of(&clips, device).clips;
+    clips.into_iter().for_each(|clip| loader.recycle(clip));
+    Ok(frames.narrow(1, 0, 1).squeeze_dim(1))
+}
+
+fn first_frames(dataset: &Arc<ClipDataset>, count: usize, device: &Device) -> Result<Tensor<4>> {
+    next_frames(&mut ClipLoader::start(dataset.clone(), LoaderState::default())?, count, device)
 }
 
 /// Rebuilds frames from the features of each block.
@@ -73,7 +95,6 @@ struct FeatureStage {
     dataset: Arc<ClipDataset>,
     loader: ClipLoader,
     device: Device,
-    batch: usize,
 }
 
 impl Stage for FeatureStage {
@@ -81,11 +102,7 @@ impl Stage for FeatureStage {
     type Batch = Tensor<4>;
 
     fn next_batch(&mut self) -> Result<Tensor<4>, StageError> {
-        let clips = (0..self.batch).map(|_| self.loader.next_clip()).collect::<Result<Vec<_>, _>>()?;
-        let frames = batch_of(&clips, &self.device).clips;
-        clips.into_iter().for_each(|clip| self.loader.recycle(clip));
-        // One frame of each clip: its others are much the same.
-        Ok(frames.narrow(1, 0, 1).squeeze_dim(1))
+        Ok(next_frames(&mut self.loader, CLIPS, &self.device)?)
     }
 
     fn loss(&mut self, model: &OwnFeatures, batch: Tensor<4>, _step: &mut Step) -> Result<Losses, StageError> {

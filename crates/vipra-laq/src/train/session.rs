@@ -155,8 +155,7 @@ fn held_out_clips(
         tracing::warn!("nothing is held out (data.validation is empty): this run says nothing about new videos");
         return Ok(Vec::new());
     }
-    let held_out =
-        DataConfig { sources: data.validation.clone(), augment: AugmentConfig::default(), ..data.clone() };
+    let held_out = DataConfig { sources: data.validation.clone(), augment: AugmentConfig::default(), ..data.clone() };
     first_clips(&Arc::new(ClipDataset::open(held_out, opening)?), config.validation_clips)
 }
 

@@ -94,8 +94,7 @@ impl Stage for LaqStage {
     fn after_step(&mut self, mut model: Laq, step: &mut Step) -> Result<Laq, StageError> {
         let Some(vectors) = self.vectors.take() else { return Ok(model) };
         let steps = step.number + 1;
-        model.quantizer =
-            self.care.replace(model.quantizer, vectors, steps, &self.config.codebook, &mut step.random);
+        model.quantizer = self.care.replace(model.quantizer, vectors, steps, &self.config.codebook, &mut step.random);
         Ok(model)
     }
 

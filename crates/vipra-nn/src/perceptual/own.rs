@@ -2,7 +2,7 @@
 //!
 //! The same network as LPIPS's, narrower, learns to rebuild the run's frames from each of its blocks; the deeper the
 //! block, the larger the patch that one of its vectors must stand for. It is frozen then, and frames are compared as LPIPS
-//! does, with every channel of a block counting the same.
+//! does, with every channel counting the same, scaled so that unrelated frames are at distance 1.
 
 use burn::module::{Module, Param};
 use burn::nn::{Linear, LinearConfig};
@@ -13,9 +13,9 @@ use super::vgg::{BLOCKS, Vgg};
 use crate::ops;
 
 const CHANNELS: usize = 3;
-/// Weight of every channel. Features of a network that learned to rebuild lie closer together than VGG16's; with this
-/// weight the loss has a say beside the absolute error of pixels under the published weights of the two.
-const CHANNEL_WEIGHT: f64 = 2.0;
+/// Distance of two unrelated frames of the run, to which every network is scaled: how close its features lie together is
+/// chance otherwise, and differed three times from seed to seed.
+const UNRELATED_DISTANCE: f64 = 1.0;
 
 /// The network with what it is trained through.
 #[derive(Module, Debug)]
@@ -54,13 +54,23 @@ impl OwnFeatures {
         Tensor::cat(errors.collect(), 0).mean()
     }
 
-    /// The frozen network as a perceptual loss.
-    pub fn into_lpips(self) -> Lpips {
-        let heads = self.vgg.widths().into_iter().zip(&self.to_patches).map(|(width, layer)| {
-            let device = layer.weight.device().without_autodiff();
-            Head { weight: Param::from_tensor(Tensor::full([1, width, 1, 1], CHANNEL_WEIGHT, &device)) }
-        });
-        Lpips { heads: heads.collect(), vgg: self.vgg }.no_grad()
+    /// The frozen network as a perceptual loss, scaled by unrelated pictures.
+    ///
+    /// # Shapes
+    /// `pictures`: `[pictures, 3, height, width]` in [0, 1], at least two.
+    pub fn into_lpips(self, pictures: Tensor<4>) -> Lpips {
+        let device = pictures.device().without_autodiff();
+        let head = |width: usize, weight: f64| Head {
+            weight: Param::from_tensor(Tensor::full([1, width, 1, 1], weight, &device)),
+        };
+        let widths = self.vgg.widths();
+        let unscaled = Lpips { heads: widths.map(|width| head(width, 1.0)).to_vec(), vgg: self.vgg }.no_grad();
+        let count = pictures.dims()[0];
+        let others = Tensor::cat(vec![pictures.clone().narrow(0, 1, count - 1), pictures.clone().narrow(0, 0, 1)], 0);
+        let distance = unscaled.per_block(pictures, others).sum_dim(1).mean().into_scalar::<f32>();
+        // Pictures that are all alike say nothing about the scale.
+        let weight = if distance > 0.0 { UNRELATED_DISTANCE / f64::from(distance) } else { 1.0 };
+        Lpips { heads: widths.map(|width| head(width, weight)).to_vec(), vgg: unscaled.vgg }.no_grad()
     }
 }
 
@@ -82,8 +92,11 @@ mod tests {
         let own = OwnFeatures::new([4, 4, 8, 8, 8], &device);
         let frames = Tensor::<5>::random([1, 2, 3, 40, 24], Distribution::Uniform(0.0, 1.0), &device).require_grad();
         let flat: Tensor<4> = frames.clone().detach().squeeze_dim(0);
-        assert!(own.rebuilding_loss(flat).into_scalar::<f32>() > 0.0);
-        let lpips = own.into_lpips();
+        assert!(own.rebuilding_loss(flat.clone()).into_scalar::<f32>() > 0.0);
+        let lpips = own.into_lpips(flat.clone());
+        let swapped = flat.clone().flip([0]);
+        let distance = lpips.loss(flat.unsqueeze_dim(0), swapped.unsqueeze_dim(0), None).unwrap();
+        assert!((distance.into_scalar::<f32>() - 1.0).abs() < 1e-4, "two unrelated pictures are at distance 1");
         let same = lpips.loss(frames.clone(), frames.clone().detach(), None).unwrap();
         assert_eq!(same.into_scalar::<f32>(), 0.0);
         let other = Tensor::<5>::random([1, 2, 3, 40, 24], Distribution::Uniform(0.0, 1.0), &device);

@@ -14,8 +14,7 @@ pub fn run(args: &LabelArgs) -> Result<Outcome> {
     let trained = open_model(&args.model)?;
     let opening = Progress::new("opening", "videos");
     let show = |done, all| opening.set(done, all);
-    let options =
-        OpenOptions { fps: args.fps, on_error: OnError::Stop, progress: &show, ..OpenOptions::default() };
+    let options = OpenOptions { fps: args.fps, on_error: OnError::Stop, progress: &show, ..OpenOptions::default() };
     let source = vipra_data::open(&args.dataset, &options)?;
     drop(opening);
     let config = LabelConfig {
@@ -25,8 +24,7 @@ pub fn run(args: &LabelArgs) -> Result<Outcome> {
         shard: args.shard.unwrap_or(Shard::WHOLE),
     };
     let labelling = Progress::new("labelling", "frames");
-    let frames =
-        label_dataset(&trained, source.as_ref(), &args.out, &config, &|done, all| labelling.set(done, all))?;
+    let frames = label_dataset(&trained, source.as_ref(), &args.out, &config, &|done, all| labelling.set(done, all))?;
     drop(labelling);
     let done = if frames == 0 { "nothing was missing".to_owned() } else { format!("{frames} frames labelled") };
     print(&format!("{done}: {}\n", args.out.display()))?;

@@ -29,9 +29,8 @@ pub fn run(args: &ReportArgs) -> Result<Outcome> {
     drop(measuring);
 
     let numbers = args.out.with_extension("json");
-    let write = |path: &Path, text: String| {
-        std::fs::write(path, text).with_context(|| format!("writing {}", path.display()))
-    };
+    let write =
+        |path: &Path, text: String| std::fs::write(path, text).with_context(|| format!("writing {}", path.display()));
     write(&args.out, report.to_html())?;
     write(&numbers, serde_json::to_string_pretty(&report)?)?;
     print(&to_text(&report, &args.out, &numbers))?;

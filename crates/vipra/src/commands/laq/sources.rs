@@ -12,12 +12,7 @@ const VALIDATION: &str = "val";
 
 /// Puts datasets of the command line in place of the configuration's: splits `train` and `val` where a dataset has them,
 /// else its last episodes are held out. What the configuration holds out stays.
-pub fn split_datasets(
-    data: &mut DataConfig,
-    paths: &[PathBuf],
-    fps: Option<f64>,
-    camera: Option<&str>,
-) -> Result<()> {
+pub fn split_datasets(data: &mut DataConfig, paths: &[PathBuf], fps: Option<f64>, camera: Option<&str>) -> Result<()> {
     let chosen = |path: &PathBuf, split: String| SourceConfig {
         fps,
         camera: camera.map(str::to_owned),

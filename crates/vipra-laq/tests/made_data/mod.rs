@@ -1,5 +1,7 @@
 //! Made videos for tests: a bright square wanders over a grey ground, and its steps are the actions.
 
+#![allow(dead_code, reason = "each test crate that includes this file uses a part of it")]
+
 use std::path::{Path, PathBuf};
 
 use vipra_data::video::{VideoCodec, VideoOptions};
