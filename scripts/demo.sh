@@ -6,7 +6,7 @@ out=runs/demo
 
 say() { printf '\n\033[1m$ %s\033[0m\n' "$*"; "$@"; }
 
-cargo build --release -q -p vipra -p vipra-data --bins --example make_dataset
+cargo build --release -q --workspace --bins --example make_dataset
 target=$(cargo metadata --no-deps --format-version 1 | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
 PATH="$target/release:$PATH"
 rm -rf "$out"

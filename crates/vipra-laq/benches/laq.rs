@@ -11,14 +11,12 @@
 use std::error::Error;
 use std::time::Instant;
 
-use burn::lr_scheduler::constant::ConstantLr;
-use burn::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
-use burn::module::{Module, ModuleVisitor, Param, ParamGroup};
-use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
+use burn::optim::GradientsParams;
 use burn::tensor::{Bool, Device, Distribution, Int, Tensor, TensorData};
 use vipra_laq::loss::masked_l1;
 use vipra_laq::quantizer::CodeUsage;
 use vipra_laq::{Laq, LaqConfig};
+use vipra_train::{AdamW, OptimizerConfig, global_norm, scale};
 
 /// Learning rate, and the spatial encoder's (reference 4).
 const RATES: [f64; 2] = [1e-4, 1e-5];
@@ -105,8 +103,7 @@ fn time<S>(mut state: S, work: impl Fn(S) -> Result<S>, warm_up: usize, steps: u
 
 struct Trainer {
     laq: Laq,
-    optimizer: ModuleOptimizer,
-    rates: ModuleLrScheduler,
+    optimizer: AdamW,
     usage: CodeUsage,
     clips: Tensor<5>,
     device: Device,
@@ -117,12 +114,9 @@ impl Trainer {
         let device = Device::flex().autodiff();
         device.seed(0);
         let [height, width] = config.frame_size;
-        let [base, spatial_encoder] = RATES.map(ConstantLr::from);
         Ok(Self {
             laq: config.init(&device)?,
-            optimizer: AdamWConfig::new().with_epsilon(1e-8).with_weight_decay(0.0).init(),
-            rates: ModuleLrScheduler::new(base)
-                .with_group(ParamGroup::from_predicate("spatial_encoder"), spatial_encoder),
+            optimizer: AdamW::new(OptimizerConfig::default()),
             usage: CodeUsage::new(config.quantizer.codes),
             clips: Tensor::random([batch, frames, 3, height, width], Distribution::Uniform(0.0, 1.0), &device),
             device,
@@ -141,52 +135,21 @@ impl Trainer {
         let mask = Tensor::<2, Bool>::full([batch, transitions], true, &self.device);
         let loss = masked_l1(reconstruction.frames, target, Some(mask));
         let gradients = GradientsParams::from_grads(loss.backward(), &self.laq);
-        let gradients = clip_by_norm(gradients, &self.laq);
+        let norm = global_norm(&self.laq, &gradients);
+        let gradients = match norm > LARGEST_NORM {
+            true => scale(&self.laq, gradients, LARGEST_NORM / norm),
+            false => gradients,
+        };
         // A training loop looks at its loss.
         let loss = loss.into_scalar::<f32>();
         if loss.is_finite() { Ok(self.optimize(gradients)) } else { Err("the loss is not finite".into()) }
     }
 
     fn optimize(mut self, gradients: GradientsParams) -> Self {
-        self.laq = self.optimizer.step(self.rates.step(), self.laq, gradients);
+        let [base, spatial_encoder] = RATES;
+        let factor = |name: &str| if name.starts_with("spatial_encoder.") { spatial_encoder / base } else { 1.0 };
+        self.laq = self.optimizer.step(self.laq, gradients, base, &factor);
         self
-    }
-}
-
-/// Scales all gradients together down to [`LARGEST_NORM`] where they are above it.
-fn clip_by_norm(gradients: GradientsParams, laq: &Laq) -> GradientsParams {
-    let mut squares = Squares { gradients: &gradients, sums: Vec::new() };
-    laq.visit(&mut squares);
-    let norm = f64::from(Tensor::cat(squares.sums, 0).sum().into_scalar::<f32>()).sqrt();
-    if norm <= LARGEST_NORM {
-        return gradients;
-    }
-    let mut scale = Scale { gradients, factor: LARGEST_NORM / (norm + 1e-6) };
-    laq.visit(&mut scale);
-    scale.gradients
-}
-
-struct Squares<'a> {
-    gradients: &'a GradientsParams,
-    sums: Vec<Tensor<1>>,
-}
-
-impl ModuleVisitor for Squares<'_> {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        self.sums.extend(self.gradients.get::<D>(param.id).map(|gradient| gradient.square().sum()));
-    }
-}
-
-struct Scale {
-    gradients: GradientsParams,
-    factor: f64,
-}
-
-impl ModuleVisitor for Scale {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        if let Some(gradient) = self.gradients.remove::<D>(param.id) {
-            self.gradients.register(param.id, gradient * self.factor);
-        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use vipra_train::checkpoint::differences;
 
 use crate::config::{Config, to_toml};
 
@@ -21,8 +22,9 @@ impl RunFolder {
         let file = path.join("config.toml");
         let text = to_toml(config)?;
         match std::fs::read_to_string(&file) {
-            Ok(before) if before != text => {
-                anyhow::bail!("the folder holds a run with another configuration: {}", path.display())
+            Ok(before) if before != text && has_begun(path)? => {
+                let fields = differing_fields(&before, config);
+                anyhow::bail!("the folder holds a run with another configuration ({fields}): {}", path.display())
             }
             _ => std::fs::write(&file, text).with_context(|| format!("writing {}", file.display()))?,
         }
@@ -38,4 +40,21 @@ impl RunFolder {
     pub fn file(&self, name: &str) -> PathBuf {
         self.path.join(name)
     }
+}
+
+/// Whether anything came of the run: a folder with nothing but a configuration is one that could not begin.
+fn has_begun(folder: &Path) -> Result<bool> {
+    let entries = std::fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))?;
+    let others = entries.filter(|entry| entry.as_ref().map_or(true, |entry| entry.file_name() != "config.toml"));
+    Ok(others.count() > 0)
+}
+
+/// What differs between the configuration in the folder and the one asked for.
+fn differing_fields(before: &str, now: &Config) -> String {
+    let as_json = |text: &str| text.parse::<toml::Table>().ok().and_then(|table| serde_json::to_value(table).ok());
+    let fields = match (as_json(before), serde_json::to_value(now).ok()) {
+        (Some(before), Some(now)) => differences(&before, &now),
+        _ => Vec::new(),
+    };
+    if fields.is_empty() { "its config.toml cannot be compared".to_owned() } else { fields.join("; ") }
 }
