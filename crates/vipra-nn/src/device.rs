@@ -2,15 +2,17 @@
 //!
 //! A device is always named: the framework's own default would prefer whichever GPU it finds. `flex` is the CPU. The
 //! others are there if the feature of that name was built in, perhaps with a number: `cuda:1` is the second GPU,
-//! `vulkan:1` the second discrete GPU; `vulkan` alone is the best adapter there is, and a software driver will do.
+//! `vulkan:1` the second discrete GPU; `vulkan` alone is the best adapter there is. `wgpu` is whichever graphics API the
+//! system has, with shaders in WGSL: these run on Mesa's software driver too, which falls over the SPIR-V of `vulkan`.
 
 use burn::tensor::Device;
 
 use crate::{Error, Result};
 
 /// All kinds of devices, and whether this build has them.
-const KINDS: [(&str, bool); 5] = [
+const KINDS: [(&str, bool); 6] = [
     ("flex", true),
+    ("wgpu", cfg!(feature = "wgpu")),
     ("vulkan", cfg!(feature = "vulkan")),
     ("metal", cfg!(feature = "metal")),
     ("cuda", cfg!(feature = "cuda")),
@@ -42,6 +44,8 @@ fn find(name: &str) -> Result<Device, String> {
     match kind {
         "flex" if number.is_none() => Ok(Device::flex()),
         "flex" => Err("the CPU has no number".to_owned()),
+        #[cfg(feature = "wgpu")]
+        "wgpu" => graphics::device(name, number, graphics::Api::Auto),
         #[cfg(feature = "vulkan")]
         "vulkan" => graphics::device(name, number, graphics::Api::Vulkan),
         #[cfg(feature = "metal")]
@@ -59,7 +63,7 @@ fn find(name: &str) -> Result<Device, String> {
 }
 
 /// Adapters of graphics APIs. Started here and not by the first tensor, since that would panic where there is none.
-#[cfg(any(feature = "vulkan", feature = "metal"))]
+#[cfg(any(feature = "wgpu", feature = "vulkan", feature = "metal"))]
 mod graphics {
     use std::sync::{Mutex, PoisonError};
 
@@ -80,6 +84,8 @@ mod graphics {
             Ok(device) => device,
             // A tensor started it before.
             Err(WgpuInitError::Registration { .. }) => match api {
+                #[cfg(feature = "wgpu")]
+                Api::Auto => Device::wgpu(kind),
                 #[cfg(feature = "vulkan")]
                 Api::Vulkan => Device::vulkan(kind),
                 #[cfg(feature = "metal")]

@@ -57,6 +57,10 @@ pub struct CodebookConfig {
     pub initialization: CodebookInitialization,
     /// When unused codes are replaced, and by what.
     pub replacement: ReplacementConfig,
+    /// By what the learning rate is multiplied for the codebook. The encoder's outputs grow by a layer's weights, codes
+    /// only by their own steps: at the common rate (1, as in the release) they are left behind in a short run.
+    #[schemars(range(min = 0.0))]
+    pub rate: f64,
     /// The run warns when as few codes as this are effectively in use (perplexity) in one line of metrics after another.
     #[schemars(range(min = 1.0))]
     pub alarm_perplexity: f64,
@@ -67,6 +71,7 @@ impl Default for CodebookConfig {
         Self {
             initialization: CodebookInitialization::EncoderOutputs,
             replacement: ReplacementConfig::default(),
+            rate: 1.0,
             alarm_perplexity: 2.0,
         }
     }

@@ -18,6 +18,9 @@ use crate::{Laq, Result};
 /// Prefix of the names of the spatial encoder's parameters.
 const SPATIAL_ENCODER: &str = "spatial_encoder.";
 
+/// Name of the codebook.
+const CODEBOOK: &str = "quantizer.codebooks";
+
 /// Trains a [`Laq`] on clips.
 pub struct LaqStage {
     config: LaqStageConfig,
@@ -112,6 +115,9 @@ impl Stage for LaqStage {
     }
 
     fn rate_factor(&self, parameter: &str) -> f64 {
+        if parameter == CODEBOOK {
+            return self.config.codebook.rate;
+        }
         let is_pretrained = self.config.spatial_encoder_weights.is_some() && parameter.starts_with(SPATIAL_ENCODER);
         if is_pretrained { self.config.spatial_encoder_rate } else { 1.0 }
     }

@@ -26,4 +26,4 @@ pub use rope::{RotaryTable, rotate_half};
 pub use sample::{sample_window, warp};
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -85,10 +85,13 @@ mod tests {
     use burn::tensor::{Device, Distribution, Tensor};
 
     use super::OwnFeatures;
+    use crate::ops::tests::FRAMEWORK_GENERATOR;
 
     #[test]
     fn gradients_reach_the_pictures_and_nothing_else() {
+        let _alone = FRAMEWORK_GENERATOR.lock().unwrap();
         let device = Device::flex().autodiff();
+        device.seed(1);
         let own = OwnFeatures::new([16; 5], &device);
         let frames = Tensor::<5>::random([1, 2, 3, 40, 24], Distribution::Uniform(0.0, 1.0), &device).require_grad();
         let flat: Tensor<4> = frames.clone().detach().squeeze_dim(0);

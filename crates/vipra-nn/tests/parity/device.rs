@@ -16,7 +16,7 @@ fn the_device_computes() {
 /// An error where the framework would panic at the first tensor.
 #[test]
 fn a_gpu_that_is_not_there_is_an_error() {
-    for api in ["vulkan", "metal"] {
+    for api in ["wgpu", "vulkan", "metal"] {
         let fault = named(&format!("{api}:99")).unwrap_err().to_string();
         let expected = if available().contains(&api) { "No adapter" } else { "needs the feature" };
         assert!(fault.contains(expected), "{fault}");

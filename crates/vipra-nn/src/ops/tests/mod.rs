@@ -25,7 +25,7 @@ thread_local! {
 }
 
 /// Held by tests that do draw from the framework's generator.
-static FRAMEWORK_GENERATOR: Mutex<()> = Mutex::new(());
+pub(crate) static FRAMEWORK_GENERATOR: Mutex<()> = Mutex::new(());
 
 /// Numbers around zero, about normally distributed, that a gradient is wanted for; the same in each run of a test.
 fn random<const D: usize>(shape: [usize; D]) -> Tensor<D> {
