@@ -97,11 +97,12 @@ pub fn run<S: Stage>(stage: &mut S, model: S::Model, mut run: Run<'_>) -> Result
         let norm = global_norm(&trained.model, &forward.gradients);
         if forward.loss.is_finite() && norm.is_finite() {
             trained.update(stage, forward.gradients, norm, rate, config);
+            // Not after a skipped step: what is no number must not get into the model by this way either.
+            trained.model = stage.after_step(trained.model, &mut step)?;
         } else {
             trained.skip(config)?;
             (run.progress)(Progress::Skipped(step.number));
         }
-        trained.model = stage.after_step(trained.model, &mut step)?;
         trained.step += 1;
         clock.steps += 1;
         (run.progress)(Progress::Stepped(trained.step, forward.loss));

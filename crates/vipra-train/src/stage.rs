@@ -29,7 +29,7 @@ pub trait Stage {
     /// Whatever keeps the model from seeing the batch.
     fn loss(&mut self, model: &Self::Model, batch: Self::Batch, step: &mut Step) -> Result<Losses, StageError>;
 
-    /// Called after the optimiser, for what is learned by other means than gradients.
+    /// Called after the optimiser, for what is learned by other means than gradients; not after a step that was skipped.
     ///
     /// # Errors
     /// Whatever the stage finds wrong.
