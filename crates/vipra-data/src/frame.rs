@@ -37,6 +37,12 @@ impl Frame {
         Ok(Frame { width, height, pixels })
     }
 
+    /// Pictures of one size, `[pictures, height, width, 3]`; what is left at the end and no whole picture is not looked at.
+    pub fn all_of(width: usize, height: usize, pixels: &[u8]) -> Vec<Self> {
+        let pictures = pixels.chunks_exact((width * height * 3).max(1));
+        pictures.map(|pixels| Frame { width, height, pixels: pixels.to_vec() }).collect()
+    }
+
     /// Pixels in a row.
     pub fn width(&self) -> usize {
         self.width

@@ -5,6 +5,7 @@
 mod files;
 mod frame_folder;
 pub mod lerobot;
+mod read;
 mod video_folder;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 pub use files::fingerprint;
 pub(crate) use files::{has_extension, instruction_in, sorted_entries, visible_files};
+pub use read::read_frames;
 
 use crate::config::OnError;
 use crate::error::{Error, Result};

@@ -3,9 +3,8 @@
 mod nsvq;
 mod replacement;
 mod seeding;
-mod usage;
 
 pub use nsvq::{Nsvq, NsvqConfig, Quantized};
 pub use replacement::{Replacement, ReplacementConfig, ReplacementSource};
 pub use seeding::{reseed_unused, seed};
-pub use usage::{CodeUsage, perplexity};
+pub use vipra_nn::codebook::{CodeUsage, perplexity};

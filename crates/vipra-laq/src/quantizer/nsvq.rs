@@ -5,6 +5,7 @@ use burn::nn::Initializer;
 use burn::tensor::{Device, Int, Tensor};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use vipra_nn::codebook::nearest;
 
 use crate::{Error, Result};
 
@@ -70,14 +71,7 @@ impl Nsvq {
     /// # Shapes
     /// `[vectors, dim]` → `[vectors]`
     pub fn nearest(&self, x: Tensor<2>) -> Tensor<1, Int> {
-        // No gradient flows through a choice.
-        let x = x.without_autodiff();
-        let codebook = self.codebooks.val().without_autodiff();
-        let squared = |x: Tensor<2>| x.square().sum_dim(1);
-        // ‖x‖² − 2·x·c + ‖c‖²: [vectors, 1] − [vectors, codes] + [1, codes]
-        let cross = x.clone().matmul(codebook.clone().transpose());
-        let distances = squared(x) - cross * 2.0 + squared(codebook).transpose();
-        distances.argmin(1).squeeze_dim(1)
+        nearest(x, self.codebooks.val())
     }
 
     /// The training path: each vector plus noise of the length of its quantisation error (reference 1).

@@ -4,9 +4,9 @@ use burn::tensor::{Int, Tensor, TensorData};
 use rand::{Rng, seq::SliceRandom};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use vipra_nn::codebook::CodeUsage;
 
 use super::nsvq::Nsvq;
-use super::usage::CodeUsage;
 
 /// Noise on a copied code, in units of the codebook: next to nothing in f32 (reference 1).
 const COPY_NOISE: f32 = 1e-8;

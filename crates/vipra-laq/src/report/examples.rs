@@ -3,11 +3,11 @@
 use burn::tensor::Tensor;
 use vipra_data::Frame;
 use vipra_data::contact_sheet::{SheetRow, contact_sheet};
-use vipra_data::picture::{to_gif, to_png};
+use vipra_data::picture::{side_by_side, to_gif, to_png};
 
 use super::study::Study;
 use crate::Result;
-use crate::frames::{side_by_side, to_pictures};
+use crate::frames::to_pictures;
 
 /// A picture file in memory.
 #[derive(Debug, Clone)]

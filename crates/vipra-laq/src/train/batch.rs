@@ -2,8 +2,7 @@
 
 use burn::tensor::{Bool, Device, Tensor, TensorData};
 use vipra_data::clip::Clip;
-
-use crate::frames::push_planes;
+use vipra_nn::pixels::push_planes;
 
 /// Clips side by side.
 #[derive(Debug, Clone)]
