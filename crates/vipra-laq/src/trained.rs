@@ -10,7 +10,7 @@ use vipra_data::DataConfig;
 use vipra_data::clip::ClipConfig;
 use vipra_data::picture::ImageConfig;
 use vipra_nn::weights::{Names, Weights, load};
-use vipra_train::checkpoint::{Checkpoints, EMA_FILE, MODEL_FILE};
+use vipra_train::checkpoint::find_weights;
 
 use crate::{Error, Laq, LaqConfig, Result};
 
@@ -62,7 +62,8 @@ impl TrainedLaq {
     /// Opens a weights file, a checkpoint (averaged weights first), or the last checkpoint of a run folder.
     ///
     /// # Errors
-    /// [`Error::NotTrained`] if there is none, or the file is no latent action model; what is wrong with the weights.
+    /// [`Error::NotTrained`] if the file is no latent action model; [`Error::Train`] if there is none; what is wrong with
+    /// the weights.
     pub fn open(path: &Path, device: &Device) -> Result<Self> {
         let file = find_weights(path)?;
         let weights = Weights::read_safetensors(&file)?;
@@ -76,17 +77,4 @@ impl TrainedLaq {
         let fingerprint = blake3::hash(&bytes).to_hex()[..16].to_owned();
         Ok(Self { model, description, fingerprint, path: file })
     }
-}
-
-fn find_weights(path: &Path) -> Result<PathBuf> {
-    let fault = |reason: &str| Error::NotTrained { reason: reason.to_owned(), path: path.to_path_buf() };
-    if path.is_file() {
-        return Ok(path.to_path_buf());
-    }
-    if !path.is_dir() {
-        return Err(fault("there is no such file or folder"));
-    }
-    let checkpoint = Checkpoints::of_run(path, Default::default()).latest()?.unwrap_or_else(|| path.to_path_buf());
-    let files = [EMA_FILE, MODEL_FILE].map(|name| checkpoint.join(name));
-    files.into_iter().find(|file| file.is_file()).ok_or_else(|| fault("no checkpoint in this folder"))
 }

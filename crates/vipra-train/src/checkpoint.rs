@@ -152,6 +152,25 @@ impl Checkpoints {
     }
 }
 
+/// The weights to use at a path: a weights file itself, those of a checkpoint (averaged weights first), or of the last
+/// checkpoint of a run folder.
+///
+/// # Errors
+/// [`Error::Checkpoint`] if there are none; [`Error::Io`].
+pub fn find_weights(path: &Path) -> Result<PathBuf> {
+    let fault = |reason: &str| Error::Checkpoint { reason: reason.to_owned(), path: path.to_path_buf() };
+    if path.is_file() {
+        return Ok(path.to_path_buf());
+    }
+    if !path.is_dir() {
+        return Err(fault("there is no such file or folder"));
+    }
+    let checkpoint = Checkpoints::of_run(path, CheckpointConfig::default()).latest()?;
+    let checkpoint = checkpoint.unwrap_or_else(|| path.to_path_buf());
+    let files = [EMA_FILE, MODEL_FILE].map(|name| checkpoint.join(name));
+    files.into_iter().find(|file| file.is_file()).ok_or_else(|| fault("no checkpoint in this folder"))
+}
+
 /// Reads what a checkpoint holds beside tensors.
 ///
 /// # Errors
