@@ -14,6 +14,7 @@ mod gradients;
 mod interrupt;
 mod metrics;
 mod optimizer;
+pub mod perceptual;
 mod random;
 mod run;
 mod stage;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use vipra_nn::optical_flow::ClassicalFlow;
+use vipra_nn::perceptual::PerceptualConfig;
 use vipra_train::TrainConfig;
 
 use crate::LaqConfig;
@@ -99,30 +100,6 @@ pub struct LossConfig {
     pub flow: FlowConfig,
 }
 
-/// The network in whose features pictures are compared.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct PerceptualConfig {
-    /// Weights of VGG16, of torchvision or of the package lpips (`.pth` or safetensors). Without, an encoder of the run's
-    /// own is trained first, and frozen.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub convolutions: Option<PathBuf>,
-    /// Weights of the linear heads of LPIPS, of the package lpips; needed with `convolutions`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub heads: Option<PathBuf>,
-    /// Channels of the five blocks of the run's own encoder.
-    pub widths: [usize; 5],
-    /// Steps for which the run's own encoder is trained to rebuild frames.
-    #[schemars(range(min = 1))]
-    pub steps: u64,
-}
-
-impl Default for PerceptualConfig {
-    fn default() -> Self {
-        Self { convolutions: None, heads: None, widths: [8, 16, 32, 32, 32], steps: 200 }
-    }
-}
-
 /// What finds the flow between frames.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -161,14 +138,8 @@ impl LaqStageConfig {
         if self.validation_clips == 0 {
             faults.push(("validation_clips".to_owned(), "0 is less than 1".to_owned()));
         }
-        let perceptual = &self.loss.perceptual;
-        if perceptual.convolutions.is_some() != perceptual.heads.is_some() {
-            let reason = "the convolutions and the heads of LPIPS are needed together".to_owned();
-            faults.push(("loss.perceptual".to_owned(), reason));
-        }
-        if perceptual.widths.contains(&0) || perceptual.steps == 0 {
-            faults.push(("loss.perceptual".to_owned(), "`widths` and `steps` must not be 0".to_owned()));
-        }
+        let perceptual = self.loss.perceptual.faults().into_iter();
+        faults.extend(perceptual.map(|reason| ("loss.perceptual".to_owned(), reason)));
         let is_raft = self.loss.flow.network != FlowNetwork::Classical;
         if is_raft != self.loss.flow.weights.is_some() {
             let reason = if is_raft { "RAFT needs a file of weights" } else { "only RAFT has weights" };

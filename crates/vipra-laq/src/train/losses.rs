@@ -1,11 +1,9 @@
 //! The losses of a run, with the networks they need.
 
-use std::path::Path;
-
 use burn::tensor::{Bool, Device, Tensor};
 use vipra_nn::optical_flow::raft::RaftConfig;
 use vipra_nn::optical_flow::{FlowEstimator, flow_consistency};
-use vipra_nn::perceptual::{Lpips, LpipsConfig};
+use vipra_nn::perceptual::Lpips;
 use vipra_nn::weights::Weights;
 use vipra_train::Losses;
 
@@ -29,13 +27,10 @@ impl LossSet {
     /// # Errors
     /// What is wrong with a weights file, or with making the network.
     pub fn load(config: &LossConfig, own: impl FnOnce() -> Result<Lpips>, device: &Device) -> Result<Self> {
-        let perceptual = match (&config.perceptual.convolutions, &config.perceptual.heads) {
-            _ if config.weights.perceptual == 0.0 => None,
-            (Some(convolutions), Some(heads)) => {
-                let read = |path: &Path| Weights::read(path);
-                Some(LpipsConfig::default().load(&read(convolutions)?, &read(heads)?, "", device)?)
-            }
-            _ => Some(own()?),
+        let perceptual = if config.weights.perceptual == 0.0 {
+            None
+        } else {
+            Some(config.perceptual.load(device)?.map_or_else(own, Ok)?)
         };
         Ok(Self {
             weights: config.weights.clone(),

@@ -11,9 +11,7 @@ mod stage;
 
 pub use batch::{Batch, batch_of};
 pub use codebook::CodebookCare;
-pub use config::{
-    CodebookConfig, CodebookInitialization, FlowConfig, FlowNetwork, LaqStageConfig, LossConfig, PerceptualConfig,
-};
+pub use config::{CodebookConfig, CodebookInitialization, FlowConfig, FlowNetwork, LaqStageConfig, LossConfig};
 pub use evaluation::{Evaluation, MOTION_THRESHOLD, MOVING_SHARE};
 pub use losses::LossSet;
 pub use session::{Session, Summary, train};

@@ -12,12 +12,13 @@ use vipra_data::picture::AugmentConfig;
 use vipra_data::source::Skipped;
 use vipra_nn::weights::{Names, Weights, load};
 use vipra_train::checkpoint::Checkpoints;
+use vipra_train::perceptual::own_features;
 use vipra_train::{Interrupt, Outcome, Progress, Run, Scalars, for_step, run};
 
 use super::batch::batch_of;
 use super::config::{CodebookInitialization, LaqStageConfig};
 use super::losses::LossSet;
-use super::perceptual::own_features;
+use super::perceptual::FirstFrames;
 use super::stage::LaqStage;
 use crate::quantizer::seed;
 use crate::spatial_encoder::{DINO_NAMES, DINO_UNUSED};
@@ -77,7 +78,10 @@ pub fn train(session: Session<'_>) -> Result<Summary> {
     if checkpoints.latest()?.is_none() && config.codebook.initialization == CodebookInitialization::EncoderOutputs {
         model = seed_codebook(model, config, &dataset)?;
     }
-    let own = || own_features(config, &dataset, session.folder, session.interrupt, &device);
+    let own = || {
+        let (frames, perceptual) = (FirstFrames::start(&dataset, &device)?, &config.loss.perceptual);
+        Ok(own_features(perceptual, config.train.seed, frames, session.folder, session.interrupt, &device)?)
+    };
     let losses = LossSet::load(&config.loss, own, &device)?;
     let parameters = model.num_params();
     let skipped = dataset.skipped();

@@ -1,9 +1,11 @@
 //! Perceptual loss: distance of two pictures as a trained network sees them.
 
+mod config;
 mod lpips;
 mod own;
 mod vgg;
 
+pub use config::PerceptualConfig;
 pub use lpips::{Lpips, LpipsConfig};
 pub use own::OwnFeatures;
 pub use vgg::{LPIPS_NAMES, TORCHVISION_NAMES, TORCHVISION_UNUSED, Vgg};

@@ -1,0 +1,128 @@
+//! The run's own perceptual network: trained before the first step, kept in the run's folder.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use burn::tensor::{Device, Tensor};
+use serde_json::Value;
+use vipra_nn::perceptual::{Lpips, OwnFeatures, PerceptualConfig};
+
+use crate::config::{CheckpointConfig, OptimizerConfig, Schedule, TrainConfig};
+use crate::interrupt::Interrupt;
+use crate::run::{Outcome, Run, run};
+use crate::stage::{Losses, Scalars, Stage, StageError, Step};
+use crate::{Error, Result};
+
+/// Folder within that of the run.
+const FOLDER: &str = "perceptual";
+const LEARNING_RATE: f64 = 2e-3;
+/// Pictures of a step.
+const PICTURES: usize = 8;
+/// Pictures by which the network is scaled.
+const UNRELATED_PICTURES: usize = 32;
+
+/// An endless stream of pictures that have little to do with each other, in an order that its state resumes.
+pub trait Pictures {
+    /// The next ones.
+    ///
+    /// # Shapes
+    /// → `[count, 3, height, width]` in [0, 1]
+    ///
+    /// # Errors
+    /// Whatever is wrong with the data.
+    fn next(&mut self, count: usize) -> Result<Tensor<4>, StageError>;
+
+    /// Where the stream is.
+    fn state(&self) -> Value;
+
+    /// Goes to a [`state`](Self::state).
+    ///
+    /// # Errors
+    /// If the state is not one of this stream.
+    fn restore(&mut self, state: Value) -> Result<(), StageError>;
+}
+
+/// The frozen network, trained on the pictures from where the stream is now, or as an earlier call has left it in the
+/// run's folder.
+///
+/// # Errors
+/// What is wrong with the pictures or the run; [`Error::Invalid`] if it was asked to stop.
+pub fn own_features(
+    config: &PerceptualConfig,
+    seed: u64,
+    mut pictures: impl Pictures,
+    folder: &Path,
+    interrupt: &Interrupt,
+    device: &Device,
+) -> Result<Lpips> {
+    let folder = folder.join(FOLDER);
+    std::fs::create_dir_all(&folder).map_err(|error| Error::io("making a folder", &folder, error))?;
+    let loop_config = TrainConfig {
+        seed,
+        steps: config.steps,
+        batch_size: PICTURES,
+        optimizer: OptimizerConfig {
+            learning_rate: LEARNING_RATE,
+            schedule: Schedule::Cosine,
+            ..OptimizerConfig::default()
+        },
+        validate_every: 0,
+        checkpoint: CheckpointConfig { every: 0, keep: 1, milestone_every: 0 },
+        ..TrainConfig::default()
+    };
+    tracing::info!("training the run's own perceptual network for {} steps", loop_config.steps);
+    let start = pictures.state();
+    let mut stage = FeatureStage { pictures };
+    let outcome = run(
+        &mut stage,
+        OwnFeatures::new(config.widths, device),
+        Run {
+            folder: &folder,
+            config: &loop_config,
+            configuration: serde_json::json!({ "perceptual": config, "train": loop_config }),
+            metadata: BTreeMap::new(),
+            interrupt,
+            progress: &mut |_| {},
+        },
+    )?;
+    match outcome {
+        Outcome::Finished { model, .. } => {
+            pictures = stage.pictures;
+            pictures.restore(start)?;
+            Ok(model.into_lpips(pictures.next(UNRELATED_PICTURES)?))
+        }
+        Outcome::Interrupted { step, .. } => Err(Error::Invalid(format!(
+            "stopped after step {step} of the perceptual network; the same command goes on"
+        ))),
+    }
+}
+
+/// Rebuilds pictures from the features of each block.
+struct FeatureStage<P> {
+    pictures: P,
+}
+
+impl<P: Pictures> Stage for FeatureStage<P> {
+    type Model = OwnFeatures;
+    type Batch = Tensor<4>;
+
+    fn next_batch(&mut self) -> Result<Tensor<4>, StageError> {
+        self.pictures.next(PICTURES)
+    }
+
+    fn loss(&mut self, model: &OwnFeatures, batch: Tensor<4>, _step: &mut Step) -> Result<Losses, StageError> {
+        Ok(Losses { total: model.rebuilding_loss(batch), parts: Vec::new() })
+    }
+
+    fn validate(&mut self, _model: &OwnFeatures) -> Result<Scalars, StageError> {
+        Ok(Scalars::new())
+    }
+
+    fn state(&self) -> Value {
+        self.pictures.state()
+    }
+
+    fn restore(&mut self, state: Value) -> Result<(), StageError> {
+        self.pictures.restore(state)
+    }
+}
