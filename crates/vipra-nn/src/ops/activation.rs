@@ -74,3 +74,19 @@ pub(super) fn geglu_of_parts<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     let gate = x.narrow(D - 1, inner, inner);
     gelu_of_parts(gate) * value
 }
+
+/// SwiGLU: the first half of the last axis is the **gate**, the second half the value: `silu(gate)·value`.
+///
+/// # Shapes
+/// `[.., 2·inner]` → `[.., inner]`
+pub fn swiglu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    if flex::serves(&x) { run!(flex::activation::SwiGlu, x) } else { swiglu_of_parts(x) }
+}
+
+/// [`swiglu`] as a chain.
+pub(super) fn swiglu_of_parts<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    let inner = x.dims()[D - 1] / 2;
+    let gate = x.clone().narrow(D - 1, 0, inner);
+    let value = x.narrow(D - 1, inner, inner);
+    activation::silu(gate) * value
+}

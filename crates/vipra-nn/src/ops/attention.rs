@@ -3,10 +3,11 @@
 use burn::tensor::ops::AttentionModuleOptions;
 use burn::tensor::{Bool, Tensor, module};
 
+use super::causal::split_heads;
 use super::flex::attention::{Kind, Rotary, SelfAttention};
 use super::flex::{run, serves};
 use super::norm::normalize_last;
-use super::rope::{RotaryTable, rotate_half};
+use super::rope::{RotaryTable, rotate};
 
 /// Everything that cosine attention takes beside queries, keys and values.
 #[derive(Debug, Default)]
@@ -39,7 +40,7 @@ pub fn cosine_attention(
     options: CosineAttention,
 ) -> Tensor<4> {
     let (query, key) = match &options.rotary {
-        Some(table) => (rotate_half(query, table), rotate_half(key, table)),
+        Some(table) => (rotate(query, table), rotate(key, table)),
         None => (query, key),
     };
     let query = normalize_last(query) * query_scale.unsqueeze::<4>();
@@ -72,7 +73,15 @@ pub fn dot_self_attention(projected: Tensor<3>, heads: usize) -> Tensor<3> {
     }
     let head_dim = projected.dims()[2] / (3 * heads);
     let scale = 1.0 / (head_dim as f32).sqrt();
-    let kernel = SelfAttention { kind: Kind::Dot, heads, scale, bias: false, key_mask: None, causal: false };
+    let kernel = SelfAttention {
+        kind: Kind::Dot(None),
+        heads,
+        scale,
+        bias: false,
+        key_mask: None,
+        causal: false,
+        first_key: None,
+    };
     let attended: Tensor<4> = run!(kernel, projected.unsqueeze_dim::<4>(2));
     attended.squeeze_dim(2)
 }
@@ -80,12 +89,8 @@ pub fn dot_self_attention(projected: Tensor<3>, heads: usize) -> Tensor<3> {
 /// [`dot_self_attention`] as a chain.
 pub(super) fn dot_self_attention_of_parts(projected: Tensor<3>, heads: usize) -> Tensor<3> {
     let [batch, tokens, width] = projected.dims();
-    let inner = width / 3;
-    let part = |index: usize| {
-        // [batch, tokens, heads·head_dim] -> [batch, heads, tokens, head_dim]
-        projected.clone().narrow(2, index * inner, inner).reshape([batch, tokens, heads, inner / heads]).swap_dims(1, 2)
-    };
-    dot_attention(part(0), part(1), part(2)).swap_dims(1, 2).reshape([batch, tokens, inner])
+    let [query, key, value] = split_heads(projected, heads);
+    dot_attention(query, key, value).swap_dims(1, 2).reshape([batch, tokens, width / 3])
 }
 
 /// [`cosine_attention`] of the heads of projections. Sequences run along the second axis; what lies along the third axis
@@ -104,7 +109,7 @@ pub fn cosine_self_attention(
     if !serves(&query) {
         return cosine_self_attention_of_parts(query, key_value, query_scale, key_scale, options);
     }
-    let rotary = options.rotary.map(|table| Rotary { cos: numbers(table.cos), sin: numbers(table.sin) });
+    let rotary = options.rotary.map(Rotary::from);
     let kernel = SelfAttention {
         heads: query.dims()[3] / query_scale.dims()[0],
         kind: Kind::Cosine(rotary),
@@ -112,6 +117,7 @@ pub fn cosine_self_attention(
         bias: options.bias.is_some(),
         key_mask: options.key_mask.map(|mask| mask.into_data().iter::<bool>().collect()),
         causal: options.causal,
+        first_key: None,
     };
     match options.bias {
         Some(bias) => run!(kernel, query, key_value, query_scale, key_scale, bias),
@@ -146,6 +152,9 @@ pub(super) fn cosine_self_attention_of_parts(
         .reshape([batch, tokens, side, inner])
 }
 
-fn numbers<const D: usize>(x: Tensor<D>) -> Vec<f32> {
-    x.into_data().iter::<f32>().collect()
+impl From<RotaryTable> for Rotary {
+    fn from(table: RotaryTable) -> Self {
+        let numbers = |x: Tensor<2>| x.into_data().iter::<f32>().collect();
+        Self { pairs: table.pairs, cos: numbers(table.cos), sin: numbers(table.sin) }
+    }
 }

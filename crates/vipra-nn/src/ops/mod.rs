@@ -6,7 +6,9 @@
 
 mod activation;
 mod attention;
+mod causal;
 mod conv3d;
+mod cross_entropy;
 mod flex;
 mod linear;
 mod neighbourhood;
@@ -15,14 +17,16 @@ mod patch;
 mod rope;
 mod sample;
 
-pub use activation::{geglu, geglu_and_drop, gelu, leaky_relu};
+pub use activation::{geglu, geglu_and_drop, gelu, leaky_relu, swiglu};
 pub use attention::{CosineAttention, cosine_attention, cosine_self_attention, dot_attention, dot_self_attention};
+pub use causal::{CausalAttention, attend_to_cache, causal_self_attention};
 pub use conv3d::{TimePadding, conv3d_by_time};
+pub use cross_entropy::cross_entropy;
 pub use linear::linear;
 pub use neighbourhood::add_neighbours;
-pub use norm::{layer_norm, modulated_norm, normalize_last, unit_channels};
+pub use norm::{layer_norm, modulated_norm, normalize_last, rms_norm, unit_channels};
 pub use patch::{embed_patches, join_patches};
-pub use rope::{RotaryTable, rotate_half};
+pub use rope::{AnglePrecision, Pairs, RotaryTable, rotate};
 pub use sample::{sample_window, warp};
 
 #[cfg(test)]

@@ -44,6 +44,24 @@ pub(super) fn layer_norm_of_parts<const D: usize>(
     module::layer_norm(x, weight, bias, epsilon)
 }
 
+/// Root-mean-square norm over the last axis: `x / √(mean square + epsilon) · weight`.
+///
+/// # Shapes
+/// `x`: `[.., dim]`, `weight`: `[dim]` → `[.., dim]`
+pub fn rms_norm<const D: usize>(x: Tensor<D>, weight: Tensor<1>, epsilon: f64) -> Tensor<D> {
+    if flex::serves(&x) {
+        run!(flex::norm::RmsNorm { epsilon: epsilon as f32 }, x, weight)
+    } else {
+        rms_norm_of_parts(x, weight, epsilon)
+    }
+}
+
+/// [`rms_norm`] as a chain.
+pub(super) fn rms_norm_of_parts<const D: usize>(x: Tensor<D>, weight: Tensor<1>, epsilon: f64) -> Tensor<D> {
+    let scale = (x.clone().square().mean_dim(D - 1) + epsilon).sqrt();
+    x / scale * weight.unsqueeze()
+}
+
 /// Layer norm over the last axis, modulated by vectors that the tokens of a frame share: `norm(x)·(1 + α) + β`.
 ///
 /// # Shapes

@@ -1,9 +1,32 @@
-//! Rotary positions along time.
+//! Rotary positions.
 
-use burn::tensor::{Device, Tensor, TensorData};
+use std::ops::Range;
 
-/// Base of the rotary frequencies (reference 2).
+use burn::tensor::{Device, Tensor, TensorData, bf16};
+
+/// Base of the rotary frequencies of the latent action model (reference 2).
 const THETA: f64 = 10_000.0;
+
+/// Which channels of a vector are rotated together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pairs {
+    /// `(i, i + dim/2)`: "rotate half".
+    Halves,
+    /// `(2·i, 2·i + 1)`: interleaved.
+    Neighbours,
+}
+
+/// How exactly angles are computed. A model goes on working only with the angles that it was trained with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AnglePrecision {
+    /// In 64 bits.
+    Double,
+    /// Frequencies and angles in 32 bits.
+    Single,
+    /// Angles, cosines and sines rounded to bfloat16, so that neighbouring positions above some 256 have equal angles
+    /// (reference 6.3).
+    Brain,
+}
 
 /// Cosines and sines of the angle of each position and each pair of channels.
 #[derive(Debug, Clone)]
@@ -12,35 +35,72 @@ pub struct RotaryTable {
     pub cos: Tensor<2>,
     /// `[positions, dim/2]`
     pub sin: Tensor<2>,
+    /// Which channels belong together.
+    pub pairs: Pairs,
 }
 
 impl RotaryTable {
-    /// Angles `position · 10000^(−i/(dim/2))` of positions `0..positions` (reference 2), computed in f64.
+    /// Of the latent action model: angles `position · 10000^(−i/(dim/2))` of the positions `0..positions` (reference 2).
     pub fn new(positions: usize, dim: usize, device: &Device) -> Self {
-        let half = dim / 2;
-        let angles = (0..positions).flat_map(|position| {
-            (0..half).map(move |index| position as f64 * THETA.powf(-(index as f64) / half as f64))
-        });
+        Self::of(0..positions, dim, THETA, AnglePrecision::Double, Pairs::Halves, device)
+    }
+
+    /// Angles `position · theta^(−i/(dim/2))`.
+    pub fn of(
+        positions: Range<usize>,
+        dim: usize,
+        theta: f64,
+        precision: AnglePrecision,
+        pairs: Pairs,
+        device: &Device,
+    ) -> Self {
+        let (count, half) = (positions.len(), dim / 2);
+        let frequencies: Vec<f64> = (0..half).map(|index| theta.powf(-(index as f64) / half as f64)).collect();
+        let angles = positions.flat_map(|position| frequencies.iter().map(move |f| angle(position, *f, precision)));
         let angles: Vec<f64> = angles.collect();
         let table = |of: fn(f64) -> f64| {
-            let values: Vec<f32> = angles.iter().map(|angle| of(*angle) as f32).collect();
-            Tensor::from_data(TensorData::new(values, [positions, half]), &device.clone().without_autodiff())
+            let round = |x: f64| match precision {
+                AnglePrecision::Brain => bf16::from_f64(x).to_f32(),
+                _ => x as f32,
+            };
+            let values: Vec<f32> = angles.iter().map(|angle| round(of(*angle))).collect();
+            Tensor::from_data(TensorData::new(values, [count, half]), &device.clone().without_autodiff())
         };
-        Self { cos: table(f64::cos), sin: table(f64::sin) }
+        Self { cos: table(f64::cos), sin: table(f64::sin), pairs }
     }
 }
 
-/// Rotates the pairs `(i, i + dim/2)` of each vector by the angle of its position ("rotate half", reference 2).
+fn angle(position: usize, frequency: f64, precision: AnglePrecision) -> f64 {
+    match precision {
+        AnglePrecision::Double => position as f64 * frequency,
+        AnglePrecision::Single => f64::from(position as f32 * frequency as f32),
+        AnglePrecision::Brain => bf16::from_f64(position as f64 * frequency).to_f64(),
+    }
+}
+
+/// Rotates the pairs of each vector by the angle of its position.
 ///
 /// # Shapes
 /// `x`: `[batch, heads, positions, dim]` → the same.
-pub fn rotate_half(x: Tensor<4>, table: &RotaryTable) -> Tensor<4> {
-    let half = x.dims()[3] / 2;
+pub fn rotate(x: Tensor<4>, table: &RotaryTable) -> Tensor<4> {
+    let [batch, heads, positions, dim] = x.dims();
+    let half = dim / 2;
+    let (first, second) = match table.pairs {
+        Pairs::Halves => (x.clone().narrow(3, 0, half), x.narrow(3, half, half)),
+        Pairs::Neighbours => {
+            let pairs = x.reshape([batch, heads, positions, half, 2]);
+            (pairs.clone().narrow(4, 0, 1).squeeze_dim(4), pairs.narrow(4, 1, 1).squeeze_dim(4))
+        }
+    };
     let cos = table.cos.clone().unsqueeze::<4>();
     let sin = table.sin.clone().unsqueeze::<4>();
-    let first = x.clone().narrow(3, 0, half);
-    let second = x.narrow(3, half, half);
     let rotated_first = first.clone() * cos.clone() - second.clone() * sin.clone();
     let rotated_second = second * cos + first * sin;
-    Tensor::cat(vec![rotated_first, rotated_second], 3)
+    match table.pairs {
+        Pairs::Halves => Tensor::cat(vec![rotated_first, rotated_second], 3),
+        Pairs::Neighbours => {
+            let pairs: Tensor<5> = Tensor::stack(vec![rotated_first, rotated_second], 4);
+            pairs.reshape([batch, heads, positions, dim])
+        }
+    }
 }

@@ -4,7 +4,7 @@ use burn::tensor::{Device, Tensor};
 use vipra_nn::attention::{Attention, Axis};
 use vipra_nn::conditioning::Conditioning;
 use vipra_nn::feed_forward::FeedForward;
-use vipra_nn::ops::{RotaryTable, rotate_half};
+use vipra_nn::ops::{RotaryTable, rotate};
 use vipra_nn::position_bias::{ContinuousPositionBias, relative_positions};
 use vipra_nn::position_generator::PositionGenerator;
 use vipra_nn::weights::{Names, Weights, load};
@@ -64,7 +64,7 @@ fn parity_rotary_positions() {
     golden.check("rope.sin", table.sin.clone(), TOLERANCE);
     for name in ["q", "k"] {
         let x = golden.tensor::<4>(&format!("rope.in.{name}"), &device);
-        golden.check(&format!("rope.out.{name}"), rotate_half(x, &table), TOLERANCE);
+        golden.check(&format!("rope.out.{name}"), rotate(x, &table), TOLERANCE);
     }
 }
 

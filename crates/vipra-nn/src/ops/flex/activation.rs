@@ -3,7 +3,7 @@
 use burn::backend::flex::FlexTensor;
 
 use super::Kernel;
-use super::lanes::normal;
+use super::lanes::{exp, normal};
 use super::memory::{last_size, row_major, sizes, slice, tensor};
 use super::parallel::new_rows;
 use super::vectorize::vectorized;
@@ -186,11 +186,7 @@ impl Kernel for Geglu {
         let out = new_rows(numbers.len() / 2, inner, |first, run| {
             geglu_run(run, &numbers[first * 2 * inner..], inner, first, self.dropout);
         });
-        let mut shape = sizes(&x);
-        if let Some(last) = shape.last_mut() {
-            *last = inner;
-        }
-        tensor(out, shape)
+        tensor(out, halved(sizes(&x)))
     }
 
     fn backward(&self, inputs: &[FlexTensor], gradient: &FlexTensor, _wanted: &[bool]) -> Vec<Option<FlexTensor>> {
@@ -203,4 +199,64 @@ impl Kernel for Geglu {
         });
         vec![Some(tensor(out, sizes(&x)))]
     }
+}
+
+/// SwiGLU, `[.., 2·inner]` → `[.., inner]`: gates, then values.
+#[derive(Debug)]
+pub(in crate::ops) struct SwiGlu;
+
+vectorized! {
+    fn swiglu_run(out: &mut [f32], x: &[f32], inner: usize) {
+        for (out, x) in out.chunks_exact_mut(inner).zip(x.chunks_exact(2 * inner)) {
+            let (gates, values) = x.split_at(inner);
+            for ((out, gate), value) in out.iter_mut().zip(gates).zip(values) {
+                *out = gate / (1.0 + exp(-*gate)) * value;
+            }
+        }
+    }
+}
+
+vectorized! {
+    fn swiglu_back(out: &mut [f32], x: &[f32], gradients: &[f32], inner: usize) {
+        let rows = x.chunks_exact(2 * inner).zip(gradients.chunks_exact(inner));
+        for (out, (x, gradients)) in out.chunks_exact_mut(2 * inner).zip(rows) {
+            let (gates, values) = x.split_at(inner);
+            let (to_gates, to_values) = out.split_at_mut(inner);
+            let outs = to_gates.iter_mut().zip(to_values);
+            for ((to_gate, to_value), ((gate, value), gradient)) in outs.zip(gates.iter().zip(values).zip(gradients)) {
+                let share = 1.0 / (1.0 + exp(-*gate));
+                *to_value = gradient * gate * share;
+                *to_gate = gradient * value * (share + gate * share * (1.0 - share));
+            }
+        }
+    }
+}
+
+impl Kernel for SwiGlu {
+    fn forward(&self, inputs: &[FlexTensor]) -> FlexTensor {
+        let x = row_major(&inputs[0]);
+        let inner = last_size(&x) / 2;
+        let numbers = slice(&x);
+        let out =
+            new_rows(numbers.len() / 2, inner, |first, run| swiglu_run(run, &numbers[first * 2 * inner..], inner));
+        tensor(out, halved(sizes(&x)))
+    }
+
+    fn backward(&self, inputs: &[FlexTensor], gradient: &FlexTensor, _wanted: &[bool]) -> Vec<Option<FlexTensor>> {
+        let (x, gradient) = (row_major(&inputs[0]), row_major(gradient));
+        let inner = last_size(&x) / 2;
+        let (numbers, gradients) = (slice(&x), slice(&gradient));
+        let out = new_rows(numbers.len(), 2 * inner, |first, run| {
+            swiglu_back(run, &numbers[first * 2 * inner..], &gradients[first * inner..], inner);
+        });
+        vec![Some(tensor(out, sizes(&x)))]
+    }
+}
+
+/// The shape with half the last axis.
+fn halved(mut shape: Vec<usize>) -> Vec<usize> {
+    if let Some(last) = shape.last_mut() {
+        *last /= 2;
+    }
+    shape
 }

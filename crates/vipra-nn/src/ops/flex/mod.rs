@@ -9,6 +9,7 @@
 
 pub(super) mod activation;
 pub(super) mod attention;
+pub(super) mod cross_entropy;
 mod lanes;
 pub(super) mod linear;
 mod memory;

@@ -1,4 +1,4 @@
-//! Kernels of the layer norm.
+//! Kernels of the norms.
 
 use burn::backend::flex::FlexTensor;
 use rayon::prelude::*;
@@ -123,6 +123,73 @@ impl Kernel for LayerNorm {
             parts.push(Some(tensor(to_bias, [dim])));
         }
         parts
+    }
+}
+
+/// Root-mean-square norm over the last axis: `x / √(mean square + epsilon) · weight`. Inputs: `x`, `weight`.
+#[derive(Debug)]
+pub(in crate::ops) struct RmsNorm {
+    /// Added to the mean square.
+    pub epsilon: f32,
+}
+
+/// Reciprocal root of the mean square of a row.
+#[inline(always)]
+fn inverse_rms(row: &[f32], epsilon: f32) -> f32 {
+    1.0 / (sum_of(row, |x| x * x) / row.len() as f32 + epsilon).sqrt()
+}
+
+vectorized! {
+    fn rms_normalize(out: &mut [f32], x: &[f32], weight: &[f32], epsilon: f32) {
+        let dim = weight.len();
+        for (out, row) in out.chunks_exact_mut(dim).zip(x.chunks_exact(dim)) {
+            let scale = inverse_rms(row, epsilon);
+            for ((out, x), weight) in out.iter_mut().zip(row).zip(weight) {
+                *out = x * scale * weight;
+            }
+        }
+    }
+}
+
+vectorized! {
+    /// Gradients of [`rms_normalize`]; that of the weight is added to `sums`.
+    fn rms_back(out: &mut [f32], x: &[f32], gradients: &[f32], weight: &[f32], sums: &mut [f32], epsilon: f32) {
+        let dim = weight.len();
+        let rows = x.chunks_exact(dim).zip(gradients.chunks_exact(dim));
+        for (out, (row, gradients)) in out.chunks_exact_mut(dim).zip(rows) {
+            let scale = inverse_rms(row, epsilon);
+            for ((sum, x), gradient) in sums.iter_mut().zip(row).zip(gradients) {
+                *sum += gradient * (x * scale);
+            }
+            for ((out, gradient), weight) in out.iter_mut().zip(gradients).zip(weight) {
+                *out = gradient * weight;
+            }
+            let slope = sum_of_two(out, row, |g, x| g * (x * scale)) / dim as f32;
+            for (out, x) in out.iter_mut().zip(row) {
+                *out = scale * (*out - x * scale * slope);
+            }
+        }
+    }
+}
+
+impl Kernel for RmsNorm {
+    fn forward(&self, inputs: &[FlexTensor]) -> FlexTensor {
+        let (x, weight) = (row_major(&inputs[0]), row_major(&inputs[1]));
+        let (numbers, dim) = (slice(&x), last_size(&x));
+        let out = new_rows(numbers.len(), dim, |first, run| {
+            rms_normalize(run, &numbers[first * dim..], slice(&weight), self.epsilon);
+        });
+        tensor(out, sizes(&x))
+    }
+
+    fn backward(&self, inputs: &[FlexTensor], gradient: &FlexTensor, _wanted: &[bool]) -> Vec<Option<FlexTensor>> {
+        let (x, weight, gradient) = (row_major(&inputs[0]), row_major(&inputs[1]), row_major(gradient));
+        let (numbers, gradients, dim) = (slice(&x), slice(&gradient), last_size(&x));
+        let (out, to_weight) = new_rows_and_sums(numbers.len(), dim, dim, |first, run, sums| {
+            let (x, gradients) = (&numbers[first * dim..], &gradients[first * dim..]);
+            rms_back(run, x, gradients, slice(&weight), sums, self.epsilon);
+        });
+        vec![Some(tensor(out, sizes(&x))), Some(tensor(to_weight, [dim]))]
     }
 }
 

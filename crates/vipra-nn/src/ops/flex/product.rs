@@ -27,24 +27,30 @@ pub(super) enum Left<'a> {
 /// [`NARROW`].
 #[inline(always)]
 pub(super) fn add_product(out: &mut [f32], a: Left, b: &[f32], depth: usize, width: usize) {
+    add_first_columns(out, a, b, depth, width, width);
+}
+
+/// [`add_product`] of the first `limit` columns alone, a multiple of [`NARROW`]; the others stay as they are.
+#[inline(always)]
+pub(super) fn add_first_columns(out: &mut [f32], a: Left, b: &[f32], depth: usize, width: usize, limit: usize) {
     for (block, out) in out.chunks_mut(ROWS * width).enumerate() {
         let row = block * ROWS;
         if out.len() == ROWS * width {
-            rows::<ROWS>(out, a, row, b, depth, width);
+            rows::<ROWS>(out, a, row, b, depth, [width, limit]);
         } else {
             for (index, out) in out.chunks_exact_mut(width).enumerate() {
-                rows::<1>(out, a, row + index, b, depth, width);
+                rows::<1>(out, a, row + index, b, depth, [width, limit]);
             }
         }
     }
 }
 
 #[inline(always)]
-fn rows<const R: usize>(out: &mut [f32], a: Left, row: usize, b: &[f32], depth: usize, width: usize) {
+fn rows<const R: usize>(out: &mut [f32], a: Left, row: usize, b: &[f32], depth: usize, widths: [usize; 2]) {
     match a {
         Left::Rows(a, stride) => {
             let a: [&[f32]; R] = std::array::from_fn(|index| &a[(row + index) * stride..][..depth]);
-            columns::<R>(out, |k| std::array::from_fn(|index| a[index][k]), b, depth, width);
+            columns::<R>(out, |k| std::array::from_fn(|index| a[index][k]), b, depth, widths);
         }
         Left::Columns(a, stride) => columns::<R>(
             out,
@@ -55,19 +61,25 @@ fn rows<const R: usize>(out: &mut [f32], a: Left, row: usize, b: &[f32], depth: 
             },
             b,
             depth,
-            width,
+            widths,
         ),
     }
 }
 
 #[inline(always)]
-fn columns<const R: usize>(out: &mut [f32], a: impl Fn(usize) -> [f32; R], b: &[f32], depth: usize, width: usize) {
+fn columns<const R: usize>(
+    out: &mut [f32],
+    a: impl Fn(usize) -> [f32; R],
+    b: &[f32],
+    depth: usize,
+    [width, limit]: [usize; 2],
+) {
     let mut column = 0;
-    while column + WIDE <= width {
+    while column + WIDE <= limit {
         tile::<R, WIDE>(out, &a, b, column, depth, width);
         column += WIDE;
     }
-    if column < width {
+    if column < limit {
         tile::<R, NARROW>(out, &a, b, column, depth, width);
     }
 }

@@ -3,7 +3,8 @@ use burn::tensor::Tensor;
 
 use super::{FRAMEWORK_GENERATOR, Gradients, assert_close, compare, device, numbers, random};
 use crate::ops::activation::{
-    geglu, geglu_and_drop, geglu_of_parts, gelu, gelu_of_parts, leaky_relu, leaky_relu_of_parts,
+    geglu, geglu_and_drop, geglu_of_parts, gelu, gelu_of_parts, leaky_relu, leaky_relu_of_parts, swiglu,
+    swiglu_of_parts,
 };
 
 #[test]
@@ -79,4 +80,13 @@ fn nothing_is_dropped_without_gradients() {
     let x = random([3, 8]).inner();
     let dropped = geglu_and_drop(x.clone(), &DropoutConfig::new(0.5).init());
     assert_eq!(numbers(&dropped), numbers(&geglu(x)));
+}
+
+#[test]
+fn swiglu_equals_its_chain() {
+    for shape in [[1, 1, 2], [3, 7, 10], [2, 130, 258]] {
+        let x = random(shape) * 4.0;
+        let x = x.detach().require_grad();
+        compare!("swiglu", [x], swiglu(x.clone()), swiglu_of_parts(x.clone()));
+    }
 }

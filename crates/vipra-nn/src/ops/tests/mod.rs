@@ -2,6 +2,7 @@
 
 mod activation;
 mod attention;
+mod cross_entropy;
 mod linear;
 mod neighbourhood;
 mod norm;

@@ -1,7 +1,9 @@
 use burn::tensor::Tensor;
 
 use super::{compare, device, random};
-use crate::ops::norm::{layer_norm, layer_norm_of_parts, modulated_norm, modulated_norm_of_parts};
+use crate::ops::norm::{
+    layer_norm, layer_norm_of_parts, modulated_norm, modulated_norm_of_parts, rms_norm, rms_norm_of_parts,
+};
 
 const EPSILON: f64 = 1e-5;
 
@@ -49,4 +51,17 @@ fn a_constant_row_is_no_trouble() {
         layer_norm(x.clone(), None, None, EPSILON),
         layer_norm_of_parts(x.clone(), None, None, EPSILON)
     );
+}
+
+#[test]
+fn rms_norm_equals_its_chain() {
+    for [rows, dim] in [[1, 1], [3, 7], [65, 128], [1300, 33]] {
+        let (x, weight) = (random([2, rows, dim]), random([dim]));
+        compare!(
+            "rms norm",
+            [x, weight],
+            rms_norm(x.clone(), weight.clone(), EPSILON),
+            rms_norm_of_parts(x.clone(), weight.clone(), EPSILON)
+        );
+    }
 }

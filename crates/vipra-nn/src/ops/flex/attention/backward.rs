@@ -6,7 +6,7 @@ use super::forward::BLOCK;
 use super::vectors::{Role, Vectors, transpose};
 use super::{Shared, Task};
 use crate::ops::flex::lanes::sum_of_two;
-use crate::ops::flex::product::{Left, add_product, padded};
+use crate::ops::flex::product::{Left, add_first_columns, add_product, padded};
 use crate::ops::flex::vectorize::vectorized;
 
 /// Where the gradients of the projections go.
@@ -55,21 +55,27 @@ vectorized! {
                 let count = BLOCK.min(tokens - first);
                 let (shares, to_logits) = (&mut shares[..count * height], &mut to_logits[..count * height]);
                 let block = first * width..(first + count) * width;
+                let reach = task.reach(first, count);
                 shares.fill(0.0);
-                add_product(shares, Left::Rows(&queries.ready[block.clone()], width), &turned_keys, width, height);
-                task.shares(shares, first, sequence, head);
+                let of_block = Left::Rows(&queries.ready[block.clone()], width);
+                add_first_columns(shares, of_block, &turned_keys, width, height, padded(reach));
+                task.shares(shares, first, reach, sequence, head);
                 to_logits.fill(0.0);
-                add_product(to_logits, Left::Rows(&gradients[block.clone()], width), &turned_values, width, height);
+                let of_block = Left::Rows(&gradients[block.clone()], width);
+                add_first_columns(to_logits, of_block, &turned_values, width, height, padded(reach));
                 for (to_logits, shares) in to_logits.chunks_exact_mut(height).zip(shares.chunks_exact(height)) {
+                    let (to_logits, shares) = (&mut to_logits[..padded(reach)], &shares[..padded(reach)]);
                     let mean = sum_of_two(to_logits, shares, |to, share| to * share);
                     to_logits.iter_mut().zip(shares).for_each(|(to, share)| *to = share * (*to - mean));
                 }
                 if let Some(sums) = part.bias.get_mut(first * height..(first + count) * height) {
                     sums.iter_mut().zip(&*to_logits).for_each(|(sum, to)| *sum += to);
                 }
-                add_product(&mut to_queries[block.clone()], Left::Rows(to_logits, height), &keys.ready, tokens, width);
-                add_product(&mut to_keys, Left::Columns(to_logits, height), &queries.ready[block.clone()], count, width);
-                add_product(&mut to_values, Left::Columns(shares, height), &gradients[block], count, width);
+                let seen = ..reach * width;
+                let of_block = &queries.ready[block.clone()];
+                add_product(&mut to_queries[block.clone()], Left::Rows(to_logits, height), &keys.ready, reach, width);
+                add_product(&mut to_keys[seen], Left::Columns(to_logits, height), of_block, count, width);
+                add_product(&mut to_values[seen], Left::Columns(shares, height), &gradients[block], count, width);
             }
             let at = (sequence, head);
             // SAFETY: each task writes its own head of its own sequences, and the three roles are different channels.

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::vectors::{Shaping, Vectors, transpose};
 use super::{Shared, Task};
 use crate::ops::flex::lanes::{exp, largest, sum_of};
-use crate::ops::flex::product::{Left, add_product, padded};
+use crate::ops::flex::product::{Left, add_first_columns, add_product, padded};
 use crate::ops::flex::vectorize::vectorized;
 
 /// Queries whose logits are in memory at the same time.
@@ -20,14 +20,23 @@ impl<'a> Task<'a> {
         Shaping { rotary: self.rotary, scales: self.scales.map(|scales| scales[1]), factor: 1.0 }
     }
 
-    /// Shares of the keys for the queries `first..`, from the logits' products.
+    /// Keys that a block of queries, `first..first + count`, can see at most: the first so many.
     #[inline(always)]
-    pub(super) fn shares(&self, logits: &mut [f32], first: usize, sequence: usize, head: usize) {
+    pub(super) fn reach(&self, first: usize, count: usize) -> usize {
+        if self.causal { first + count } else { self.shape.tokens }
+    }
+
+    /// Shares of the keys for the queries `first..`, from the logits' products; of the first `reach` keys, the others' are
+    /// neither read nor written.
+    #[inline(always)]
+    pub(super) fn shares(&self, logits: &mut [f32], first: usize, reach: usize, sequence: usize, head: usize) {
         let tokens = self.shape.tokens;
-        let mask = self.key_mask.map(|mask| &mask[sequence / self.shape.side * tokens..][..tokens]);
+        let batch = sequence / self.shape.side;
+        let mask = self.key_mask.map(|mask| &mask[batch * tokens..][..tokens]);
         for (index, row) in logits.chunks_exact_mut(padded(tokens)).enumerate() {
+            let row = &mut row[..padded(reach)];
             let query = first + index;
-            row[tokens..].fill(f32::NEG_INFINITY);
+            row[reach..].fill(f32::NEG_INFINITY);
             if let Some(bias) = self.bias {
                 let bias = &bias[(head * tokens + query) * tokens..][..tokens];
                 row.iter_mut().zip(bias).for_each(|(logit, bias)| *logit += bias);
@@ -39,6 +48,10 @@ impl<'a> Task<'a> {
             }
             if self.causal {
                 row[query + 1..].fill(f32::NEG_INFINITY);
+            }
+            if let Some(first_key) = self.first_key {
+                let unseen = (first_key[batch * tokens + query] as usize).min(reach);
+                row[..unseen].fill(f32::NEG_INFINITY);
             }
             let highest = largest(row);
             if highest == f32::NEG_INFINITY {
@@ -71,10 +84,12 @@ vectorized! {
                 let count = BLOCK.min(tokens - first);
                 let (logits, result) = (&mut logits[..count * height], &mut result[..count * width]);
                 logits.fill(0.0);
-                add_product(logits, Left::Rows(&queries.ready[first * width..], width), &turned_keys, width, height);
-                task.shares(logits, first, sequence, head);
+                let reach = task.reach(first, count);
+                let queries = Left::Rows(&queries.ready[first * width..], width);
+                add_first_columns(logits, queries, &turned_keys, width, height, padded(reach));
+                task.shares(logits, first, reach, sequence, head);
                 result.fill(0.0);
-                add_product(result, Left::Rows(logits, height), &values, tokens, width);
+                add_product(result, Left::Rows(logits, height), &values, reach, width);
                 for (index, result) in result.chunks_exact(width).enumerate() {
                     let start = shape.row(sequence, first + index) * shape.heads * dim + head * dim;
                     // SAFETY: each task writes its own head of its own sequences.

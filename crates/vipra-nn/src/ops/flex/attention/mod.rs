@@ -16,6 +16,7 @@ use super::memory::{row_major, sizes, slice, tensor};
 use super::parallel::total;
 use super::product::padded;
 use super::shared::Shared;
+use crate::ops::rope::Pairs;
 use vectors::{Role, Shape};
 
 /// Groups that the sequences are put into. Each sums gradients that all sequences share on its own.
@@ -24,6 +25,8 @@ const GROUPS: usize = 8;
 /// Angles of the positions.
 #[derive(Debug)]
 pub(in crate::ops) struct Rotary {
+    /// Which channels are rotated together.
+    pub pairs: Pairs,
     /// `[positions, head_dim/2]`
     pub cos: Vec<f32>,
     /// `[positions, head_dim/2]`
@@ -33,8 +36,8 @@ pub(in crate::ops) struct Rotary {
 /// What is done to queries and keys beside the projection.
 #[derive(Debug)]
 pub(in crate::ops) enum Kind {
-    /// Nothing. Inputs: queries, keys and values beside each other, `[.., 3·inner]`.
-    Dot,
+    /// Rotated if there are angles. Inputs: queries, keys and values beside each other, `[.., 3·inner]`.
+    Dot(Option<Rotary>),
     /// Rotated if there are angles, then scaled to length 1, then stretched. Inputs: queries `[.., inner]`, keys beside
     /// values `[.., 2·inner]`, the factors of both `[head_dim]`.
     Cosine(Option<Rotary>),
@@ -52,6 +55,8 @@ pub(in crate::ops) struct SelfAttention {
     /// Whether a key counts, `[batch, tokens]`.
     pub key_mask: Option<Vec<bool>>,
     pub causal: bool,
+    /// First key that each query sees, `[batch, tokens]`.
+    pub first_key: Option<Vec<u32>>,
 }
 
 /// Inputs of the kernel, each in its role.
@@ -76,6 +81,7 @@ struct Task<'a> {
     bias: Option<&'a [f32]>,
     key_mask: Option<&'a [bool]>,
     causal: bool,
+    first_key: Option<&'a [u32]>,
 }
 
 impl SelfAttention {
@@ -92,7 +98,7 @@ impl SelfAttention {
     fn task<'a>(&'a self, inputs: &'a Inputs) -> Task<'a> {
         let sizes = sizes(&inputs.query);
         let widths = match self.kind {
-            Kind::Dot => 3,
+            Kind::Dot(_) => 3,
             Kind::Cosine(_) => 1,
         };
         let inner = sizes[3] / widths;
@@ -113,14 +119,14 @@ impl SelfAttention {
             key,
             value,
             rotary: match &self.kind {
-                Kind::Cosine(rotary) => rotary.as_ref(),
-                Kind::Dot => None,
+                Kind::Cosine(rotary) | Kind::Dot(rotary) => rotary.as_ref(),
             },
             scales: inputs.scales.as_ref().map(|scales| scales.each_ref().map(slice)),
             scale: self.scale,
             bias: inputs.bias.as_ref().map(slice),
             key_mask: self.key_mask.as_deref(),
             causal: self.causal,
+            first_key: self.first_key.as_deref(),
         }
     }
 }

@@ -5,6 +5,7 @@ use crate::ops::flex::lanes::{sum_of, sum_of_two};
 use crate::ops::flex::product::padded;
 use crate::ops::flex::shared::Shared;
 use crate::ops::norm::MIN_LENGTH;
+use crate::ops::rope::Pairs;
 
 /// Sizes of an attention.
 #[derive(Debug, Clone, Copy)]
@@ -146,16 +147,29 @@ impl Vectors {
     }
 }
 
-/// Rotates the pairs `(i, i + dim/2)` by the position's angles, forwards or backwards.
+/// Rotates pairs of channels by the position's angles, forwards or backwards.
 #[inline(always)]
 fn rotate(x: &mut [f32], rotary: &Rotary, position: usize, direction: f32) {
     let half = x.len() / 2;
-    let (first, second) = x.split_at_mut(half);
     let angles = rotary.cos[position * half..][..half].iter().zip(&rotary.sin[position * half..][..half]);
-    for ((first, second), (cos, sin)) in first.iter_mut().zip(second).zip(angles) {
-        let sin = sin * direction;
-        (*first, *second) = (*first * cos - *second * sin, *second * cos + *first * sin);
+    match rotary.pairs {
+        Pairs::Halves => {
+            let (first, second) = x.split_at_mut(half);
+            for ((first, second), (cos, sin)) in first.iter_mut().zip(second).zip(angles) {
+                (*first, *second) = rotated(*first, *second, *cos, sin * direction);
+            }
+        }
+        Pairs::Neighbours => {
+            for ([first, second], (cos, sin)) in x.as_chunks_mut::<2>().0.iter_mut().zip(angles) {
+                (*first, *second) = rotated(*first, *second, *cos, sin * direction);
+            }
+        }
     }
+}
+
+#[inline(always)]
+fn rotated(first: f32, second: f32, cos: f32, sin: f32) -> (f32, f32) {
+    (first * cos - second * sin, second * cos + first * sin)
 }
 
 /// Turns rows of padded width over: `[tokens, padded dim]` → `[padded dim, padded tokens]`.

@@ -1,0 +1,106 @@
+//! Causal attention of a language model: packed samples while it learns, a cache of keys and values while it speaks.
+
+use burn::tensor::ops::AttentionModuleOptions;
+use burn::tensor::{Bool, Device, Tensor, TensorData, module};
+
+use super::flex::attention::{Kind, SelfAttention};
+use super::flex::{run, serves};
+use super::rope::{RotaryTable, rotate};
+
+/// What causal attention takes beside the projection.
+#[derive(Debug, Clone)]
+pub struct CausalAttention {
+    /// Heads.
+    pub heads: usize,
+    /// Angles of the tokens.
+    pub rotary: RotaryTable,
+    /// First token that each token sees, `[batch, tokens]`: where its sample begins, if several are packed into a row, or
+    /// where the padding on the left ends. Everything up to itself, without.
+    pub first_seen: Option<Vec<u32>>,
+}
+
+/// Self attention in which a token sees itself and what comes before, scaled by `1/√head_dim`.
+///
+/// A token that sees nothing, such as padding on the left, yields zeros.
+///
+/// # Shapes
+/// `projected`: `[batch, tokens, 3·heads·head_dim]`: queries, keys, values → `[batch, tokens, heads·head_dim]`
+pub fn causal_self_attention(projected: Tensor<3>, attention: &CausalAttention) -> Tensor<3> {
+    if !serves(&projected) {
+        return causal_self_attention_of_parts(projected, attention);
+    }
+    let head_dim = projected.dims()[2] / (3 * attention.heads);
+    let kernel = SelfAttention {
+        kind: Kind::Dot(Some(attention.rotary.clone().into())),
+        heads: attention.heads,
+        scale: 1.0 / (head_dim as f32).sqrt(),
+        bias: false,
+        key_mask: None,
+        causal: true,
+        first_key: attention.first_seen.clone(),
+    };
+    let attended: Tensor<4> = run!(kernel, projected.unsqueeze_dim::<4>(2));
+    attended.squeeze_dim(2)
+}
+
+/// [`causal_self_attention`] as a chain.
+pub(super) fn causal_self_attention_of_parts(projected: Tensor<3>, attention: &CausalAttention) -> Tensor<3> {
+    let [batch, tokens, width] = projected.dims();
+    let [query, key, value] = split_heads(projected, attention.heads);
+    let (query, key) = (rotate(query, &attention.rotary), rotate(key, &attention.rotary));
+    let attended = attend(query, key, value, attention.first_seen.as_deref());
+    attended.swap_dims(1, 2).reshape([batch, tokens, width / 3])
+}
+
+/// Attention of new tokens to all that a cache holds, themselves at its end included. Queries and keys are rotated
+/// already.
+///
+/// # Shapes
+/// `query`: `[batch, heads, new, head_dim]`, `keys`, `values`: `[batch, heads, all, head_dim]`, `first_seen`: `[batch]`,
+/// first token of the cache that counts → `[batch, heads, new, head_dim]`
+pub fn attend_to_cache(query: Tensor<4>, keys: Tensor<4>, values: Tensor<4>, first_seen: Option<&[u32]>) -> Tensor<4> {
+    let new = query.dims()[2];
+    let per_token: Option<Vec<u32>> =
+        first_seen.map(|first| first.iter().flat_map(|first| std::iter::repeat_n(*first, new)).collect());
+    attend(query, keys, values, per_token.as_deref())
+}
+
+/// Queries, keys and values of a projection.
+///
+/// # Shapes
+/// `[batch, tokens, 3·heads·head_dim]` → three of `[batch, heads, tokens, head_dim]`
+pub(super) fn split_heads(projected: Tensor<3>, heads: usize) -> [Tensor<4>; 3] {
+    let [batch, tokens, width] = projected.dims();
+    let inner = width / 3;
+    [0, 1, 2].map(|part| {
+        projected.clone().narrow(2, part * inner, inner).reshape([batch, tokens, heads, inner / heads]).swap_dims(1, 2)
+    })
+}
+
+/// The queries are those of the last tokens.
+fn attend(query: Tensor<4>, key: Tensor<4>, value: Tensor<4>, first_seen: Option<&[u32]>) -> Tensor<4> {
+    let [batch, heads, new, _] = query.dims();
+    let all = key.dims()[2];
+    let sees_all = new == 1 && first_seen.is_none();
+    let mask = (!sees_all).then(|| {
+        let hidden = hidden_keys(batch, new, all, first_seen, &query.device());
+        hidden.expand([batch, heads, new, all])
+    });
+    module::attention(query, key, value, mask, None, AttentionModuleOptions::default())
+}
+
+/// True where a query must not see a key; one mask for all heads.
+///
+/// # Shapes
+/// `first_seen`: `[batch, new]` → `[batch, 1, new, all]`, or `[1, 1, new, all]` where all rows see alike
+fn hidden_keys(batch: usize, new: usize, all: usize, first_seen: Option<&[u32]>, device: &Device) -> Tensor<4, Bool> {
+    let rows = if first_seen.is_some() { batch } else { 1 };
+    let mut hidden = Vec::with_capacity(rows * new * all);
+    for query in 0..rows * new {
+        let last = all - new + query % new;
+        let first = first_seen.map_or(0, |first| first[query] as usize);
+        hidden.extend((0..all).map(|key| key > last || key < first));
+    }
+    let device = device.clone().without_autodiff();
+    Tensor::from_data(TensorData::new(hidden, [rows, 1, new, all]), &device)
+}
