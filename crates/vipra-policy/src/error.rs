@@ -1,0 +1,76 @@
+//! The one error type of this crate.
+
+use std::path::PathBuf;
+
+use crate::layout::Kind;
+
+/// What this crate returns.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Everything that can go wrong between a dataset and a policy.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A configuration that makes no sense.
+    #[error("{0}")]
+    Invalid(String),
+    /// A list of fields that no sample can be made of.
+    #[error("`{fields}`: {reason}")]
+    Fields {
+        /// As it was written.
+        fields: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A token that its vocabulary does not have.
+    #[error("{sample}: token {position} is {id}, but there are {size} ids of kind {kind}")]
+    Vocabulary {
+        /// Whose sample.
+        sample: String,
+        /// Position in the sample.
+        position: usize,
+        /// The token.
+        id: u32,
+        /// Its kind.
+        kind: Kind,
+        /// Size of the vocabulary.
+        size: usize,
+    },
+    /// A sample that does not fit into a row of a batch.
+    #[error("{sample} has {length} tokens, a row only {limit} (`pretrain.sequence.length`)")]
+    TooLong {
+        /// Whose sample.
+        sample: String,
+        /// Its tokens.
+        length: usize,
+        /// Tokens of a row.
+        limit: usize,
+    },
+    /// Labels or tokens that were made for something else.
+    #[error("{what} {reason}: {}", path.display())]
+    Mismatch {
+        /// Labels or a token cache.
+        what: &'static str,
+        /// What differs.
+        reason: String,
+        /// Their folder.
+        path: PathBuf,
+    },
+    /// A file or folder that is no trained model.
+    #[error("{reason}: {}", path.display())]
+    NotTrained {
+        /// What it is instead.
+        reason: String,
+        /// The file or folder.
+        path: PathBuf,
+    },
+    /// The data could not be read.
+    #[error(transparent)]
+    Data(#[from] vipra_data::Error),
+    /// The run failed.
+    #[error(transparent)]
+    Train(#[from] vipra_train::Error),
+    /// A shared block refused its configuration or its weights.
+    #[error(transparent)]
+    Block(#[from] vipra_nn::Error),
+}

@@ -1,0 +1,136 @@
+//! The list of fields that a sample is made of.
+
+use std::fmt;
+use std::str::FromStr;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Kind;
+use crate::{Error, Result};
+
+/// One field of a sample.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Field {
+    /// What it holds.
+    pub kind: Kind,
+    /// Whether it is to be predicted.
+    pub is_predicted: bool,
+    /// Its name as written.
+    name: String,
+}
+
+/// Fields in their order, `[instruction],[vision],latent_state,latent_action`.
+///
+/// Brackets: nothing is learned from the field. The kind of a field is found in its name, in this order: `vision`,
+/// `latent_action`, `latent_state`, `action`, `proprio`; any other name is text (reference 7).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "String", into = "String")]
+#[schemars(with = "String")]
+pub struct Fields(Vec<Field>);
+
+impl Fields {
+    /// The fields, in their order.
+    pub fn iter(&self) -> impl Iterator<Item = &Field> {
+        self.0.iter()
+    }
+
+    /// Whether there is a field of this kind.
+    pub fn has(&self, kind: Kind) -> bool {
+        self.0.iter().any(|field| field.kind == kind)
+    }
+
+    /// Kinds that are to be predicted, text aside.
+    pub fn predicted(&self) -> impl Iterator<Item = Kind> {
+        self.0.iter().filter(|field| field.is_predicted && field.kind != Kind::Text).map(|field| field.kind)
+    }
+}
+
+impl FromStr for Fields {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let fault = |reason: String| Error::Fields { fields: text.to_owned(), reason };
+        let mut fields: Vec<Field> = Vec::new();
+        for part in text.split(',') {
+            let part = part.trim();
+            let inner = part.strip_prefix('[').and_then(|part| part.strip_suffix(']'));
+            let name = inner.unwrap_or(part);
+            if name.is_empty() || name.contains(['[', ']']) {
+                return Err(fault(format!(
+                    "`{part}` is no field: write NAME, or [NAME] for one that is not predicted"
+                )));
+            }
+            let kind = kind_of(name);
+            if kind != Kind::Text && fields.iter().any(|field| field.kind == kind) {
+                return Err(fault(format!("there are two fields of kind {kind}")));
+            }
+            fields.push(Field { kind, is_predicted: inner.is_none(), name: name.to_owned() });
+        }
+        let at = |kind: Kind| fields.iter().position(|field| field.kind == kind);
+        match (at(Kind::Vision), at(Kind::LatentState)) {
+            (None, _) => Err(fault("a sample needs the field `vision`".to_owned())),
+            (Some(vision), Some(state)) if state != vision + 1 => {
+                Err(fault("`latent_state` goes on where `vision` ends, so it must stand right behind it".to_owned()))
+            }
+            _ => Ok(Self(fields)),
+        }
+    }
+}
+
+fn kind_of(name: &str) -> Kind {
+    let known = [Kind::Vision, Kind::LatentAction, Kind::LatentState, Kind::Action, Kind::Proprio];
+    known.into_iter().find(|kind| name.contains(kind.name())).unwrap_or(Kind::Text)
+}
+
+impl TryFrom<String> for Fields {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<Self> {
+        text.parse()
+    }
+}
+
+impl From<Fields> for String {
+    fn from(fields: Fields) -> Self {
+        fields.to_string()
+    }
+}
+
+impl fmt::Display for Fields {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, field) in self.0.iter().enumerate() {
+            let comma = if index == 0 { "" } else { "," };
+            match field.is_predicted {
+                true => write!(formatter, "{comma}{}", field.name)?,
+                false => write!(formatter, "{comma}[{}]", field.name)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_are_found_in_names() {
+        let text = "[instruction],[vision],latent_state,latent_action,action_cont";
+        let fields: Fields = text.parse().unwrap();
+        let kinds: Vec<Kind> = fields.iter().map(|field| field.kind).collect();
+        assert_eq!(kinds, [Kind::Text, Kind::Vision, Kind::LatentState, Kind::LatentAction, Kind::Action]);
+        let predicted: Vec<Kind> = fields.predicted().collect();
+        assert_eq!(predicted, [Kind::LatentState, Kind::LatentAction, Kind::Action]);
+        assert_eq!(fields.to_string(), text);
+    }
+
+    #[test]
+    fn wrong_fields_say_what_is_wrong() {
+        let message = |text: &str| text.parse::<Fields>().unwrap_err().to_string();
+        assert!(message("[instruction],latent_action").contains("needs the field `vision`"));
+        assert!(message("[vision,latent_action").contains("`[vision` is no field"));
+        assert!(message("[vision],latent_action,latent_state").contains("right behind it"));
+        assert!(message("[vision],latent_action,latent_action2").contains("two fields of kind latent_action"));
+    }
+}

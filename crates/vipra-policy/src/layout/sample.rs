@@ -1,0 +1,178 @@
+//! From fields and contents to tokens.
+
+use super::{Content, Field, Fields, Kind, Markers, SpecialIds};
+
+/// Fields, markers and special ids: everything about a layout but the contents.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layout {
+    /// What a sample consists of.
+    pub fields: Fields,
+    /// What stands around fields.
+    pub markers: Markers,
+    /// Ids with a meaning of their own.
+    pub ids: SpecialIds,
+}
+
+/// Tokens of one sample; the vectors are equally long.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sample {
+    /// Ids, each of the vocabulary of its kind.
+    pub ids: Vec<u32>,
+    /// What each token stands for.
+    pub kinds: Vec<Kind>,
+    /// Whether a loss is taken where the token is predicted.
+    pub is_predicted: Vec<bool>,
+}
+
+impl Sample {
+    /// Tokens.
+    pub fn len(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.ids.is_empty()
+    }
+
+    fn push(&mut self, ids: impl IntoIterator<Item = u32>, kind: Kind, is_predicted: bool) {
+        self.ids.extend(ids);
+        self.kinds.resize(self.ids.len(), kind);
+        self.is_predicted.resize(self.ids.len(), is_predicted);
+    }
+}
+
+impl Layout {
+    /// A whole sample, as it is learned from.
+    pub fn sample(&self, content: &Content<'_>) -> Sample {
+        let mut sample = Sample::default();
+        sample.push([self.ids.begin], Kind::Text, false);
+        for field in self.fields.iter() {
+            self.push_field(&mut sample, field, content);
+        }
+        sample.push([self.ids.end], Kind::Text, true);
+        sample
+    }
+
+    /// The beginning of a sample, up to where the first field of `kind` begins, its marker included.
+    pub fn prompt(&self, content: &Content<'_>, kind: Kind) -> Sample {
+        let mut sample = Sample::default();
+        sample.push([self.ids.begin], Kind::Text, false);
+        for field in self.fields.iter().take_while(|field| field.kind != kind) {
+            self.push_field(&mut sample, field, content);
+        }
+        if kind != Kind::LatentState {
+            sample.push(self.markers.around(kind)[0].iter().copied(), Kind::Text, false);
+        }
+        sample
+    }
+
+    fn push_field(&self, sample: &mut Sample, field: &Field, content: &Content<'_>) {
+        let (kind, is_predicted) = (field.kind, field.is_predicted);
+        let [before, behind] = self.markers.around(kind);
+        let goes_on = self.fields.has(Kind::LatentState);
+        if kind != Kind::LatentState {
+            sample.push(before.iter().copied(), Kind::Text, is_predicted);
+        }
+        match kind {
+            Kind::Text => sample.push(content.text.iter().copied(), kind, is_predicted),
+            Kind::Vision => {
+                let last = content.frames.len().saturating_sub(1);
+                for (index, frame) in content.frames.iter().enumerate() {
+                    let is_last = index == last && !goes_on;
+                    let end = if is_last { self.ids.end_of_vision } else { self.ids.end_of_frame };
+                    sample.push(frame.iter().map(|id| u32::from(*id)).chain([end]), kind, is_predicted);
+                }
+            }
+            Kind::LatentState => {
+                let ids = content.latent_state.iter().map(|id| u32::from(*id));
+                sample.push(ids.chain([self.ids.end_of_vision]), kind, is_predicted);
+            }
+            Kind::LatentAction => {
+                for codes in content.latent_actions.chunks(content.code_length.max(1)) {
+                    let codes = codes.iter().map(|code| u32::from(*code));
+                    sample.push(codes.chain([self.ids.end_of_latent_action]), kind, is_predicted);
+                }
+            }
+            Kind::Action => sample.push(content.actions.iter().copied(), kind, is_predicted),
+            Kind::Proprio => sample.push(0..content.states as u32, kind, is_predicted),
+        }
+        // The latent state is inside the marker of the frames that it follows.
+        let is_open = kind == Kind::Vision && goes_on;
+        if !is_open {
+            sample.push(behind.iter().copied(), Kind::Text, is_predicted);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn layout(fields: &str) -> Layout {
+        let pair = |first: u32| [vec![first], vec![first + 1]];
+        Layout {
+            fields: fields.parse().unwrap(),
+            markers: Markers { vision: pair(10), dynamics: pair(20), action: pair(30), proprio: pair(40) },
+            ids: SpecialIds { begin: 1, end: 2, end_of_frame: 64, end_of_vision: 65, end_of_latent_action: 8 },
+        }
+    }
+
+    fn content<'a>() -> Content<'a> {
+        Content {
+            text: &[1, 50, 51],
+            frames: &[&[3, 4], &[5, 6]],
+            latent_state: &[7, 9],
+            latent_actions: &[0, 1, 2, 3],
+            code_length: 2,
+            ..Content::default()
+        }
+    }
+
+    /// A sample in words: markers and text by their ids, frames and codes by name; `·` where nothing is learned.
+    fn words(sample: &Sample) -> String {
+        let word = |index: usize| {
+            let id = sample.ids[index];
+            let letter = match sample.kinds[index] {
+                Kind::Text => "t",
+                Kind::Vision => "v",
+                Kind::LatentState => "s",
+                Kind::LatentAction => "z",
+                Kind::Proprio => "p",
+                Kind::Action => "a",
+            };
+            format!("{}{letter}{id}", if sample.is_predicted[index] { "" } else { "·" })
+        };
+        (0..sample.len()).map(word).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn a_pretraining_sample_in_words() {
+        let sample = layout("[instruction],[vision],latent_state,latent_action").sample(&content());
+        assert_eq!(
+            words(&sample),
+            "·t1 ·t1 ·t50 ·t51 ·t10 ·v3 ·v4 ·v64 ·v5 ·v6 ·v64 s7 s9 s65 t11 t20 z0 z1 z8 z2 z3 z8 t21 t2"
+        );
+    }
+
+    #[test]
+    fn without_the_latent_state_the_last_frame_ends_the_vision() {
+        let sample = layout("[instruction],[vision],latent_action").sample(&content());
+        assert_eq!(
+            words(&sample),
+            "·t1 ·t1 ·t50 ·t51 ·t10 ·v3 ·v4 ·v64 ·v5 ·v6 ·v65 ·t11 t20 z0 z1 z8 z2 z3 z8 t21 t2"
+        );
+    }
+
+    #[test]
+    fn a_prompt_ends_where_the_prediction_begins() {
+        let both = layout("[instruction],[vision],latent_state,latent_action");
+        let whole = both.sample(&content());
+        for (kind, length) in [(Kind::LatentState, 11), (Kind::LatentAction, 16)] {
+            let prompt = both.prompt(&content(), kind);
+            assert_eq!(prompt.len(), length);
+            assert_eq!(prompt.ids, whole.ids[..length]);
+            assert_eq!(prompt.kinds, whole.kinds[..length]);
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! Names and layout of the published model (flax; reference 6.1).
+
+use vipra_nn::weights::Weights;
+
+use crate::{Error, Result};
+
+/// Tables and norms: our name, theirs.
+const PLAIN: [(&str, &str); 4] = [
+    ("text_embedding", "transformer/wte/embedding"),
+    ("vision_embedding", "transformer/vte/embedding"),
+    ("latent_action_embedding", "transformer/late/embedding"),
+    ("norm.weight", "transformer/ln_f/kernel"),
+];
+
+/// Heads, whose matrices we keep as they are.
+const HEADS: [(&str, &str); 3] = [
+    ("text_head.weight", "lm_head/kernel"),
+    ("vision_head.weight", "vision_head/kernel"),
+    ("latent_action_head.weight", "latent_actions_head/kernel"),
+];
+
+const LAYERS: &str = "transformer/h/scan_decoder/";
+
+/// Matrices of a layer: our name, and theirs beside each other.
+const MATRICES: [(&str, &[&str]); 4] = [
+    ("query_key_value.weight", &["attention/wq/kernel", "attention/wk/kernel", "attention/wv/kernel"]),
+    ("attention_out.weight", &["attention/wo/kernel"]),
+    ("expand.weight", &["feed_forward/w1/kernel", "feed_forward/w3/kernel"]),
+    ("contract.weight", &["feed_forward/w2/kernel"]),
+];
+
+const NORMS: [(&str, &str); 2] =
+    [("attention_norm.weight", "attention_norm/kernel"), ("feed_forward_norm.weight", "ffn_norm/kernel")];
+
+/// Weights under the published model's names, paths joined by `/` and layers stacked along the first axis, under ours.
+/// Names of what this model does not have (encoders and heads of actions) are left out.
+///
+/// # Errors
+/// [`Error::Invalid`] if a tensor is missing or of another rank.
+pub fn from_flax(theirs: &Weights) -> Result<Weights> {
+    let get = |name: &str| {
+        theirs.floats(name).ok_or_else(|| Error::Invalid(format!("the published weights have no tensor {name}")))
+    };
+    let mut ours = Weights::new("weights of the published model");
+    for (name, theirs) in PLAIN {
+        let (shape, values) = get(theirs)?;
+        ours.insert(name, shape.to_vec(), values.to_vec());
+    }
+    for (name, theirs) in HEADS {
+        let (shape, values) = get(theirs)?;
+        let [input, output] = sizes(theirs, shape)?;
+        ours.insert(name, vec![output, input], transposed(values, input, output));
+    }
+    for (name, parts) in MATRICES {
+        let parts = parts.iter().map(|part| get(&format!("{LAYERS}{part}"))).collect::<Result<Vec<_>>>()?;
+        let [layers, input, _] = sizes(name, parts[0].0)?;
+        for layer in 0..layers {
+            // Ours stand `[output, input]` in a file, so matrices beside each other are rows behind each other.
+            let (mut values, mut rows) = (Vec::new(), 0);
+            for (shape, part) in &parts {
+                let [_, _, output] = sizes(name, shape)?;
+                values.extend(transposed(&part[layer * input * output..][..input * output], input, output));
+                rows += output;
+            }
+            ours.insert(format!("layers.{layer}.{name}"), vec![rows, input], values);
+        }
+    }
+    for (name, theirs) in NORMS {
+        let (shape, values) = get(&format!("{LAYERS}{theirs}"))?;
+        let [layers, dim] = sizes(theirs, shape)?;
+        for layer in 0..layers {
+            ours.insert(format!("layers.{layer}.{name}"), vec![dim], values[layer * dim..][..dim].to_vec());
+        }
+    }
+    Ok(ours)
+}
+
+fn sizes<const N: usize>(name: &str, shape: &[usize]) -> Result<[usize; N]> {
+    shape.try_into().map_err(|_| Error::Invalid(format!("{name} has the shape {shape:?}, wanted are {N} axes")))
+}
+
+fn transposed(values: &[f32], rows: usize, columns: usize) -> Vec<f32> {
+    (0..columns).flat_map(|column| (0..rows).map(move |row| values[row * columns + column])).collect()
+}

@@ -1,0 +1,106 @@
+//! One layer: attention, then a gated feed-forward layer, each on the norm of its input.
+
+use burn::module::{Module, Param};
+use burn::nn::{Initializer, Linear, LinearConfig};
+use burn::tensor::{Device, Tensor};
+use vipra_nn::ops::{self, CausalAttention, RotaryTable};
+
+use super::cache::LayerCache;
+use super::config::TransformerConfig;
+
+/// Root-mean-square norm.
+#[derive(Module, Debug)]
+pub struct RmsNorm {
+    /// `[dim]`
+    pub weight: Param<Tensor<1>>,
+    epsilon: f64,
+}
+
+impl RmsNorm {
+    /// A norm of width `dim`, ones at first.
+    pub fn new(dim: usize, epsilon: f64, device: &Device) -> Self {
+        Self { weight: Param::from_tensor(Tensor::ones([dim], device)), epsilon }
+    }
+
+    /// # Shapes
+    /// `[.., dim]` → the same.
+    pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
+        ops::rms_norm(x, self.weight.val(), self.epsilon)
+    }
+}
+
+/// Layer of the transformer (reference 6.1). No biases.
+#[derive(Module, Debug)]
+pub struct Layer {
+    /// Norm before the attention.
+    pub attention_norm: RmsNorm,
+    /// `dim → 3·dim`: queries, keys, values.
+    pub query_key_value: Linear,
+    /// `dim → dim`
+    pub attention_out: Linear,
+    /// Norm before the feed-forward layer.
+    pub feed_forward_norm: RmsNorm,
+    /// `dim → 2·feed_forward`: gates, then values.
+    pub expand: Linear,
+    /// `feed_forward → dim`
+    pub contract: Linear,
+    heads: usize,
+}
+
+impl Layer {
+    /// A layer that adds nothing at first: the last matrix of each branch is zero.
+    pub fn new(config: &TransformerConfig, device: &Device) -> Self {
+        let (dim, inner) = (config.dim, config.feed_forward);
+        let linear = |input: usize, output: usize, initializer: Initializer| {
+            LinearConfig::new(input, output).with_bias(false).with_initializer(initializer).init(device)
+        };
+        let spread = |input: usize| Initializer::Normal { mean: 0.0, std: 1.0 / (input as f64).sqrt() };
+        Self {
+            attention_norm: RmsNorm::new(dim, config.norm_epsilon, device),
+            query_key_value: linear(dim, 3 * dim, spread(dim)),
+            attention_out: linear(dim, dim, Initializer::Zeros),
+            feed_forward_norm: RmsNorm::new(dim, config.norm_epsilon, device),
+            expand: linear(dim, 2 * inner, spread(dim)),
+            contract: linear(inner, dim, Initializer::Zeros),
+            heads: config.heads,
+        }
+    }
+
+    /// # Shapes
+    /// `x`: `[rows, length, dim]` → the same.
+    pub fn forward(&self, x: Tensor<3>, attention: &CausalAttention) -> Tensor<3> {
+        let projected = ops::linear(&self.query_key_value, self.attention_norm.forward(x.clone()));
+        let x = x + ops::linear(&self.attention_out, ops::causal_self_attention(projected, attention));
+        self.feed_forward(x)
+    }
+
+    /// As [`forward`](Self::forward) for tokens that come behind those of a cache, which takes them in.
+    ///
+    /// # Shapes
+    /// `x`: `[rows, new, dim]` → the same.
+    pub(super) fn forward_cached(
+        &self,
+        x: Tensor<3>,
+        rotary: &RotaryTable,
+        cache: &mut LayerCache,
+        first_seen: Option<&[u32]>,
+    ) -> Tensor<3> {
+        let [rows, new, dim] = x.dims();
+        let projected = ops::linear(&self.query_key_value, self.attention_norm.forward(x.clone()));
+        // [rows, new, dim] -> [rows, heads, new, head_dim]
+        let part = |index: usize| {
+            let part = projected.clone().narrow(2, index * dim, dim);
+            part.reshape([rows, new, self.heads, dim / self.heads]).swap_dims(1, 2)
+        };
+        let query = ops::rotate(part(0), rotary);
+        let (keys, values) = cache.extend(ops::rotate(part(1), rotary), part(2));
+        let attended = ops::attend_to_cache(query, keys, values, first_seen);
+        let attended = attended.swap_dims(1, 2).reshape([rows, new, dim]);
+        self.feed_forward(x + ops::linear(&self.attention_out, attended))
+    }
+
+    fn feed_forward(&self, x: Tensor<3>) -> Tensor<3> {
+        let inner = ops::swiglu(ops::linear(&self.expand, self.feed_forward_norm.forward(x.clone())));
+        x + ops::linear(&self.contract, inner)
+    }
+}

@@ -1,0 +1,208 @@
+//! The transformer.
+
+use burn::module::{Module, Param};
+use burn::nn::{Initializer, Linear, LinearConfig};
+use burn::tensor::{Device, Distribution, Int, Tensor, TensorData};
+use vipra_nn::ops::{self, CausalAttention, Pairs, RotaryTable};
+
+use super::cache::{Cache, LayerCache};
+use super::config::{RotaryPrecision, TransformerConfig, Vocabularies};
+use super::layer::{Layer, RmsNorm};
+use crate::layout::Kind;
+use crate::{Error, Result};
+
+/// Spread of the embeddings and of the heads at first (reference 6.6).
+const SPREAD: f64 = 0.02;
+
+/// A causal transformer over tokens of several kinds, each with an embedding and a head of its own (reference 6.1).
+#[derive(Module, Debug)]
+pub struct Transformer {
+    /// `[vocabulary, dim]`
+    pub text_embedding: Param<Tensor<2>>,
+    /// `[vocabulary, dim]`; of observed frames and of the latent state.
+    pub vision_embedding: Param<Tensor<2>>,
+    /// `[vocabulary, dim]`
+    pub latent_action_embedding: Param<Tensor<2>>,
+    /// The layers.
+    pub layers: Vec<Layer>,
+    /// Before the heads.
+    pub norm: RmsNorm,
+    /// `dim → vocabulary`
+    pub text_head: Linear,
+    /// `dim → vocabulary`; of observed frames and of the latent state.
+    pub vision_head: Linear,
+    /// `dim → vocabulary`
+    pub latent_action_head: Linear,
+    /// What the tables cannot say.
+    #[module(skip)]
+    attention: AttentionConfig,
+}
+
+#[derive(Debug, Clone)]
+struct AttentionConfig {
+    heads: usize,
+    head_dim: usize,
+    theta: f64,
+    precision: RotaryPrecision,
+}
+
+impl TransformerConfig {
+    /// A model with random weights.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if the sizes do not fit.
+    pub fn init(&self, vocabularies: &Vocabularies, device: &Device) -> Result<Transformer> {
+        self.validate()?;
+        let dim = self.dim;
+        let table = |ids: usize| {
+            Param::from_tensor(Tensor::random([ids, dim], Distribution::Normal(0.0, SPREAD), device))
+        };
+        let head = |ids: usize| {
+            let initializer = Initializer::Normal { mean: 0.0, std: SPREAD };
+            LinearConfig::new(dim, ids).with_bias(false).with_initializer(initializer).init(device)
+        };
+        Ok(Transformer {
+            text_embedding: table(vocabularies.text),
+            vision_embedding: table(vocabularies.vision),
+            latent_action_embedding: table(vocabularies.latent_action),
+            layers: (0..self.layers).map(|_| Layer::new(self, device)).collect(),
+            norm: RmsNorm::new(dim, self.norm_epsilon, device),
+            text_head: head(vocabularies.text),
+            vision_head: head(vocabularies.vision),
+            latent_action_head: head(vocabularies.latent_action),
+            attention: AttentionConfig {
+                heads: self.heads,
+                head_dim: self.head_dim(),
+                theta: self.rotary_theta,
+                precision: self.rotary_precision,
+            },
+        })
+    }
+}
+
+/// Tokens in rows.
+#[derive(Debug, Clone, Copy)]
+pub struct Tokens<'a> {
+    /// Rows.
+    pub rows: usize,
+    /// Tokens, row by row.
+    pub ids: &'a [u32],
+    /// Kind of each.
+    pub kinds: &'a [Kind],
+}
+
+impl Transformer {
+    /// What the last layer says about each token, normalised for the heads. A token sees itself and what comes before in
+    /// its row, from `first_seen` on (see [`CausalAttention`]).
+    ///
+    /// # Shapes
+    /// → `[rows, length, dim]`
+    ///
+    /// # Errors
+    /// [`Error::Vocabulary`] for an id that its vocabulary does not have.
+    pub fn forward(&self, tokens: Tokens<'_>, first_seen: Option<Vec<u32>>) -> Result<Tensor<3>> {
+        let x = self.embed(tokens)?;
+        let length = x.dims()[1];
+        let attention =
+            CausalAttention { heads: self.attention.heads, rotary: self.rotary(0, length, &x.device()), first_seen };
+        let x = self.layers.iter().fold(x, |x, layer| layer.forward(x, &attention));
+        Ok(self.norm.forward(x))
+    }
+
+    /// As [`forward`](Self::forward) for tokens that come behind those that a cache holds, which takes them in.
+    ///
+    /// # Shapes
+    /// → `[rows, new, dim]`
+    ///
+    /// # Errors
+    /// [`Error::Vocabulary`].
+    pub fn forward_cached(&self, tokens: Tokens<'_>, cache: &mut Cache) -> Result<Tensor<3>> {
+        let x = self.embed(tokens)?;
+        let new = x.dims()[1];
+        let rotary = self.rotary(cache.length, new, &x.device());
+        cache.layers.resize(self.layers.len(), LayerCache::default());
+        let first_seen = cache.first_seen.clone();
+        let x = self
+            .layers
+            .iter()
+            .zip(&mut cache.layers)
+            .fold(x, |x, (layer, cache)| layer.forward_cached(x, &rotary, cache, first_seen.as_deref()));
+        cache.length += new;
+        Ok(self.norm.forward(x))
+    }
+
+    /// Scores of the vocabulary of a kind.
+    ///
+    /// # Shapes
+    /// `[.., dim]` → `[.., vocabulary]`
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for kinds that are no tokens of a vocabulary.
+    pub fn logits<const D: usize>(&self, kind: Kind, hidden: Tensor<D>) -> Result<Tensor<D>> {
+        let head = match kind {
+            Kind::Text => &self.text_head,
+            Kind::Vision | Kind::LatentState => &self.vision_head,
+            Kind::LatentAction => &self.latent_action_head,
+            Kind::Proprio | Kind::Action => return Err(no_vocabulary(kind)),
+        };
+        Ok(ops::linear(head, hidden))
+    }
+
+    /// Embeddings: the rows of each table that are needed, put into the order of the tokens. No table is looked up for
+    /// tokens of another kind (the release looks every id up in each).
+    ///
+    /// # Shapes
+    /// → `[rows, length, dim]`
+    fn embed(&self, tokens: Tokens<'_>) -> Result<Tensor<3>> {
+        let tables = [
+            (&self.text_embedding, [Kind::Text, Kind::Text]),
+            (&self.vision_embedding, [Kind::Vision, Kind::LatentState]),
+            (&self.latent_action_embedding, [Kind::LatentAction, Kind::LatentAction]),
+        ];
+        let count = tokens.ids.len();
+        let mut order = vec![usize::MAX; count];
+        let (mut parts, mut placed) = (Vec::new(), 0);
+        for (table, kinds) in tables {
+            let size = table.lazy_shape()[0];
+            let mut ids = Vec::new();
+            for (position, kind) in tokens.kinds.iter().enumerate().filter(|(_, kind)| kinds.contains(kind)) {
+                let id = tokens.ids[position];
+                if id as usize >= size {
+                    let sample = format!("row {}", position * tokens.rows / count.max(1));
+                    let position = position % (count / tokens.rows.max(1)).max(1);
+                    return Err(Error::Vocabulary { sample, position, id, kind: *kind, size });
+                }
+                order[position] = placed + ids.len();
+                ids.push(id);
+            }
+            if !ids.is_empty() {
+                placed += ids.len();
+                parts.push(table.val().select(0, indices(&ids, &table.lazy_device())));
+            }
+        }
+        if let Some(position) = order.iter().position(|at| *at == usize::MAX) {
+            return Err(no_vocabulary(tokens.kinds[position]));
+        }
+        let order: Vec<u32> = order.into_iter().map(|at| at as u32).collect();
+        let device = self.text_embedding.lazy_device();
+        let rows = Tensor::cat(parts, 0).select(0, indices(&order, &device));
+        let dim = rows.dims()[1];
+        Ok(rows.reshape([tokens.rows, count / tokens.rows.max(1), dim]))
+    }
+
+    fn rotary(&self, first: usize, count: usize, device: &Device) -> RotaryTable {
+        let AttentionConfig { head_dim, theta, precision, .. } = self.attention;
+        RotaryTable::of(first..first + count, head_dim, theta, precision.into(), Pairs::Neighbours, device)
+    }
+}
+
+fn no_vocabulary(kind: Kind) -> Error {
+    Error::Invalid(format!("tokens of kind {kind} have no vocabulary in this model"))
+}
+
+/// Indices as the framework takes them.
+pub(crate) fn indices(values: &[u32], device: &Device) -> Tensor<1, Int> {
+    let values: Vec<i64> = values.iter().map(|value| i64::from(*value)).collect();
+    let count = values.len();
+    Tensor::from_data(TensorData::new(values, [count]), &device.clone().without_autodiff())
+}

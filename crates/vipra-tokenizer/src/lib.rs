@@ -1,0 +1,1 @@
+//! Frames and sentences as discrete tokens.
