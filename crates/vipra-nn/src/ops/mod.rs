@@ -10,6 +10,7 @@ mod causal;
 mod conv3d;
 mod cross_entropy;
 mod flex;
+mod group_norm;
 mod linear;
 mod neighbourhood;
 mod norm;
@@ -22,6 +23,7 @@ pub use attention::{CosineAttention, cosine_attention, cosine_self_attention, do
 pub use causal::{CausalAttention, attend_to_cache, causal_self_attention};
 pub use conv3d::{TimePadding, conv3d_by_time};
 pub use cross_entropy::cross_entropy;
+pub use group_norm::group_norm_silu;
 pub use linear::linear;
 pub use neighbourhood::add_neighbours;
 pub use norm::{layer_norm, modulated_norm, normalize_last, rms_norm, unit_channels};

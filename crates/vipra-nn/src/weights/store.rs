@@ -37,6 +37,11 @@ impl Weights {
         self.tensors.insert(name.into(), Stored { shape, values: Values::Float(values) });
     }
 
+    /// Where they came from.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
     /// Names, sorted.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.tensors.keys().map(String::as_str)

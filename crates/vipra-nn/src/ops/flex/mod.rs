@@ -10,6 +10,7 @@
 pub(super) mod activation;
 pub(super) mod attention;
 pub(super) mod cross_entropy;
+pub(super) mod group_norm;
 mod lanes;
 pub(super) mod linear;
 mod memory;

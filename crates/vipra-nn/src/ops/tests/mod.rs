@@ -3,6 +3,7 @@
 mod activation;
 mod attention;
 mod cross_entropy;
+mod group_norm;
 mod linear;
 mod neighbourhood;
 mod norm;
