@@ -1,0 +1,84 @@
+//! From a dataset to its tokens.
+
+use std::path::Path;
+
+use burn::module::Module;
+use burn::tensor::Device;
+use vipra_data::source::{Source, fingerprint, read_frames};
+use vipra_data::video::DecoderPool;
+use vipra_nn::pixels;
+
+use super::info::{CacheInfo, CachedEpisode};
+use super::write::{Begun, CacheWriter};
+use crate::{Result, TrainedTokenizer};
+
+/// Frames that are encoded together.
+const ENCODED_TOGETHER: usize = 32;
+
+/// What to encode.
+#[derive(Debug, Clone, Default)]
+pub struct EncodeConfig {
+    /// The camera, where there are several.
+    pub camera: Option<String>,
+    /// A split, or a range of episodes; all without.
+    pub split: Option<String>,
+}
+
+/// Encodes every frame of a dataset's episodes into a folder, or goes on with it. `progress` is called with (frames done,
+/// all frames) of what was missing. Returns the number of frames that were encoded now: 0 if nothing was missing.
+///
+/// # Errors
+/// What is wrong with the dataset, or tokens of another kind in the folder.
+pub fn encode_dataset(
+    trained: &TrainedTokenizer,
+    source: &dyn Source,
+    folder: &Path,
+    config: &EncodeConfig,
+    progress: &dyn Fn(usize, usize),
+) -> Result<usize> {
+    let description = source.description();
+    let camera = description.camera(config.camera.as_deref())?.to_owned();
+    let positions = description.split(config.split.as_deref(), source.episodes())?;
+    let episode = |at: &usize| {
+        let episode = &source.episodes()[*at];
+        CachedEpisode { number: episode.number, frames: episode.length, fps: episode.fps }
+    };
+    let info = CacheInfo {
+        tokenizer: trained.fingerprint.clone(),
+        dataset: fingerprint(source)?,
+        camera: camera.clone(),
+        image: trained.description.image,
+        tokens_per_frame: trained.description.model.tokens_per_frame(),
+        codes: trained.description.model.codes,
+        episodes: positions.iter().map(episode).collect(),
+    };
+    let Begun::Unfinished(mut writer) = CacheWriter::begin(folder, info)? else { return Ok(0) };
+    let missing = &positions[writer.done()..];
+    let all: usize = missing.iter().map(|at| source.episodes()[*at].length).sum();
+    let mut decoders = DecoderPool::new(2);
+    let mut done = 0;
+    for at in missing {
+        let frames: Vec<usize> = (0..source.episodes()[*at].length).collect();
+        let mut tokens = Vec::with_capacity(frames.len() * trained.description.model.tokens_per_frame());
+        for together in frames.chunks(ENCODED_TOGETHER) {
+            let bytes = read_frames(source, *at, &camera, together, trained.description.image, &mut decoders)?;
+            tokens.extend(encode_frames(trained, &bytes, together.len()));
+            done += together.len();
+            progress(done, all);
+        }
+        writer.push(&tokens)?;
+    }
+    writer.finish()?;
+    Ok(done)
+}
+
+/// Tokens of frames of the model's size.
+///
+/// # Shapes
+/// `bytes`: `[frames, height, width, 3]` → `[frames, tokens]`
+fn encode_frames(trained: &TrainedTokenizer, bytes: &[u8], frames: usize) -> Vec<u16> {
+    let [height, width] = trained.description.model.frame_size;
+    let device = trained.model.devices().into_iter().next().unwrap_or_else(Device::flex);
+    let tokens = trained.model.encode(pixels::from_bytes(bytes, [frames, height, width], &device));
+    tokens.into_data().iter::<i64>().map(|token| token as u16).collect()
+}

@@ -1,0 +1,70 @@
+//! The one error type of this crate.
+
+use std::path::{Path, PathBuf};
+
+/// What this crate returns.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Everything that can go wrong between frames or sentences and their tokens.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A configuration that makes no sense; every fault is listed.
+    #[error("{0}")]
+    Invalid(String),
+    /// Frames of another size than the model's.
+    #[error("{what} is {found:?}, but the model takes {expected}")]
+    Size {
+        /// Whose size.
+        what: &'static str,
+        /// What the model takes.
+        expected: String,
+        /// The shape that was given.
+        found: Vec<usize>,
+    },
+    /// A file or folder that is no trained model.
+    #[error("{reason}: {}", path.display())]
+    NotTrained {
+        /// What it is instead.
+        reason: String,
+        /// The file or folder.
+        path: PathBuf,
+    },
+    /// A token cache that cannot be read or written, or is not the wanted one.
+    #[error("{reason}: {}", path.display())]
+    Cache {
+        /// What is wrong with it.
+        reason: String,
+        /// The file or folder.
+        path: PathBuf,
+    },
+    /// A text tokenizer that cannot be made or read.
+    #[error("{reason}: {}", path.display())]
+    Text {
+        /// What is wrong with it.
+        reason: String,
+        /// The file it is of.
+        path: PathBuf,
+    },
+    /// The data could not be read.
+    #[error(transparent)]
+    Data(#[from] vipra_data::Error),
+    /// The run failed.
+    #[error(transparent)]
+    Train(#[from] vipra_train::Error),
+    /// A shared block refused its configuration or its weights.
+    #[error(transparent)]
+    Block(#[from] vipra_nn::Error),
+}
+
+impl Error {
+    /// A fault of a token cache.
+    pub(crate) fn cache(path: &Path, reason: impl Into<String>) -> Self {
+        Self::Cache { reason: reason.into(), path: path.to_path_buf() }
+    }
+
+    /// What the operating system said of a token cache.
+    pub(crate) fn cache_io(path: &Path) -> impl Fn(std::io::Error) -> Self {
+        move |error| Self::cache(path, error.to_string())
+    }
+}

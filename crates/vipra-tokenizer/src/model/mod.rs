@@ -1,0 +1,15 @@
+//! The model: convolutions down to a grid, a codebook, convolutions up again (VQGAN; reference 8).
+
+mod block;
+mod config;
+mod decoder;
+mod encoder;
+mod names;
+mod vqgan;
+
+pub use block::{ActivatedNorm, ResidualBlock};
+pub use config::VqganConfig;
+pub use decoder::{Decoder, DecoderLevel};
+pub use encoder::{Encoder, EncoderLevel};
+pub use names::{is_reference, reference_names, reference_weights};
+pub use vqgan::{Reconstruction, Vqgan};

@@ -1,0 +1,115 @@
+//! Names and layout of the reference's weights (flax; reference 8).
+
+use vipra_nn::weights::{Names, Rename, Weights};
+
+/// Between the levels of a name there.
+const SEPARATOR: char = '/';
+
+const NAMES: &[Rename] = &[
+    Rename::new("Vqgan", "to_codes", "quant_conv"),
+    Rename::new("Vqgan", "codebook", "quantize.embeddings"),
+    Rename::new("Vqgan", "from_codes", "post_quant_conv"),
+    Rename::new("Encoder", "input", "Conv_0"),
+    Rename::list("Encoder", "levels", "", DOWN),
+    Rename::list("Encoder", "middle", "MidBlock_0", BLOCKS),
+    Rename::new("Encoder", "norm", "GroupNorm_0"),
+    Rename::new("Encoder", "output", "Conv_1"),
+    Rename::list("EncoderLevel", "blocks", "", BLOCKS),
+    Rename::new("EncoderLevel", "downsample", "Downsample_0.Conv_0"),
+    Rename::new("Decoder", "input", "Conv_0"),
+    Rename::list("Decoder", "middle", "MidBlock_0", BLOCKS),
+    Rename::list("Decoder", "levels", "", UP),
+    Rename::new("Decoder", "norm", "GroupNorm_0"),
+    Rename::new("Decoder", "output", "Conv_1"),
+    Rename::list("DecoderLevel", "blocks", "", BLOCKS),
+    Rename::new("DecoderLevel", "upsample", "Upsample_0.Conv_0"),
+    Rename::new("ResidualBlock", "first_norm", "GroupNorm_0"),
+    Rename::new("ResidualBlock", "first", "Conv_0"),
+    Rename::new("ResidualBlock", "second_norm", "GroupNorm_1"),
+    Rename::new("ResidualBlock", "second", "Conv_1"),
+    Rename::new("ResidualBlock", "shortcut", "Conv_2"),
+    Rename::new("ActivatedNorm", "weight", "scale"),
+    Rename::new("Conv2d", "weight", "kernel"),
+];
+
+/// As many as `MOST_BLOCKS` and the decoder's one more.
+const BLOCKS: &[&str] = &[
+    "ResnetBlock_0",
+    "ResnetBlock_1",
+    "ResnetBlock_2",
+    "ResnetBlock_3",
+    "ResnetBlock_4",
+    "ResnetBlock_5",
+    "ResnetBlock_6",
+    "ResnetBlock_7",
+    "ResnetBlock_8",
+];
+
+/// As many as `MOST_LEVELS`.
+const DOWN: &[&str] = &[
+    "DownsamplingBlock_0",
+    "DownsamplingBlock_1",
+    "DownsamplingBlock_2",
+    "DownsamplingBlock_3",
+    "DownsamplingBlock_4",
+    "DownsamplingBlock_5",
+    "DownsamplingBlock_6",
+    "DownsamplingBlock_7",
+    "DownsamplingBlock_8",
+    "DownsamplingBlock_9",
+    "DownsamplingBlock_10",
+    "DownsamplingBlock_11",
+];
+
+/// As many as `MOST_LEVELS`.
+const UP: &[&str] = &[
+    "UpsamplingBlock_0",
+    "UpsamplingBlock_1",
+    "UpsamplingBlock_2",
+    "UpsamplingBlock_3",
+    "UpsamplingBlock_4",
+    "UpsamplingBlock_5",
+    "UpsamplingBlock_6",
+    "UpsamplingBlock_7",
+    "UpsamplingBlock_8",
+    "UpsamplingBlock_9",
+    "UpsamplingBlock_10",
+    "UpsamplingBlock_11",
+];
+
+/// Names of the model's parameters in [`reference_weights`].
+pub fn reference_names() -> Names {
+    Names::default().rename(NAMES)
+}
+
+/// Whether these are the reference's weights rather than ours.
+pub fn is_reference(weights: &Weights) -> bool {
+    weights.names().any(|name| name.contains(SEPARATOR))
+}
+
+/// The reference's weights with dots in their names, and with kernels in our layout. What is no kernel stays as it is.
+///
+/// # Shapes
+/// Kernels: `[height, width, input, output]` → `[output, input, height, width]`
+pub fn reference_weights(weights: &Weights) -> Weights {
+    let mut turned = Weights::new(weights.source());
+    for name in weights.names() {
+        // What is not of numbers stays behind, and will be missed by its name.
+        let Some((shape, values)) = weights.floats(name) else { continue };
+        let name = name.replace(SEPARATOR, ".");
+        match *shape {
+            [height, width, input, output] => {
+                turned.insert(name, vec![output, input, height, width], turn(values, [height * width, input, output]));
+            }
+            _ => turned.insert(name, shape.to_vec(), values.to_vec()),
+        }
+    }
+    turned
+}
+
+/// `[places, input, output]` → `[output, input, places]`
+fn turn(values: &[f32], [places, input, output]: [usize; 3]) -> Vec<f32> {
+    let at = |place: usize, from: usize, to: usize| values[(place * input + from) * output + to];
+    let of_output = |to| (0..input).flat_map(move |from| (0..places).map(move |place| at(place, from, to)));
+    (0..output).flat_map(of_output).collect()
+}

@@ -1,0 +1,147 @@
+//! The codebook while it learns: codes follow what they code, unused ones start anew.
+
+use burn::tensor::{Int, Tensor, TensorData};
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+use vipra_nn::codebook::{CodeUsage, reseed};
+use vipra_train::Scalars;
+
+use super::config::CodebookConfig;
+use crate::Vqgan;
+
+/// Lines of metrics in a row with few codes in use after which the alarm is raised.
+const ALARM_AFTER: u32 = 3;
+
+/// What is known of the codebook's use. Part of the training state.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CodebookCare {
+    /// Counts since the last replacement.
+    since_replacement: CodeUsage,
+    /// Counts since the last line of metrics.
+    since_line: CodeUsage,
+    /// Codes replaced since the last line of metrics.
+    replaced: usize,
+    /// Lines of metrics in a row with few codes in use.
+    low_lines: u32,
+}
+
+/// What went through the codebook in a step.
+#[derive(Debug, Default)]
+pub struct Coded {
+    /// `[vectors, code_dim]` of each pass.
+    vectors: Vec<Tensor<2>>,
+    /// `[vectors]`, of all passes.
+    tokens: Vec<i64>,
+}
+
+impl CodebookCare {
+    /// Nothing counted yet.
+    pub fn new(codes: usize) -> Self {
+        let usage = CodeUsage::new(codes);
+        Self { since_replacement: usage.clone(), since_line: usage, replaced: 0, low_lines: 0 }
+    }
+
+    /// Counts what a pass has coded, and keeps it in `coded`.
+    pub fn count(&mut self, coded: &mut Coded, vectors: Tensor<2>, tokens: Tensor<1, Int>) {
+        let tokens: Vec<i64> = tokens.into_data().iter::<i64>().collect();
+        self.since_replacement.add(&tokens);
+        self.since_line.add(&tokens);
+        coded.vectors.push(vectors.without_autodiff());
+        coded.tokens.extend(tokens);
+    }
+
+    /// The model with a codebook that has learned from a step.
+    pub fn learn(
+        &mut self,
+        model: Vqgan,
+        coded: Coded,
+        replaces: bool,
+        config: &CodebookConfig,
+        random: &mut ChaCha8Rng,
+    ) -> Vqgan {
+        if coded.vectors.is_empty() {
+            return model;
+        }
+        let vectors = Tensor::cat(coded.vectors, 0);
+        let numbers: Vec<f32> = vectors.clone().into_data().iter::<f32>().collect();
+        let mut model = model.map_codebook(|codebook| followed(codebook, &numbers, &coded.tokens, config.memory));
+        if replaces {
+            let even = 1.0 / model.config.codes as f32;
+            let unused = self.since_replacement.unused(config.unused_below * even);
+            self.replaced += unused.iter().filter(|unused| **unused).count();
+            self.since_replacement.reset();
+            model = model.map_codebook(|codebook| reseed(codebook, &unused, vectors, random));
+        }
+        model
+    }
+
+    /// Numbers since the last line, and a warning where the codebook has collapsed.
+    pub fn observe(&mut self, config: &CodebookConfig) -> Scalars {
+        let mut scalars = usage_scalars(&self.since_line);
+        let (used, codes) = (self.since_line.distinct(), self.since_line.counts().len());
+        let is_low = (used as f64) < config.alarm_share * codes as f64;
+        self.low_lines = if is_low { self.low_lines + 1 } else { 0 };
+        if self.low_lines == ALARM_AFTER {
+            tracing::warn!(
+                "the codebook has collapsed: {used} of {codes} codes in use for {ALARM_AFTER} lines of metrics. Try a \
+                 lower learning rate, tokenizer.codebook.replace_every, or a smaller tokenizer.loss.commitment_weight"
+            );
+        }
+        self.since_line.reset();
+        scalars.push(("replaced_codes".to_owned(), std::mem::take(&mut self.replaced) as f64));
+        scalars
+    }
+
+    /// Whether the alarm is on.
+    pub fn has_collapsed(&self) -> bool {
+        self.low_lines >= ALARM_AFTER
+    }
+}
+
+/// Share of the codes in use, and how many are effectively.
+pub(super) fn usage_scalars(usage: &CodeUsage) -> Scalars {
+    let share = usage.distinct() as f64 / usage.counts().len().max(1) as f64;
+    vec![("codes_in_use".to_owned(), share), ("perplexity".to_owned(), usage.perplexity())]
+}
+
+/// Each code a step towards the mean of the vectors that chose it: `c + n/(n + memory)·(mean − c)`. The moving averages of
+/// VQ-VAE (van den Oord et al., 2017) do the same with sums that a checkpoint would have to hold.
+fn followed(codebook: Tensor<2>, vectors: &[f32], tokens: &[i64], memory: f64) -> Tensor<2> {
+    let device = codebook.device();
+    let [codes, dim] = codebook.dims();
+    let mut values: Vec<f32> = codebook.into_data().iter::<f32>().collect();
+    let (mut sums, mut counts) = (vec![0.0_f64; codes * dim], vec![0_u64; codes]);
+    for (vector, token) in vectors.chunks_exact(dim).zip(tokens) {
+        let token = *token as usize;
+        counts[token] += 1;
+        let sum = &mut sums[token * dim..(token + 1) * dim];
+        sum.iter_mut().zip(vector).for_each(|(sum, value)| *sum += f64::from(*value));
+    }
+    for (at, count) in counts.iter().enumerate().filter(|(_, count)| **count > 0) {
+        let (count, place) = (*count as f64, at * dim..(at + 1) * dim);
+        for (value, sum) in values[place.clone()].iter_mut().zip(&sums[place]) {
+            let code = f64::from(*value);
+            *value = (code + (sum / count - code) * count / (count + memory)) as f32;
+        }
+    }
+    Tensor::from_data(TensorData::new(values, [codes, dim]), &device)
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::{Device, Tensor};
+
+    use super::followed;
+
+    #[test]
+    fn codes_go_to_the_mean_of_what_they_code() {
+        let codebook = Tensor::<2>::from_data([[0.0, 0.0], [5.0, 5.0], [8.0, -8.0]], &Device::flex());
+        let vectors = [1.0, 2.0, 3.0, 4.0, 9.0, -8.0];
+        let of = |memory| -> Vec<f32> {
+            followed(codebook.clone(), &vectors, &[0, 0, 2], memory).into_data().iter::<f32>().collect()
+        };
+        assert_eq!(of(0.0), [2.0, 3.0, 5.0, 5.0, 9.0, -8.0]);
+        assert_eq!(of(2.0), [1.0, 1.5, 5.0, 5.0, 8.0 + 1.0 / 3.0, -8.0]);
+    }
+}

@@ -1,0 +1,151 @@
+//! What a run is told about its frame tokenizer: the section `tokenizer` of a configuration.
+
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use vipra_data::picture::{Fit, ImageConfig, Resampling};
+use vipra_nn::perceptual::PerceptualConfig;
+use vipra_train::TrainConfig;
+
+use crate::{Description, TextConfig, VqganConfig};
+
+/// Frame and text tokens: the model and how it is trained.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct TokenizerStageConfig {
+    /// Size of the model, and of its frames.
+    pub model: VqganConfig,
+    /// What happens to the aspect ratio when frames are brought to the model's size (the release's, reference 7).
+    pub fit: Fit,
+    /// How pixels are interpolated then (the release's, reference 7).
+    pub resampling: Resampling,
+    /// What is minimised.
+    pub loss: LossConfig,
+    /// How codes follow what they code, and what happens to unused ones.
+    pub codebook: CodebookConfig,
+    /// Tokens of instructions.
+    pub text: TextConfig,
+    /// Weights to start from: the reference's, or those of an earlier run (`.pth` or safetensors).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weights: Option<PathBuf>,
+    /// Held-out frames that a validation looks at.
+    #[schemars(range(min = 1))]
+    pub validation_frames: usize,
+    /// The training loop; a batch is of frames.
+    pub train: TrainConfig,
+}
+
+impl Default for TokenizerStageConfig {
+    fn default() -> Self {
+        Self {
+            model: VqganConfig::default(),
+            fit: Fit::LongestSideThenStretch,
+            resampling: Resampling::Bilinear,
+            loss: LossConfig::default(),
+            codebook: CodebookConfig::default(),
+            text: TextConfig::default(),
+            weights: None,
+            validation_frames: 256,
+            train: TrainConfig::default(),
+        }
+    }
+}
+
+/// What is minimised beside the mean absolute error of a pixel, in [0, 1].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct LossConfig {
+    /// Weight of the perceptual loss; 0 leaves it out.
+    #[schemars(range(min = 0.0))]
+    pub perceptual_weight: f64,
+    /// Weight of the squared distance of what is coded from its code, which keeps the encoder near its codes.
+    #[schemars(range(min = 0.0))]
+    pub commitment_weight: f64,
+    /// The perceptual loss.
+    pub perceptual: PerceptualConfig,
+}
+
+impl Default for LossConfig {
+    fn default() -> Self {
+        Self { perceptual_weight: 0.1, commitment_weight: 0.1, perceptual: PerceptualConfig::default() }
+    }
+}
+
+/// How the codebook learns.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct CodebookConfig {
+    /// After a step each code moves towards the mean of the vectors that chose it, as if it were the mean of as many earlier
+    /// ones besides. Large values move slowly.
+    #[schemars(range(min = 0.0))]
+    pub memory: f64,
+    /// Steps from one replacement of unused codes to the next; 0 for none.
+    pub replace_every: u64,
+    /// A code chosen in less than this share of an even share of all choices counts as unused.
+    #[schemars(range(min = 0.0))]
+    pub unused_below: f32,
+    /// From this share of the run on nothing is replaced any more, so that the decoder learns the last codes too.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub replace_until: f64,
+    /// The run warns when a smaller share of the codes than this is in use in one line of metrics after another.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub alarm_share: f64,
+}
+
+impl Default for CodebookConfig {
+    fn default() -> Self {
+        Self { memory: 20.0, replace_every: 50, unused_below: 0.1, replace_until: 0.8, alarm_share: 0.05 }
+    }
+}
+
+impl CodebookConfig {
+    /// Whether unused codes are replaced after `done` steps of a run of `steps`.
+    pub fn is_due(&self, done: u64, steps: u64) -> bool {
+        self.replace_every > 0
+            && done.is_multiple_of(self.replace_every)
+            && (done as f64) < self.replace_until * steps as f64
+    }
+}
+
+impl TokenizerStageConfig {
+    /// How frames are made for the model.
+    pub fn image(&self) -> ImageConfig {
+        let [height, width] = self.model.frame_size;
+        ImageConfig { width, height, fit: self.fit, resampling: self.resampling }
+    }
+
+    /// What must be known of the model to use it.
+    pub fn description(&self) -> Description {
+        Description { model: self.model.clone(), image: self.image() }
+    }
+
+    /// What the types cannot say; every fault as (key, what is wrong).
+    pub fn faults(&self) -> Vec<(String, String)> {
+        let mut faults = Vec::new();
+        if let Err(error) = self.model.validate() {
+            faults.push(("model".to_owned(), error.to_string()));
+        }
+        if self.validation_frames == 0 {
+            faults.push(("validation_frames".to_owned(), "0 is less than 1".to_owned()));
+        }
+        let numbers = [
+            ("loss.perceptual_weight", self.loss.perceptual_weight),
+            ("loss.commitment_weight", self.loss.commitment_weight),
+            ("codebook.memory", self.codebook.memory),
+            ("codebook.unused_below", f64::from(self.codebook.unused_below)),
+            ("codebook.replace_until", self.codebook.replace_until),
+            ("codebook.alarm_share", self.codebook.alarm_share),
+        ];
+        let wrong = numbers.into_iter().filter(|(_, value)| !value.is_finite() || *value < 0.0);
+        faults.extend(wrong.map(|(key, value)| (key.to_owned(), format!("{value} is not a number from 0 on"))));
+        let perceptual = self.loss.perceptual.faults().into_iter();
+        faults.extend(perceptual.map(|reason| ("loss.perceptual".to_owned(), reason)));
+        let inside = |section: &'static str, list: Vec<(String, String)>| {
+            list.into_iter().map(move |(key, reason)| (format!("{section}.{key}"), reason))
+        };
+        faults.extend(inside("text", self.text.faults()));
+        faults.extend(inside("train", self.train.faults()));
+        faults
+    }
+}

@@ -1,0 +1,51 @@
+//! The losses of a run, with the network they need.
+
+use burn::tensor::{Device, Tensor};
+use vipra_nn::perceptual::Lpips;
+use vipra_train::Losses;
+
+use super::config::LossConfig;
+use crate::{Reconstruction, Result};
+
+/// What is minimised, ready to compute.
+pub struct LossSet {
+    config: LossConfig,
+    /// None where its weight is 0. Frozen.
+    perceptual: Option<Lpips>,
+}
+
+impl LossSet {
+    /// Loads the network that the configuration names; `own` makes it where none is named.
+    ///
+    /// # Errors
+    /// What is wrong with a weights file, or with making the network.
+    pub fn load(config: &LossConfig, own: impl FnOnce() -> Result<Lpips>, device: &Device) -> Result<Self> {
+        let perceptual = if config.perceptual_weight == 0.0 {
+            None
+        } else {
+            Some(config.perceptual.load(device)?.map_or_else(own, Ok)?)
+        };
+        Ok(Self { config: config.clone(), perceptual })
+    }
+
+    /// The losses of rebuilt frames against the true ones.
+    ///
+    /// # Shapes
+    /// `frames`: `[frames, 3, height, width]` in [0, 1]
+    ///
+    /// # Errors
+    /// What the network refuses.
+    pub fn losses(&self, rebuilt: Reconstruction, frames: Tensor<4>) -> Result<Losses> {
+        let reconstruction = (rebuilt.frames.clone() - frames.clone()).abs().mean();
+        let commitment = (rebuilt.vectors - rebuilt.coded).square().mean();
+        let mut total = reconstruction.clone() + commitment.clone() * self.config.commitment_weight;
+        let mut parts = vec![("l1", reconstruction), ("commitment", commitment)];
+        if let Some(network) = &self.perceptual {
+            let as_clips = |frames: Tensor<4>| frames.unsqueeze_dim::<5>(1);
+            let perceptual = network.loss(as_clips(rebuilt.frames), as_clips(frames), None)?;
+            total = total + perceptual.clone() * self.config.perceptual_weight;
+            parts.push(("perceptual", perceptual));
+        }
+        Ok(Losses { total, parts })
+    }
+}

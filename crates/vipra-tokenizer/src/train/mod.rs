@@ -1,0 +1,17 @@
+//! Training of the frame tokenizer, which the reference lacks: its data, its losses, its codebook, its held-out numbers.
+
+mod codebook;
+mod config;
+mod evaluation;
+mod frames;
+mod losses;
+mod session;
+mod stage;
+
+pub use codebook::CodebookCare;
+pub use config::{CodebookConfig, LossConfig, TokenizerStageConfig};
+pub use evaluation::Evaluation;
+pub use frames::{batch_of, frame_data, held_out_frames};
+pub use losses::LossSet;
+pub use session::{Session, Summary, train};
+pub use stage::TokenizerStage;

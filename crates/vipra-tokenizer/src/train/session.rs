@@ -1,0 +1,130 @@
+//! A training run, from a configuration to a checkpoint.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+use serde_json::Value;
+use vipra_data::DataConfig;
+use vipra_data::clip::ClipDataset;
+use vipra_data::source::Skipped;
+use vipra_nn::codebook::reseed;
+use vipra_train::checkpoint::Checkpoints;
+use vipra_train::perceptual::{Pictures, own_features};
+use vipra_train::{Interrupt, Outcome, Progress, Run, Scalars, for_step, run};
+
+use super::config::TokenizerStageConfig;
+use super::frames::{FrameStream, frame_data, held_out_frames};
+use super::losses::LossSet;
+use super::stage::TokenizerStage;
+use crate::trained::start_from;
+use crate::{Result, Vqgan};
+
+/// Fewest frames that the first codes are taken from.
+const SEEDING_FRAMES: usize = 64;
+
+/// Everything that a run needs.
+pub struct Session<'a> {
+    /// The section `tokenizer`.
+    pub stage: &'a TokenizerStageConfig,
+    /// The section `data`; what is held out stands in `data.validation`.
+    pub data: &'a DataConfig,
+    /// The whole configuration, for the checkpoint to be compared with.
+    pub configuration: Value,
+    /// Folder of the run.
+    pub folder: &'a Path,
+    /// A device without gradients.
+    pub device: Device,
+    /// When to stop.
+    pub interrupt: &'a Interrupt,
+    /// Called with (done, all) while files are looked at.
+    pub opening: &'a (dyn Fn(usize, usize) + Sync),
+    /// Told what happens.
+    pub progress: &'a mut dyn FnMut(Progress<'_>),
+}
+
+/// What came of a run.
+#[derive(Debug)]
+pub struct Summary {
+    /// Its last checkpoint.
+    pub checkpoint: PathBuf,
+    /// Steps done, if it was asked to stop before the last.
+    pub interrupted_at: Option<u64>,
+    /// Held-out numbers.
+    pub validation: Scalars,
+    /// Whether the codebook's alarm was on at the end.
+    pub has_collapsed: bool,
+    /// What was left out of the data.
+    pub skipped: Vec<Skipped>,
+    /// Parameters of the model.
+    pub parameters: usize,
+}
+
+/// Trains, or goes on training.
+///
+/// # Errors
+/// What is wrong with the data, the weights files, the checkpoint, or the run.
+pub fn train(session: Session<'_>) -> Result<Summary> {
+    let Session { stage: config, data, .. } = session;
+    config.model.validate()?;
+    let dataset = Arc::new(ClipDataset::open(frame_data(data, config.image()), session.opening)?);
+    let held_out = held_out_frames(data, config.image(), config.validation_frames, session.opening)?;
+    if held_out.is_empty() {
+        tracing::warn!("nothing is held out (data.validation is empty): this run says nothing about new videos");
+    }
+    let device = session.device.clone().autodiff();
+    session.device.seed(config.train.seed);
+    let mut model = config.model.init(&device)?;
+    let checkpoints = Checkpoints::of_run(session.folder, config.train.checkpoint.clone());
+    match &config.weights {
+        Some(path) => model = start_from(model, path)?,
+        None if checkpoints.latest()?.is_none() => model = seed_codebook(model, config, &dataset, &device)?,
+        None => {}
+    }
+    let own = || {
+        let (frames, perceptual) = (FrameStream::start(&dataset, &device)?, &config.loss.perceptual);
+        Ok(own_features(perceptual, config.train.seed, frames, session.folder, session.interrupt, &device)?)
+    };
+    let losses = LossSet::load(&config.loss, own, &device)?;
+    let parameters = model.num_params();
+    let mut stage = TokenizerStage::new(config.clone(), &dataset, held_out, losses, device)?;
+    let outcome = run(
+        &mut stage,
+        model,
+        Run {
+            folder: session.folder,
+            config: &config.train,
+            configuration: session.configuration,
+            metadata: config.description().to_metadata()?,
+            interrupt: session.interrupt,
+            progress: session.progress,
+        },
+    )?;
+    let (checkpoint, interrupted_at, validation) = match outcome {
+        Outcome::Finished { checkpoint, validation, .. } => (checkpoint, None, validation),
+        Outcome::Interrupted { step, checkpoint } => (checkpoint, Some(step), Scalars::new()),
+    };
+    let skipped = dataset.skipped().into_iter().chain(stage.loader().skipped().iter().cloned()).collect();
+    let has_collapsed = stage.codebook().has_collapsed();
+    Ok(Summary { checkpoint, interrupted_at, validation, has_collapsed, skipped, parameters })
+}
+
+/// The model with codes from what its encoder puts out for the first frames.
+fn seed_codebook(
+    model: Vqgan,
+    config: &TokenizerStageConfig,
+    dataset: &Arc<ClipDataset>,
+    device: &Device,
+) -> Result<Vqgan> {
+    let mut frames = FrameStream::start(dataset, &device.clone().without_autodiff())?;
+    let together = config.train.batch_size;
+    let frozen = model.valid();
+    let passes = SEEDING_FRAMES.div_ceil(together);
+    let vectors = (0..passes).map(|_| Ok(frozen.vectors(frames.next(together).map_err(vipra_train::Error::from)?)));
+    let vectors = Tensor::cat(vectors.collect::<Result<Vec<_>>>()?, 0);
+    // A stream of its own: the steps' begin at 0.
+    let mut random = for_step(config.train.seed, u64::MAX);
+    let all = vec![true; config.model.codes];
+    Ok(model.map_codebook(|codebook| reseed(codebook, &all, vectors, &mut random)))
+}

@@ -1,0 +1,114 @@
+//! The frame tokenizer as a stage of the training loop.
+
+use std::sync::Arc;
+
+use burn::tensor::{Device, Tensor};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use vipra_data::clip::{Clip, ClipDataset, ClipLoader};
+use vipra_train::perceptual::Pictures;
+use vipra_train::{Losses, Scalars, Stage, StageError, Step};
+
+use super::codebook::{CodebookCare, Coded};
+use super::config::TokenizerStageConfig;
+use super::evaluation::Evaluation;
+use super::frames::{FrameStream, batch_of};
+use super::losses::LossSet;
+use crate::{Result, Vqgan};
+
+/// Trains a [`Vqgan`] on frames.
+pub struct TokenizerStage {
+    config: TokenizerStageConfig,
+    frames: FrameStream,
+    held_out: Vec<Clip>,
+    losses: LossSet,
+    care: CodebookCare,
+    /// What this step's passes have coded.
+    coded: Coded,
+    device: Device,
+}
+
+/// What a checkpoint holds of the stage.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct State {
+    loader: Value,
+    codebook: CodebookCare,
+}
+
+impl TokenizerStage {
+    /// A stage at the beginning of its data. `held_out` may be empty; validation then has nothing to say.
+    ///
+    /// # Errors
+    /// If the loader cannot be started.
+    pub fn new(
+        config: TokenizerStageConfig,
+        dataset: &Arc<ClipDataset>,
+        held_out: Vec<Clip>,
+        losses: LossSet,
+        device: Device,
+    ) -> Result<Self> {
+        let frames = FrameStream::start(dataset, &device)?;
+        let care = CodebookCare::new(config.model.codes);
+        Ok(Self { config, frames, held_out, losses, care, coded: Coded::default(), device })
+    }
+
+    /// Episodes of which frames were left out.
+    pub fn loader(&self) -> &ClipLoader {
+        &self.frames.loader
+    }
+
+    /// How the codebook does.
+    pub fn codebook(&self) -> &CodebookCare {
+        &self.care
+    }
+}
+
+impl Stage for TokenizerStage {
+    type Model = Vqgan;
+    type Batch = Tensor<4>;
+
+    fn next_batch(&mut self) -> Result<Tensor<4>, StageError> {
+        self.frames.next(self.config.train.batch_size)
+    }
+
+    fn loss(&mut self, model: &Vqgan, batch: Tensor<4>, _step: &mut Step) -> Result<Losses, StageError> {
+        let rebuilt = model.reconstruct(batch.clone());
+        self.care.count(&mut self.coded, rebuilt.vectors.clone(), rebuilt.tokens.clone());
+        Ok(self.losses.losses(rebuilt, batch)?)
+    }
+
+    fn after_step(&mut self, model: Vqgan, step: &mut Step) -> Result<Vqgan, StageError> {
+        let coded = std::mem::take(&mut self.coded);
+        let config = &self.config.codebook;
+        let replaces = config.is_due(step.number + 1, self.config.train.steps);
+        Ok(self.care.learn(model, coded, replaces, config, &mut step.random))
+    }
+
+    fn observe(&mut self) -> Scalars {
+        self.care.observe(&self.config.codebook)
+    }
+
+    fn validate(&mut self, model: &Vqgan) -> Result<Scalars, StageError> {
+        if self.held_out.is_empty() {
+            return Ok(Scalars::new());
+        }
+        let mut evaluation = Evaluation::new(self.config.model.codes);
+        let device = self.device.clone().without_autodiff();
+        for clips in self.held_out.chunks(self.config.train.batch_size) {
+            evaluation.add(model, batch_of(clips, &device))?;
+        }
+        Ok(evaluation.scalars())
+    }
+
+    fn state(&self) -> Value {
+        serde_json::json!(State { loader: self.frames.state(), codebook: self.care.clone() })
+    }
+
+    fn restore(&mut self, state: Value) -> Result<(), StageError> {
+        let State { loader, codebook } = serde_json::from_value(state)?;
+        self.frames.restore(loader)?;
+        self.care = codebook;
+        Ok(())
+    }
+}

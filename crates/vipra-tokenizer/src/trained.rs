@@ -1,0 +1,102 @@
+//! A trained model, as it lies in a checkpoint.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use burn::module::Module;
+use burn::tensor::Device;
+use serde::{Deserialize, Serialize};
+use vipra_data::picture::ImageConfig;
+use vipra_nn::weights::{Names, Weights, load, save};
+use vipra_train::checkpoint::find_weights;
+
+use crate::{Error, Result, Vqgan, VqganConfig, is_reference, reference_names, reference_weights};
+
+/// Key of the description in the header of the weights.
+const DESCRIPTION: &str = "frame_tokenizer";
+
+/// What must be known of a model to use it: written into the header of its weights.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Description {
+    /// Size of the model.
+    pub model: VqganConfig,
+    /// How its frames are made.
+    pub image: ImageConfig,
+}
+
+impl Description {
+    /// As the header of a weights file holds it.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if it has no form in JSON.
+    pub fn to_metadata(&self) -> Result<BTreeMap<String, String>> {
+        let text = serde_json::to_string(self).map_err(|error| Error::Invalid(error.to_string()))?;
+        Ok(BTreeMap::from([(DESCRIPTION.to_owned(), text)]))
+    }
+}
+
+/// A trained model and what must be known of it.
+#[derive(Debug)]
+pub struct TrainedTokenizer {
+    /// In evaluation mode.
+    pub model: Vqgan,
+    /// What it was made for.
+    pub description: Description,
+    /// Hash of the weights file, by which token caches know their model.
+    pub fingerprint: String,
+    /// The weights file.
+    pub path: PathBuf,
+}
+
+impl TrainedTokenizer {
+    /// Opens a weights file, a checkpoint (averaged weights first), or the last checkpoint of a run folder.
+    ///
+    /// # Errors
+    /// [`Error::NotTrained`] if the file is no frame tokenizer; [`Error::Train`] if there is none; what is wrong with the
+    /// weights.
+    pub fn open(path: &Path, device: &Device) -> Result<Self> {
+        let file = find_weights(path)?;
+        let weights = Weights::read_safetensors(&file)?;
+        let fault = |reason: String| Error::NotTrained { reason, path: file.clone() };
+        let text = weights.metadata.get(DESCRIPTION);
+        let text = text.ok_or_else(|| fault("these are not the weights of a frame tokenizer".to_owned()))?;
+        let description: Description =
+            serde_json::from_str(text).map_err(|error| fault(format!("its description cannot be read: {error}")))?;
+        let model = load(description.model.init(device)?, &weights, &Names::default())?.valid();
+        let bytes = std::fs::read(&file).map_err(|error| fault(error.to_string()))?;
+        let fingerprint = blake3::hash(&bytes).to_hex()[..16].to_owned();
+        Ok(Self { model, description, fingerprint, path: file })
+    }
+
+    /// Takes over weights of the reference, or of ours, as a file that can be opened.
+    ///
+    /// # Errors
+    /// What is wrong with the weights, with all names that do not fit; what keeps the file from being written.
+    pub fn import(description: &Description, weights: &Path, out: &Path, device: &Device) -> Result<()> {
+        Self::write(&start_from(description.model.init(device)?, weights)?, description, out)
+    }
+
+    /// Writes a model with its description, to be opened later.
+    ///
+    /// # Errors
+    /// What keeps the file from being written.
+    pub fn write(model: &Vqgan, description: &Description, path: &Path) -> Result<()> {
+        let mut weights = save(model, &Names::default())?;
+        weights.metadata = description.to_metadata()?;
+        Ok(weights.write_safetensors(path)?)
+    }
+}
+
+/// The model with weights of the reference, or of ours.
+///
+/// # Errors
+/// What is wrong with the file, with all names that do not fit.
+pub(crate) fn start_from(model: Vqgan, path: &Path) -> Result<Vqgan> {
+    let weights = Weights::read(path)?;
+    Ok(if is_reference(&weights) {
+        load(model, &reference_weights(&weights), &reference_names())?
+    } else {
+        load(model, &weights, &Names::default())?
+    })
+}
