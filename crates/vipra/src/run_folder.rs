@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use vipra_train::checkpoint::differences;
 
-use crate::config::{Config, to_toml};
+use crate::config::{Config, ConfigArgs, load, to_toml};
 
 /// A folder that begins with the resolved configuration.
 pub struct RunFolder {
@@ -40,6 +40,18 @@ impl RunFolder {
     pub fn file(&self, name: &str) -> PathBuf {
         self.path.join(name)
     }
+}
+
+/// The configuration that a run folder begins with, found from the run or from one of its checkpoints.
+///
+/// # Errors
+/// If there is none, or it cannot be read.
+pub fn config_of_run(model: &Path) -> Result<Config> {
+    let file = model.ancestors().map(|folder| folder.join("config.toml")).find(|file| file.is_file());
+    let file = file.with_context(|| {
+        format!("no configuration beside the model says what was held out: name a dataset: {}", model.display())
+    })?;
+    load(&ConfigArgs { config: Some(file.display().to_string()), set: Vec::new() })
 }
 
 /// Whether anything came of the run: a folder with nothing but a configuration is one that could not begin.

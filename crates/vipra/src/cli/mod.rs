@@ -8,8 +8,10 @@ use clap_complete::Shell;
 use crate::config::ConfigArgs;
 
 mod laq;
+mod tokenizer;
 
 pub use laq::{DeviceArgs, LabelArgs, LaqCommand, ModelArgs, ReportArgs, TrainArgs, TransferArgs};
+pub use tokenizer::{EncodeArgs, ImportArgs, ReconstructArgs, TokenizerCommand};
 
 /// Turns videos without action labels into a robot policy.
 #[derive(Parser)]
@@ -43,6 +45,9 @@ pub enum Command {
     /// Learn latent actions from videos, and use them.
     #[command(subcommand)]
     Laq(LaqCommand),
+    /// Learn frame tokens from videos, and use them.
+    #[command(subcommand)]
+    Tokenizer(TokenizerCommand),
     /// Show or check a configuration.
     #[command(subcommand)]
     Config(ConfigCommand),

@@ -4,6 +4,7 @@ mod config;
 mod data;
 mod info;
 mod laq;
+mod tokenizer;
 
 use anyhow::Result;
 use clap::CommandFactory;
@@ -26,6 +27,7 @@ pub fn run(cli: Cli) -> Result<Outcome> {
     match cli.command {
         Command::Data(command) => data::run(command),
         Command::Laq(command) => laq::run(command),
+        Command::Tokenizer(command) => tokenizer::run(command),
         Command::Config(command) => config::run(command),
         Command::Info => info::run(),
         Command::Completions { shell } => {

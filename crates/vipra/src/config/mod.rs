@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use vipra_data::DataConfig;
 use vipra_laq::train::LaqStageConfig;
+use vipra_tokenizer::train::TokenizerStageConfig;
 
 pub use document::to_toml;
 pub use faults::{Fault, Faults};
@@ -22,6 +23,8 @@ pub struct Config {
     pub data: DataConfig,
     /// Latent actions: the model and how it is trained.
     pub laq: LaqStageConfig,
+    /// Frame and text tokens: the model and how it is trained.
+    pub tokenizer: TokenizerStageConfig,
 }
 
 impl Config {
@@ -30,6 +33,9 @@ impl Config {
         let section = |name: &'static str, faults: Vec<(String, String)>| {
             faults.into_iter().map(move |(key, reason)| Fault { key: format!("{name}.{key}"), reason })
         };
-        section("data", self.data.faults()).chain(section("laq", self.laq.faults())).collect()
+        section("data", self.data.faults())
+            .chain(section("laq", self.laq.faults()))
+            .chain(section("tokenizer", self.tokenizer.faults()))
+            .collect()
     }
 }

@@ -11,6 +11,8 @@ use anyhow::Result;
 use burn::tensor::Device;
 use vipra_laq::TrainedLaq;
 
+pub use sources::split_datasets;
+
 use super::Outcome;
 use crate::cli::{DeviceArgs, LaqCommand, ModelArgs};
 
@@ -23,7 +25,7 @@ pub fn run(command: LaqCommand) -> Result<Outcome> {
     }
 }
 
-fn device(args: &DeviceArgs) -> Result<Device> {
+pub fn device(args: &DeviceArgs) -> Result<Device> {
     Ok(vipra_nn::device::named(&args.device)?)
 }
 

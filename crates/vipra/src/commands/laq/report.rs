@@ -8,10 +8,11 @@ use vipra_laq::report::{Report, Study, StudyConfig};
 use super::sources::split_datasets;
 use super::{Outcome, open_model};
 use crate::cli::ReportArgs;
-use crate::config::{Config, ConfigArgs, load};
+use crate::config::Config;
 use crate::files::create_parent;
 use crate::output::{print, short, table};
 use crate::progress::Progress;
+use crate::run_folder::config_of_run;
 
 pub fn run(args: &ReportArgs) -> Result<Outcome> {
     let trained = open_model(&args.model)?;
@@ -35,15 +36,6 @@ pub fn run(args: &ReportArgs) -> Result<Outcome> {
     write(&numbers, serde_json::to_string_pretty(&report)?)?;
     print(&to_text(&report, &args.out, &numbers))?;
     Ok(Outcome::Done)
-}
-
-/// The configuration that a run folder begins with, found from the run or from one of its checkpoints.
-fn config_of_run(model: &Path) -> Result<Config> {
-    let file = model.ancestors().map(|folder| folder.join("config.toml")).find(|file| file.is_file());
-    let file = file.with_context(|| {
-        format!("no configuration beside the model says what was held out: name a dataset: {}", model.display())
-    })?;
-    load(&ConfigArgs { config: Some(file.display().to_string()), set: Vec::new() })
 }
 
 fn to_text(report: &Report, page: &Path, numbers: &Path) -> String {

@@ -1,0 +1,87 @@
+//! `vipra tokenizer train`.
+
+use anyhow::{Context, Result};
+use serde_json::json;
+use vipra_tokenizer::train::{Session, Summary, train};
+use vipra_train::{Interrupt, Scalars};
+
+use super::{Outcome, device};
+use crate::cli::TrainArgs;
+use crate::commands::laq::split_datasets;
+use crate::config::load;
+use crate::output::{print, short, table};
+use crate::progress::Progress;
+use crate::run_folder::RunFolder;
+use crate::training_progress::TrainingProgress;
+
+pub fn run(args: &TrainArgs) -> Result<Outcome> {
+    let mut config = load(&args.config)?;
+    split_datasets(&mut config.data, &args.paths, args.fps, args.camera.as_deref())?;
+    let folder = RunFolder::create(&args.run, &config)?;
+    let interrupt = Interrupt::listen()?;
+    let opening = Progress::new("opening", "videos");
+    let mut training = TrainingProgress::new("frame tokens", config.tokenizer.train.steps);
+    let summary = train(Session {
+        stage: &config.tokenizer,
+        data: &config.data,
+        configuration: serde_json::to_value(&config).context("the configuration has no form in JSON")?,
+        folder: folder.path(),
+        device: device(&args.device)?,
+        interrupt: &interrupt,
+        opening: &|done, all| opening.set(done, all),
+        progress: &mut |event| training.show(event),
+    })?;
+    drop(training);
+    drop(opening);
+    report(&summary, &folder)?;
+    // Whoever waits for the run must not take an interrupted one for a finished one.
+    Ok(if summary.interrupted_at.is_some() || summary.has_collapsed { Outcome::CheckFailed } else { Outcome::Done })
+}
+
+fn report(summary: &Summary, folder: &RunFolder) -> Result<()> {
+    for skipped in &summary.skipped {
+        tracing::warn!("left out {}: {}", skipped.what, skipped.reason);
+    }
+    let checkpoint = summary.checkpoint.display();
+    if let Some(step) = summary.interrupted_at {
+        return print(&format!(
+            "stopped after step {step}, kept in {checkpoint}; the same command goes on from there\n"
+        ));
+    }
+    let written = json!({
+        "checkpoint": summary.checkpoint,
+        "parameters": summary.parameters,
+        "validation": as_json(&summary.validation),
+        "codebook_collapsed": summary.has_collapsed,
+        "skipped": summary.skipped,
+    });
+    let file = folder.file("summary.json");
+    std::fs::write(&file, serde_json::to_string_pretty(&written)?)
+        .with_context(|| format!("writing {}", file.display()))?;
+    let mut text = held_out_table(&summary.validation);
+    text.push_str(&format!("\n{} parameters, weights in {checkpoint}\n", summary.parameters));
+    if summary.has_collapsed {
+        text.push_str("the codebook has collapsed: these tokens say next to nothing\n");
+    }
+    print(&text)
+}
+
+/// Numbers by name.
+pub(super) fn as_json(scalars: &Scalars) -> serde_json::Map<String, serde_json::Value> {
+    scalars.iter().map(|(name, value)| (name.clone(), json!(value))).collect()
+}
+
+/// Held-out numbers with what they mean.
+pub(super) fn held_out_table(validation: &Scalars) -> String {
+    let of = |name: &str| validation.iter().find(|(known, _)| known == name).map(|(_, value)| short(*value));
+    let rows = [
+        ("psnr", "signal over noise of rebuilt frames, in decibels"),
+        ("psnr_mean_picture", "that of the mean picture in place of every frame"),
+        ("l1", "error of a pixel, in [0, 1]"),
+        ("codes_in_use", "share of the codes that were chosen"),
+        ("perplexity", "codes effectively in use"),
+        ("frames", "frames that were looked at"),
+    ];
+    let rows = rows.into_iter().filter_map(|(name, meaning)| Some(vec![name.into(), of(name)?, meaning.into()]));
+    table(&["held out", "", ""], rows.collect(), usize::MAX)
+}
