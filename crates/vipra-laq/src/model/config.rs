@@ -1,6 +1,7 @@
 //! Size of the model, and its presets.
 
-use burn::tensor::Device;
+use burn::module::Param;
+use burn::tensor::{Device, Tensor};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use vipra_nn::norm::AffineLayerNorm;
@@ -48,6 +49,10 @@ pub struct LaqConfig {
     /// Whether to quantise differences between neighbouring frames' tokens in place of the later frame's tokens (no in
     /// the release, reference 3.4).
     pub encode_deltas: bool,
+    /// Whether to take away what each position of a transition puts into the quantiser on average, so that codes speak of
+    /// what differs between transitions (no in the release). Positions differ more from each other than from themselves
+    /// over time: a tiny codebook soon tells them apart, and nothing else.
+    pub center_codes: bool,
 }
 
 impl Default for LaqConfig {
@@ -72,6 +77,7 @@ impl LaqConfig {
             quantizer: NsvqConfig::default(),
             code_length: 16,
             encode_deltas: false,
+            center_codes: false,
         }
     }
 
@@ -163,6 +169,9 @@ impl LaqConfig {
             encoder: self.transformer(false).init(device)?,
             to_code_dim: unbiased(self.dim, code_dim, device),
             down_sampler: DownSampler::new(self.grid(), self.code_length, code_dim, device)?,
+            center: self.center_codes.then(|| {
+                Param::from_tensor(Tensor::zeros([self.code_length, code_dim], device)).set_require_grad(false)
+            }),
             quantizer: self.quantizer.init(device)?,
             condition: ConditionHead::new(self.code_length * code_dim, self.dim, self.feed_forward_dropout, device),
             frame_embedding,

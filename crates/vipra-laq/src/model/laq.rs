@@ -1,6 +1,6 @@
 //! The parts of the model and their names in the reference.
 
-use burn::module::Module;
+use burn::module::{Module, Param};
 use burn::nn::{Initializer, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
 use vipra_nn::feed_forward::FeedForward;
@@ -34,6 +34,9 @@ pub struct Laq {
     pub to_code_dim: Linear,
     /// From patches to codes.
     pub down_sampler: DownSampler,
+    /// What each position puts out on average, `[code_length, code_dim]`, if it is taken away. Follows the outputs, without
+    /// gradients.
+    pub center: Option<Param<Tensor<2>>>,
     /// The codebook.
     pub quantizer: Nsvq,
     /// From a transition's codes to the decoder's condition.

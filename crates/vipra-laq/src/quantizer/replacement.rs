@@ -29,6 +29,8 @@ pub struct ReplacementConfig {
     pub source: ReplacementSource,
     /// A code chosen in less than this share of all choices counts as unused (0.015 in the release, reference 1).
     pub threshold: f32,
+    /// Steps from one replacement to the next; at 0 ever more, as in the release (reference 1).
+    pub every: u64,
     /// From this step on nothing is replaced any more (120 000 in the release, reference 1).
     pub last_step: u64,
 }
@@ -36,14 +38,17 @@ pub struct ReplacementConfig {
 impl Default for ReplacementConfig {
     /// The release's schedule (reference 1), from the encoder's outputs.
     fn default() -> Self {
-        Self { source: ReplacementSource::EncoderOutputs, threshold: 0.015, last_step: 120_000 }
+        Self { source: ReplacementSource::EncoderOutputs, threshold: 0.015, every: 0, last_step: 120_000 }
     }
 }
 
 impl ReplacementConfig {
-    /// Whether codes are replaced after this training step: often at first, ever more rarely later (reference 1).
+    /// Whether codes are replaced after this training step: often at first, ever more rarely later (reference 1), or at a
+    /// fixed interval.
     pub fn is_due(&self, step: u64) -> bool {
         let interval = match step {
+            0 => return false,
+            _ if self.every > 0 => self.every,
             0..=99 => return false,
             100..=1_000 => 100,
             1_001..=10_000 => 1_000,

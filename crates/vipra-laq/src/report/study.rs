@@ -125,7 +125,7 @@ impl<'a> Study<'a> {
     fn evaluate(&mut self, step: &mut dyn FnMut()) -> Result<Evaluation> {
         let description = &self.trained.description;
         let time = description.clip.frames.max(2);
-        let mut evaluation = Evaluation::new(description.model.quantizer.codes);
+        let mut evaluation = Evaluation::new(description.model.quantizer.codes, description.model.code_length);
         for selection in &self.held_out {
             for at in &selection.positions {
                 let episode = &selection.source.episodes()[*at];

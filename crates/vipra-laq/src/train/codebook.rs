@@ -3,6 +3,7 @@
 use burn::tensor::{Distribution, Int, Tensor};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
+use vipra_nn::codebook::follow;
 use vipra_train::Scalars;
 
 use super::config::CodebookConfig;
@@ -16,8 +17,8 @@ const ALARM_AFTER: u32 = 3;
 pub struct CodebookCare {
     /// Counts since the last replacement.
     since_replacement: CodeUsage,
-    /// Counts since the last line of metrics.
-    since_line: CodeUsage,
+    /// Counts since the last line of metrics, at each position of a transition.
+    since_line: Vec<CodeUsage>,
     /// Codes replaced since the last line of metrics.
     replaced: usize,
     /// Lines of metrics in a row with a low perplexity.
@@ -26,16 +27,16 @@ pub struct CodebookCare {
 
 impl CodebookCare {
     /// Nothing counted yet.
-    pub fn new(codes: usize) -> Self {
+    pub fn new(codes: usize, code_length: usize) -> Self {
         let usage = CodeUsage::new(codes);
-        Self { since_replacement: usage.clone(), since_line: usage, replaced: 0, low_lines: 0 }
+        Self { since_line: vec![usage.clone(); code_length], since_replacement: usage, replaced: 0, low_lines: 0 }
     }
 
     /// Counts the codes of a batch.
     pub fn count<const D: usize>(&mut self, codes: Tensor<D, Int>) {
         let codes: Vec<i64> = codes.into_data().iter::<i64>().collect();
         self.since_replacement.add(&codes);
-        self.since_line.add(&codes);
+        count_positions(&mut self.since_line, &codes);
     }
 
     /// The quantiser with unused codes replaced, where that is due after `steps` steps.
@@ -74,18 +75,17 @@ impl CodebookCare {
     /// Numbers since the last line, and a warning where the codebook has collapsed.
     pub fn observe(&mut self, config: &CodebookConfig) -> Scalars {
         let scalars = usage_scalars(&self.since_line);
-        let perplexity = self.since_line.perplexity();
+        let perplexity = position_perplexity(&self.since_line);
         self.low_lines = if perplexity < config.alarm_perplexity { self.low_lines + 1 } else { 0 };
         if self.low_lines == ALARM_AFTER {
             tracing::warn!(
-                "the codebook has collapsed: perplexity {perplexity:.2} of {} codes for {ALARM_AFTER} lines of metrics; \
-                 the latent actions of this run say next to nothing. Try laq.codebook.initialization = \
-                 \"encoder-outputs\", laq.codebook.replacement.source = \"encoder-outputs\", a lower learning rate, or \
-                 clips in which more happens (data.clip.interval_secs)",
-                self.since_line.counts().len()
+                "the codebook has collapsed: at a position of a transition {perplexity:.2} codes are effectively in use, for \
+                 {ALARM_AFTER} lines of metrics; the latent actions of this run say next to nothing. Try \
+                 laq.model.center_codes = true, laq.codebook.learning = \"averages\", a lower learning rate, or clips in \
+                 which more happens (data.clip.interval_secs)"
             );
         }
-        self.since_line.reset();
+        self.since_line.iter_mut().for_each(CodeUsage::reset);
         let replaced = std::mem::take(&mut self.replaced);
         scalars.into_iter().chain([("replaced_codes".to_owned(), replaced as f64)]).collect()
     }
@@ -96,12 +96,40 @@ impl CodebookCare {
     }
 }
 
-/// Perplexity, number of codes never chosen, and the share of each code.
-pub(super) fn usage_scalars(usage: &CodeUsage) -> Scalars {
-    let total = usage.counts().iter().sum::<u64>().max(1) as f64;
-    let dead = usage.counts().len() - usage.distinct();
-    let mut scalars = vec![("perplexity".to_owned(), usage.perplexity()), ("dead_codes".to_owned(), dead as f64)];
-    let shares = usage.counts().iter().enumerate();
+/// The quantiser with codes that have gone some way to the mean of the vectors that chose them.
+pub(super) fn follow_outputs(quantizer: Nsvq, vectors: &Tensor<2>, memory: f64) -> Nsvq {
+    let numbers: Vec<f32> = vectors.to_data().iter::<f32>().collect();
+    let codes = quantizer.nearest(vectors.clone());
+    let codes: Vec<i64> = codes.into_data().iter::<i64>().collect();
+    quantizer.map_codebook(|codebook| follow(codebook, &numbers, &codes, memory))
+}
+
+/// Adds codes, position by position, to the counts of each position.
+pub(super) fn count_positions(positions: &mut [CodeUsage], codes: &[i64]) {
+    let length = positions.len().max(1);
+    for (position, usage) in positions.iter_mut().enumerate() {
+        usage.add(&codes.iter().skip(position).step_by(length).copied().collect::<Vec<_>>());
+    }
+}
+
+/// Codes effectively in use at a position, on average. A codebook of which each position has one code for itself looks
+/// busy as a whole, and says nothing.
+pub(super) fn position_perplexity(positions: &[CodeUsage]) -> f64 {
+    positions.iter().map(CodeUsage::perplexity).sum::<f64>() / positions.len().max(1) as f64
+}
+
+/// Perplexity over all positions and at each, number of codes never chosen, and the share of each code.
+pub(super) fn usage_scalars(positions: &[CodeUsage]) -> Scalars {
+    let codes = positions.first().map_or(0, |usage| usage.counts().len());
+    let sum = |code: usize| positions.iter().map(|usage| usage.counts()[code]).sum::<u64>();
+    let all = CodeUsage::from_counts((0..codes).map(sum).collect());
+    let total = all.counts().iter().sum::<u64>().max(1) as f64;
+    let mut scalars = vec![
+        ("perplexity".to_owned(), all.perplexity()),
+        ("position_perplexity".to_owned(), position_perplexity(positions)),
+        ("dead_codes".to_owned(), (codes - all.distinct()) as f64),
+    ];
+    let shares = all.counts().iter().enumerate();
     scalars.extend(shares.map(|(code, count)| (format!("code_share/{code}"), *count as f64 / total)));
     scalars
 }

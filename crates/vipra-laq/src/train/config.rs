@@ -62,7 +62,16 @@ pub struct CodebookConfig {
     /// only by their own steps: at the common rate (1, as in the release) they are left behind in a short run.
     #[schemars(range(min = 0.0))]
     pub rate: f64,
-    /// The run warns when as few codes as this are effectively in use (perplexity) in one line of metrics after another.
+    /// What codes learn by.
+    pub learning: CodebookLearning,
+    /// With `learning = "averages"`: vectors that an old code weighs as much as, when those that chose it pull at it.
+    #[schemars(range(min = 0.0))]
+    pub memory: f64,
+    /// With `laq.model.center_codes`: share of the way that the center goes to a batch's mean in a step.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub center_rate: f64,
+    /// The run warns when as few codes as this are effectively in use at a position of a transition (perplexity), on
+    /// average, in one line of metrics after another.
     #[schemars(range(min = 1.0))]
     pub alarm_perplexity: f64,
 }
@@ -73,9 +82,22 @@ impl Default for CodebookConfig {
             initialization: CodebookInitialization::EncoderOutputs,
             replacement: ReplacementConfig::default(),
             rate: 1.0,
-            alarm_perplexity: 2.0,
+            learning: CodebookLearning::Gradients,
+            memory: 256.0,
+            center_rate: 0.1,
+            alarm_perplexity: 1.2,
         }
     }
+}
+
+/// What codes learn by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum CodebookLearning {
+    /// Gradients of the loss, through the length of the noise, as in the release (reference 1).
+    Gradients,
+    /// The mean of the vectors that choose a code; the loss has no say.
+    Averages,
 }
 
 /// Where the first codes come from.

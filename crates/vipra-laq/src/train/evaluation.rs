@@ -7,7 +7,7 @@ use burn::tensor::{Tensor, TensorData};
 use vipra_train::Scalars;
 
 use super::batch::Batch;
-use super::codebook::usage_scalars;
+use super::codebook::{count_positions, usage_scalars};
 use crate::quantizer::CodeUsage;
 use crate::{Laq, Result};
 
@@ -19,7 +19,8 @@ pub const MOVING_SHARE: f64 = 0.005;
 /// Sums over transitions, by the hard path: true codes, true past.
 #[derive(Debug, Clone)]
 pub struct Evaluation {
-    usage: CodeUsage,
+    /// At each position of a transition.
+    usage: Vec<CodeUsage>,
     transitions: u64,
     moving_transitions: u64,
     /// Moving transitions whose rebuilt frame is nearer to the next frame than to the current one.
@@ -46,9 +47,9 @@ impl Errors {
 
 impl Evaluation {
     /// Nothing seen yet.
-    pub fn new(codes: usize) -> Self {
+    pub fn new(codes: usize, code_length: usize) -> Self {
         Self {
-            usage: CodeUsage::new(codes),
+            usage: vec![CodeUsage::new(codes); code_length],
             transitions: 0,
             moving_transitions: 0,
             nearer: 0,
@@ -80,7 +81,7 @@ impl Evaluation {
         for at in 0..transitions {
             let (clip, transition) = (at / (time - 1), at % (time - 1));
             if mask[clip * time + transition] && mask[clip * time + transition + 1] {
-                self.usage.add(&codes[at * code_length..(at + 1) * code_length]);
+                count_positions(&mut self.usage, &codes[at * code_length..(at + 1) * code_length]);
                 self.add_transition(&frame(&current, at), &frame(&next, at), &frame(&rebuilt, at));
             }
         }
@@ -129,11 +130,6 @@ impl Evaluation {
         scalars.extend(usage_scalars(&self.usage));
         scalars
     }
-
-    /// How often each code was chosen.
-    pub fn usage(&self) -> &CodeUsage {
-        &self.usage
-    }
 }
 
 #[cfg(test)]
@@ -142,7 +138,7 @@ mod tests {
 
     #[test]
     fn only_what_moves_counts_as_moving() {
-        let mut evaluation = Evaluation::new(8);
+        let mut evaluation = Evaluation::new(8, 1);
         let current = vec![0.0; 3 * 16];
         let mut next = current.clone();
         next[5] = 1.0; // one pixel of sixteen, in red

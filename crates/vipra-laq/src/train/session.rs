@@ -141,9 +141,11 @@ fn initial_model(config: &LaqStageConfig, device: &Device) -> Result<Laq> {
 /// The model with codes from what its encoder puts out for the first batch.
 fn seed_codebook(mut model: Laq, config: &LaqStageConfig, dataset: &Arc<ClipDataset>) -> Result<Laq> {
     let clips = first_clips(dataset, config.train.batch_size)?;
-    let frozen = model.valid();
-    let device = frozen.devices().into_iter().next().unwrap_or_else(Device::flex);
-    let vectors = frozen.encode(batch_of(&clips, &device).clips)?;
+    let device = model.valid().devices().into_iter().next().unwrap_or_else(Device::flex);
+    let clips = batch_of(&clips, &device).clips;
+    let off_center = model.valid().encode(clips.clone())?;
+    model = model.move_center(off_center, 1.0);
+    let vectors = model.valid().encode(clips)?;
     // A stream of its own: the steps' begin at 0.
     model.quantizer = seed(model.quantizer, vectors, &mut for_step(config.train.seed, u64::MAX));
     Ok(model)

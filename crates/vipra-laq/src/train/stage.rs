@@ -8,8 +8,8 @@ use vipra_data::clip::{Clip, ClipDataset, ClipLoader, LoaderState};
 use vipra_train::{Losses, Scalars, Stage, StageError, Step};
 
 use super::batch::{Batch, batch_of};
-use super::codebook::CodebookCare;
-use super::config::LaqStageConfig;
+use super::codebook::{CodebookCare, follow_outputs};
+use super::config::{CodebookLearning, LaqStageConfig};
 use super::evaluation::Evaluation;
 use super::losses::LossSet;
 use crate::loss::transition_mask;
@@ -55,7 +55,7 @@ impl LaqStage {
         device: Device,
     ) -> Result<Self> {
         let loader = ClipLoader::start(dataset.clone(), LoaderState::default())?;
-        let care = CodebookCare::new(config.model.quantizer.codes);
+        let care = CodebookCare::new(config.model.quantizer.codes, config.model.code_length);
         Ok(Self { config, dataset, loader, held_out, losses, care, vectors: None, device })
     }
 
@@ -97,7 +97,12 @@ impl Stage for LaqStage {
     fn after_step(&mut self, mut model: Laq, step: &mut Step) -> Result<Laq, StageError> {
         let Some(vectors) = self.vectors.take() else { return Ok(model) };
         let steps = step.number + 1;
-        model.quantizer = self.care.replace(model.quantizer, vectors, steps, &self.config.codebook, &mut step.random);
+        let config = &self.config.codebook;
+        model = model.move_center(vectors.clone(), config.center_rate);
+        if config.learning == CodebookLearning::Averages {
+            model.quantizer = follow_outputs(model.quantizer, &vectors, config.memory);
+        }
+        model.quantizer = self.care.replace(model.quantizer, vectors, steps, config, &mut step.random);
         Ok(model)
     }
 
@@ -106,7 +111,7 @@ impl Stage for LaqStage {
     }
 
     fn validate(&mut self, model: &Laq) -> Result<Scalars, StageError> {
-        let mut evaluation = Evaluation::new(self.config.model.quantizer.codes);
+        let mut evaluation = Evaluation::new(self.config.model.quantizer.codes, self.config.model.code_length);
         let device = self.device.clone().without_autodiff();
         for clips in self.held_out.chunks(self.config.train.batch_size) {
             evaluation.add(model, &batch_of(clips, &device))?;
@@ -116,7 +121,10 @@ impl Stage for LaqStage {
 
     fn rate_factor(&self, parameter: &str) -> f64 {
         if parameter == CODEBOOK {
-            return self.config.codebook.rate;
+            return match self.config.codebook.learning {
+                CodebookLearning::Gradients => self.config.codebook.rate,
+                CodebookLearning::Averages => 0.0,
+            };
         }
         let is_pretrained = self.config.spatial_encoder_weights.is_some() && parameter.starts_with(SPATIAL_ENCODER);
         if is_pretrained { self.config.spatial_encoder_rate } else { 1.0 }

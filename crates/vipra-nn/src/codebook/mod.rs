@@ -1,9 +1,11 @@
-//! Codebooks, whatever learns them: the nearest code, how often each is chosen, new starts for unused ones.
+//! Codebooks, whatever learns them: the nearest code, how often each is chosen, means that codes follow, new starts for unused ones.
 
+mod follow;
 mod nearest;
 mod reseed;
 mod usage;
 
+pub use follow::follow;
 pub use nearest::nearest;
 pub use reseed::reseed;
 pub use usage::{CodeUsage, perplexity};
