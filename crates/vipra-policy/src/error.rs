@@ -67,6 +67,9 @@ pub enum Error {
     /// The data could not be read.
     #[error(transparent)]
     Data(#[from] vipra_data::Error),
+    /// The tokenizer refused.
+    #[error(transparent)]
+    Tokenizer(#[from] vipra_tokenizer::Error),
     /// The run failed.
     #[error(transparent)]
     Train(#[from] vipra_train::Error),

@@ -7,6 +7,13 @@ use vipra_train::checkpoint::differences;
 
 use crate::config::{Config, ConfigArgs, load, to_toml};
 
+/// Models that a run is given lie here.
+const MODELS_FOLDER: &str = "models";
+/// The frame tokenizer that a run's model goes with.
+pub const TOKENIZER_FILE: &str = "models/tokenizer.safetensors";
+/// The latent action model that a run's model goes with.
+pub const LAQ_FILE: &str = "models/latent-actions.safetensors";
+
 /// A folder that begins with the resolved configuration.
 pub struct RunFolder {
     path: PathBuf,
@@ -54,10 +61,11 @@ pub fn config_of_run(model: &Path) -> Result<Config> {
     load(&ConfigArgs { config: Some(file.display().to_string()), set: Vec::new() })
 }
 
-/// Whether anything came of the run: a folder with nothing but a configuration is one that could not begin.
+/// Whether anything came of the run: a folder with nothing but what a run is given is one that could not begin.
 fn has_begun(folder: &Path) -> Result<bool> {
     let entries = std::fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))?;
-    let others = entries.filter(|entry| entry.as_ref().map_or(true, |entry| entry.file_name() != "config.toml"));
+    let is_given = |name: &std::ffi::OsStr| name == "config.toml" || name == MODELS_FOLDER;
+    let others = entries.filter(|entry| entry.as_ref().map_or(true, |entry| !is_given(&entry.file_name())));
     Ok(others.count() > 0)
 }
 

@@ -5,10 +5,12 @@
 #[path = "../../vipra-laq/tests/made_data/mod.rs"]
 mod made_data;
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
-use std::time::{Duration, Instant};
+mod program;
 
+use std::path::PathBuf;
+use std::process::Command;
+
+use program::{Place, checkpoint, contains, interrupt_after, kill_after, runs, text, vipra};
 use serde_json::Value;
 
 const CONFIG: &str = r#"
@@ -51,96 +53,28 @@ learning_rate = 2e-3
 every = 8
 "#;
 
-struct Place {
-    folder: tempfile::TempDir,
-    data: PathBuf,
-    config: PathBuf,
-}
-
-impl Place {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let data = made_data::wandering_squares(folder.path(), &[20, 12, 25, 16]);
-        let config = folder.path().join("config.toml");
-        std::fs::write(&config, CONFIG).unwrap();
-        Self { folder, data, config }
-    }
-
-    fn path(&self, name: &str) -> String {
-        self.folder.path().join(name).display().to_string()
-    }
-
-    fn train(&self, run: &str, more: &[&str]) -> Command {
-        let mut command = vipra(&["laq", "train", self.data.to_str().unwrap(), "--config"]);
-        command.arg(&self.config).arg("--run").arg(self.path(run)).args(more);
-        command
-    }
-}
-
-fn vipra(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_vipra"));
-    command.args(arguments).env_remove("VIPRA_LOG");
-    command
-}
-
-fn text(output: &Output) -> String {
-    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
-}
-
-fn runs(command: &mut Command, expected_code: i32) -> String {
-    let output = command.output().unwrap();
-    assert_eq!(output.status.code(), Some(expected_code), "{}", text(&output));
-    text(&output)
-}
-
-fn contains(text: &str, parts: &[&str]) {
-    parts.iter().for_each(|part| assert!(text.contains(part), "no {part:?} in:\n{text}"));
-}
-
-fn files(checkpoint: &Path) -> Vec<Vec<u8>> {
-    ["model.safetensors", "optimizer.safetensors"].map(|name| std::fs::read(checkpoint.join(name)).unwrap()).to_vec()
-}
-
-/// Waits until a checkpoint is there, then presses Ctrl-C.
-fn interrupt_after_first_checkpoint(mut command: Command, run: &Path) -> Output {
-    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let began = Instant::now();
-    while !run.join("checkpoints/step-00000008").exists() {
-        assert!(began.elapsed() < Duration::from_secs(120), "no checkpoint came");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
-    assert!(killed.success());
-    child.wait_with_output().unwrap()
+fn train(place: &Place, run: &str, more: &[&str]) -> Command {
+    place.train(&["laq", "train"], run, more)
 }
 
 #[test]
 fn train_interrupt_resume_label_report_transfer() {
-    let place = Place::new();
-    let whole = runs(&mut place.train("whole", &["--set", "laq.train.steps=40"]), 0);
+    let place = Place::new(CONFIG);
+    let whole = runs(&mut train(&place, "whole", &["--set", "laq.train.steps=40"]), 0);
     contains(&whole, &["l1_moving_ratio", "nearer_to_next", "perplexity", "parameters, weights in"]);
 
     // Ctrl-C keeps what was learned, says so by the exit code too, and the same command goes on.
-    let run = PathBuf::from(place.path("parts"));
-    let interrupted = interrupt_after_first_checkpoint(place.train("parts", &[]), &run);
+    let interrupted = interrupt_after(train(&place, "parts", &[]), &place.path("parts"), 8);
     assert_eq!(interrupted.status.code(), Some(1), "{}", text(&interrupted));
     contains(&text(&interrupted), &["stopped after step", "the same command goes on from there"]);
-    let differs = runs(&mut place.train("parts", &["--set", "laq.train.steps=40"]), 2);
+    let differs = runs(&mut train(&place, "parts", &["--set", "laq.train.steps=40"]), 2);
     contains(&differs, &["another configuration", "laq.train.steps: 300 before, 40 now"]);
 
     // A killed run ends at the same bits as one that was left alone.
-    let run = PathBuf::from(place.path("killed"));
     let settings = ["--set", "laq.train.steps=40"];
-    let mut child = place.train("killed", &settings).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    let began = Instant::now();
-    while !run.join("checkpoints/step-00000016").exists() && child.try_wait().unwrap().is_none() {
-        assert!(began.elapsed() < Duration::from_secs(120), "no checkpoint came");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    child.kill().unwrap();
-    child.wait().unwrap();
-    runs(&mut place.train("killed", &settings), 0);
-    let last = |run: &str| files(&PathBuf::from(place.path(run)).join("checkpoints/step-00000040"));
+    kill_after(train(&place, "killed", &settings), &place.path("killed"), 16);
+    runs(&mut train(&place, "killed", &settings), 0);
+    let last = |run: &str| checkpoint(&place.path(run), 40);
     assert!(last("whole") == last("killed"), "the resumed run ends elsewhere");
 
     let summary: Value = serde_json::from_slice(&std::fs::read(place.path("whole/summary.json")).unwrap()).unwrap();
@@ -189,8 +123,8 @@ fn train_interrupt_resume_label_report_transfer() {
 
 #[test]
 fn bad_input_is_said_plainly() {
-    let place = Place::new();
-    let fails = |more: &[&str], parts: &[&str]| contains(&runs(&mut place.train("run", more), 2), parts);
+    let place = Place::new(CONFIG);
+    let fails = |more: &[&str], parts: &[&str]| contains(&runs(&mut train(&place, "run", more), 2), parts);
     fails(&["--set", "laq.model.patch=5"], &["laq.model", "`patch` 5 does not divide `frame_size` 16×16"]);
     fails(&["--set", "data.image.width=32"], &["`laq.model.frame_size` is 16×16", "16×32"]);
     fails(&["--set", "laq.model.code_length=5"], &["`code_length` is 5", "[16, 4, 1]"]);

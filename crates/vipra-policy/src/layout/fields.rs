@@ -30,6 +30,17 @@ pub struct Field {
 pub struct Fields(Vec<Field>);
 
 impl Fields {
+    /// `[instruction],[vision],latent_state,latent_action`: what the paper pretrains on.
+    pub fn pretraining() -> Self {
+        let field = |kind: Kind, name: &str, is_predicted| Field { kind, is_predicted, name: name.to_owned() };
+        Self(vec![
+            field(Kind::Text, "instruction", false),
+            field(Kind::Vision, "vision", false),
+            field(Kind::LatentState, "latent_state", true),
+            field(Kind::LatentAction, "latent_action", true),
+        ])
+    }
+
     /// The fields, in their order.
     pub fn iter(&self) -> impl Iterator<Item = &Field> {
         self.0.iter()

@@ -61,19 +61,19 @@ impl Layout {
         for field in self.fields.iter().take_while(|field| field.kind != kind) {
             self.push_field(&mut sample, field, content);
         }
-        if kind != Kind::LatentState {
-            sample.push(self.markers.around(kind)[0].iter().copied(), Kind::Text, false);
-        }
+        sample.push(self.markers_before(kind), Kind::Text, false);
         sample
+    }
+
+    /// The marker that begins a field of this kind; none inside of another's.
+    pub fn markers_before(&self, kind: Kind) -> Vec<u32> {
+        if kind == Kind::LatentState { Vec::new() } else { self.markers.around(kind)[0].to_vec() }
     }
 
     fn push_field(&self, sample: &mut Sample, field: &Field, content: &Content<'_>) {
         let (kind, is_predicted) = (field.kind, field.is_predicted);
-        let [before, behind] = self.markers.around(kind);
         let goes_on = self.fields.has(Kind::LatentState);
-        if kind != Kind::LatentState {
-            sample.push(before.iter().copied(), Kind::Text, is_predicted);
-        }
+        sample.push(self.markers_before(kind), Kind::Text, is_predicted);
         match kind {
             Kind::Text => sample.push(content.text.iter().copied(), kind, is_predicted),
             Kind::Vision => {
@@ -100,7 +100,7 @@ impl Layout {
         // The latent state is inside the marker of the frames that it follows.
         let is_open = kind == Kind::Vision && goes_on;
         if !is_open {
-            sample.push(behind.iter().copied(), Kind::Text, is_predicted);
+            sample.push(self.markers.around(kind)[1].iter().copied(), Kind::Text, is_predicted);
         }
     }
 }

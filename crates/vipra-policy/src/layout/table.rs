@@ -1,11 +1,10 @@
 //! The table that the layout is made from.
 
-use super::Kind;
+use vipra_tokenizer::TextTokenizer;
+use vipra_tokenizer::text::{BOS, EOS};
 
-/// Begins a sample: the id of `<s>` in Llama's tokenizer and in ours.
-const BEGIN: u32 = 1;
-/// Ends a sample: the id of `</s>`.
-const END: u32 = 2;
+use super::Kind;
+use crate::Result;
 
 /// Ids with a meaning of their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,8 +26,8 @@ impl SpecialIds {
     pub fn behind(frame_codes: usize, action_codes: usize) -> Self {
         let frame_codes = frame_codes as u32;
         Self {
-            begin: BEGIN,
-            end: END,
+            begin: BOS,
+            end: EOS,
             end_of_frame: frame_codes,
             end_of_vision: frame_codes + 1,
             end_of_latent_action: action_codes as u32,
@@ -59,9 +58,18 @@ impl Markers {
     ];
 
     /// By a text tokenizer.
-    pub fn new(encode: impl Fn(&str) -> Vec<u32>) -> Self {
-        let [vision, dynamics, action, proprio] = Self::TEXTS.map(|pair| pair.map(&encode));
-        Self { vision, dynamics, action, proprio }
+    ///
+    /// # Errors
+    /// What the tokenizer says, which it never should.
+    pub fn new(text: &TextTokenizer) -> Result<Self> {
+        let [vision, dynamics, action, proprio] = Self::TEXTS;
+        let encode = |[before, behind]: [&str; 2]| Ok::<_, crate::Error>([text.encode(before)?, text.encode(behind)?]);
+        Ok(Self {
+            vision: encode(vision)?,
+            dynamics: encode(dynamics)?,
+            action: encode(action)?,
+            proprio: encode(proprio)?,
+        })
     }
 
     /// What stands before and behind the contents of a field.

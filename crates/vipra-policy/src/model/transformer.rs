@@ -54,9 +54,8 @@ impl TransformerConfig {
     pub fn init(&self, vocabularies: &Vocabularies, device: &Device) -> Result<Transformer> {
         self.validate()?;
         let dim = self.dim;
-        let table = |ids: usize| {
-            Param::from_tensor(Tensor::random([ids, dim], Distribution::Normal(0.0, SPREAD), device))
-        };
+        let table =
+            |ids: usize| Param::from_tensor(Tensor::random([ids, dim], Distribution::Normal(0.0, SPREAD), device));
         let head = |ids: usize| {
             let initializer = Initializer::Normal { mean: 0.0, std: SPREAD };
             LinearConfig::new(dim, ids).with_bias(false).with_initializer(initializer).init(device)

@@ -8,9 +8,11 @@ use clap_complete::Shell;
 use crate::config::ConfigArgs;
 
 mod laq;
+mod policy;
 mod tokenizer;
 
 pub use laq::{DeviceArgs, LabelArgs, LaqCommand, ModelArgs, ReportArgs, TrainArgs, TransferArgs};
+pub use policy::{PredictArgs, PretrainArgs};
 pub use tokenizer::{EncodeArgs, ImportArgs, ReconstructArgs, TokenizerCommand};
 
 /// Turns videos without action labels into a robot policy.
@@ -48,6 +50,11 @@ pub enum Command {
     /// Learn frame tokens from videos, and use them.
     #[command(subcommand)]
     Tokenizer(TokenizerCommand),
+    /// Learn to predict the future frame and the latent actions from videos. An interrupted run goes on when it is called
+    /// again.
+    Pretrain(PretrainArgs),
+    /// Let a pretrained model imagine the future of frames, and draw it beside the truth.
+    Predict(PredictArgs),
     /// Show or check a configuration.
     #[command(subcommand)]
     Config(ConfigCommand),

@@ -4,6 +4,8 @@ mod config;
 mod data;
 mod info;
 mod laq;
+mod predict;
+mod pretrain;
 mod tokenizer;
 
 use anyhow::Result;
@@ -28,6 +30,8 @@ pub fn run(cli: Cli) -> Result<Outcome> {
         Command::Data(command) => data::run(command),
         Command::Laq(command) => laq::run(command),
         Command::Tokenizer(command) => tokenizer::run(command),
+        Command::Pretrain(args) => pretrain::run(&args),
+        Command::Predict(args) => predict::run(&args),
         Command::Config(command) => config::run(command),
         Command::Info => info::run(),
         Command::Completions { shell } => {

@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use vipra_data::DataConfig;
 use vipra_laq::train::LaqStageConfig;
+use vipra_policy::pretrain::PretrainConfig;
 use vipra_tokenizer::train::TokenizerStageConfig;
 
 pub use document::to_toml;
@@ -25,6 +26,8 @@ pub struct Config {
     pub laq: LaqStageConfig,
     /// Frame and text tokens: the model and how it is trained.
     pub tokenizer: TokenizerStageConfig,
+    /// Pretraining: the multimodal transformer and how it is trained.
+    pub pretrain: PretrainConfig,
 }
 
 impl Config {
@@ -36,6 +39,7 @@ impl Config {
         section("data", self.data.faults())
             .chain(section("laq", self.laq.faults()))
             .chain(section("tokenizer", self.tokenizer.faults()))
+            .chain(section("pretrain", self.pretrain.faults()))
             .collect()
     }
 }

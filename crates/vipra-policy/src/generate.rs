@@ -1,0 +1,186 @@
+//! Tokens one after the other: the frame ahead, and the latent actions that lead there.
+
+use burn::tensor::Tensor;
+use rand::Rng;
+use rand::RngExt;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::layout::{Field, Kind, Sample};
+use crate::model::{Cache, Tokens, Transformer};
+use crate::trained::TrainedTransformer;
+use crate::{Error, Result};
+
+/// How a token is chosen from its scores.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Sampling {
+    /// By what scores are divided before they become shares. 0 is greedy: the highest score wins.
+    #[schemars(range(min = 0.0))]
+    pub temperature: f64,
+    /// Only so many of the highest scores have a chance; all of them at 0.
+    pub top_k: usize,
+}
+
+impl Default for Sampling {
+    /// Greedy. (The release always draws, among 50.)
+    fn default() -> Self {
+        Self { temperature: 0.0, top_k: 0 }
+    }
+}
+
+impl Sampling {
+    /// Chooses an index.
+    pub fn choose(&self, scores: &[f32], random: &mut impl Rng) -> usize {
+        let mut order: Vec<usize> = (0..scores.len()).collect();
+        // Of equal scores the first one wins.
+        order.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]).then(a.cmp(b)));
+        if self.temperature <= 0.0 || order.is_empty() {
+            return order.first().copied().unwrap_or(0);
+        }
+        if self.top_k > 0 {
+            order.truncate(self.top_k);
+        }
+        let highest = f64::from(scores[order[0]]);
+        let shares: Vec<f64> =
+            order.iter().map(|at| ((f64::from(scores[*at]) - highest) / self.temperature).exp()).collect();
+        let mut rest = random.random::<f64>() * shares.iter().sum::<f64>();
+        for (at, share) in order.iter().zip(&shares) {
+            rest -= share;
+            if rest < 0.0 {
+                return *at;
+            }
+        }
+        order[order.len() - 1]
+    }
+}
+
+/// What the model imagines from one observation.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Imagined {
+    /// Tokens of the frame ahead; empty if the model does not predict it.
+    pub latent_state: Vec<u16>,
+    /// Codes of the transitions, transition by transition; empty if the model does not predict them.
+    pub latent_actions: Vec<u8>,
+}
+
+/// Imagines what follows each prompt: everything that the model's fields predict. Tokens that can only be one, such as
+/// markers and ends of frames, are given and not chosen.
+///
+/// # Errors
+/// [`Error::Invalid`] without prompts or with fields that predict nothing; [`Error::Vocabulary`].
+pub fn imagine(
+    trained: &TrainedTransformer,
+    prompts: &[Sample],
+    sampling: Sampling,
+    random: &mut impl Rng,
+) -> Result<Vec<Imagined>> {
+    let (description, layout) = (&trained.description, trained.layout()?);
+    let mut speaker = Speaker::read(&trained.model, prompts, layout.ids.begin)?;
+    let mut imagined = vec![Imagined::default(); prompts.len()];
+    let predicted = layout.fields.iter().filter(|field| field.is_predicted && field.kind != Kind::Text);
+    let predicted: Vec<&Field> = predicted.collect();
+    for (index, field) in predicted.iter().enumerate() {
+        let markers = layout.markers_before(field.kind);
+        // The first field's marker is part of the prompt.
+        if index > 0 && !markers.is_empty() {
+            speaker.give(&markers, Kind::Text)?;
+        }
+        match field.kind {
+            Kind::LatentState => {
+                for _ in 0..description.frames.length {
+                    let tokens = speaker.choose(field.kind, description.frames.codes, sampling, random)?;
+                    imagined.iter_mut().zip(tokens).for_each(|(one, token)| one.latent_state.push(token as u16));
+                }
+                speaker.give(&[layout.ids.end_of_vision], field.kind)?;
+                speaker.give(&layout.markers.vision[1], Kind::Text)?;
+            }
+            Kind::LatentAction => {
+                for _ in 0..description.transitions {
+                    for _ in 0..description.latent_actions.length {
+                        let codes = speaker.choose(field.kind, description.latent_actions.codes, sampling, random)?;
+                        imagined.iter_mut().zip(codes).for_each(|(one, code)| one.latent_actions.push(code as u8));
+                    }
+                    speaker.give(&[layout.ids.end_of_latent_action], field.kind)?;
+                }
+            }
+            kind => return Err(Error::Invalid(format!("tokens of kind {kind} are not imagined"))),
+        }
+    }
+    Ok(imagined)
+}
+
+/// A model in the middle of several sentences.
+struct Speaker<'a> {
+    model: &'a Transformer,
+    cache: Cache,
+    rows: usize,
+    /// What the last layer says about the last token, `[rows, 1, dim]`.
+    last: Tensor<3>,
+}
+
+impl<'a> Speaker<'a> {
+    /// Reads prompts, the shorter ones padded on the left.
+    fn read(model: &'a Transformer, prompts: &[Sample], padding: u32) -> Result<Self> {
+        let length = prompts.iter().map(Sample::len).max().filter(|length| *length > 0);
+        let length = length.ok_or_else(|| Error::Invalid("there is no prompt to go on from".to_owned()))?;
+        let (mut ids, mut kinds, mut unseen) = (Vec::new(), Vec::new(), Vec::new());
+        for prompt in prompts {
+            let missing = length - prompt.len();
+            unseen.push(missing as u32);
+            ids.extend(std::iter::repeat_n(padding, missing).chain(prompt.ids.iter().copied()));
+            kinds.extend(std::iter::repeat_n(Kind::Text, missing).chain(prompt.kinds.iter().copied()));
+        }
+        let is_padded = unseen.iter().any(|missing| *missing > 0);
+        let mut cache = Cache::new(is_padded.then_some(unseen));
+        let hidden = model.forward_cached(Tokens { rows: prompts.len(), ids: &ids, kinds: &kinds }, &mut cache)?;
+        let last = hidden.narrow(1, length - 1, 1);
+        Ok(Self { model, cache, rows: prompts.len(), last })
+    }
+
+    /// The same tokens for all rows.
+    fn give(&mut self, tokens: &[u32], kind: Kind) -> Result<()> {
+        let ids: Vec<u32> = (0..self.rows).flat_map(|_| tokens.iter().copied()).collect();
+        self.push(&ids, kind)
+    }
+
+    /// One token for each row, out of the first `codes` of its vocabulary.
+    fn choose(&mut self, kind: Kind, codes: usize, sampling: Sampling, random: &mut impl Rng) -> Result<Vec<u32>> {
+        let logits = self.model.logits(kind, self.last.clone())?.narrow(2, 0, codes);
+        let scores: Vec<f32> = logits.into_data().iter::<f32>().collect();
+        let chosen: Vec<u32> = scores.chunks_exact(codes).map(|row| sampling.choose(row, random) as u32).collect();
+        self.push(&chosen, kind)?;
+        Ok(chosen)
+    }
+
+    fn push(&mut self, ids: &[u32], kind: Kind) -> Result<()> {
+        let new = ids.len() / self.rows;
+        let kinds = vec![kind; ids.len()];
+        let hidden = self.model.forward_cached(Tokens { rows: self.rows, ids, kinds: &kinds }, &mut self.cache)?;
+        self.last = hidden.narrow(1, new - 1, 1);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha8Rng;
+
+    use super::Sampling;
+
+    #[test]
+    fn greedy_is_greedy_and_top_k_forgets_the_rest() {
+        let scores = [0.1, 2.0, 2.0, -1.0, 1.9];
+        let mut random = ChaCha8Rng::seed_from_u64(0);
+        let greedy = Sampling::default();
+        assert!((0..50).all(|_| greedy.choose(&scores, &mut random) == 1));
+        let drawn = Sampling { temperature: 1.0, top_k: 3 };
+        let mut counts = [0; 5];
+        (0..3000).for_each(|_| counts[drawn.choose(&scores, &mut random)] += 1);
+        assert_eq!((counts[0], counts[3]), (0, 0));
+        // Shares e^2 : e^2 : e^1.9.
+        assert!((counts[1] as f64 / 3000.0 - 0.3443).abs() < 0.03, "{counts:?}");
+        assert!((counts[4] as f64 / 3000.0 - 0.3115).abs() < 0.03, "{counts:?}");
+    }
+}

@@ -1,0 +1,120 @@
+//! What a run is told about pretraining: the section `pretrain` of a configuration.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use vipra_train::{CheckpointConfig, OptimizerConfig, TrainConfig};
+
+use crate::layout::{Arrangement, Fields, Kind};
+use crate::loss::TokenWeights;
+use crate::model::TransformerConfig;
+
+/// Pretraining on future frames and latent actions: the model and how it is trained.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct PretrainConfig {
+    /// Sizes of the transformer.
+    pub model: TransformerConfig,
+    /// What a sample holds, in order; what stands in brackets is not predicted. Without `latent_state` or without
+    /// `latent_action` the model learns the other alone.
+    #[serde(default = "both")]
+    pub fields: Fields,
+    /// Steps from the current frame to the latent state, H; labels have as many transitions.
+    #[schemars(range(min = 1))]
+    pub horizon: usize,
+    /// Transitions whose latent actions are predicted, the first ones; all of them at 0.
+    pub transitions: usize,
+    /// Rows of tokens.
+    pub sequence: SequenceConfig,
+    /// Weights of the kinds of tokens in the loss.
+    pub loss: TokenWeights,
+    /// Held-out samples that a validation looks at, spread over the held-out episodes.
+    #[schemars(range(min = 1))]
+    pub validation_samples: usize,
+    /// The training loop.
+    pub train: TrainConfig,
+}
+
+/// Rows of tokens.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct SequenceConfig {
+    /// How samples share rows.
+    pub arrangement: Arrangement,
+    /// Most tokens of a row.
+    #[schemars(range(min = 2))]
+    pub length: usize,
+    /// Most tokens of an instruction with the words around it; longer ones are cut, counted and named in a warning.
+    #[schemars(range(min = 2))]
+    pub instruction_tokens: usize,
+}
+
+impl Default for SequenceConfig {
+    /// The release's (reference 7).
+    fn default() -> Self {
+        Self { arrangement: Arrangement::Padded, length: 1536, instruction_tokens: 128 }
+    }
+}
+
+fn both() -> Fields {
+    Fields::pretraining()
+}
+
+impl Default for PretrainConfig {
+    /// The release's (reference 6.6), but for the batch, which eight GPUs share.
+    fn default() -> Self {
+        Self {
+            model: TransformerConfig::default(),
+            fields: both(),
+            horizon: 14,
+            transitions: 0,
+            sequence: SequenceConfig::default(),
+            loss: TokenWeights::default(),
+            validation_samples: 256,
+            train: TrainConfig {
+                steps: 50_001,
+                batch_size: 4,
+                accumulation: 10,
+                optimizer: OptimizerConfig {
+                    learning_rate: 4e-5,
+                    beta_2: 0.95,
+                    clip_norm: 1.0,
+                    ..OptimizerConfig::default()
+                },
+                checkpoint: CheckpointConfig::default(),
+                ..TrainConfig::default()
+            },
+        }
+    }
+}
+
+impl PretrainConfig {
+    /// Transitions whose latent actions are predicted.
+    pub fn predicted_transitions(&self) -> usize {
+        if self.transitions == 0 { self.horizon } else { self.transitions }
+    }
+
+    /// What the types cannot say; every fault as (key, what is wrong).
+    pub fn faults(&self) -> Vec<(String, String)> {
+        let mut faults = Vec::new();
+        if let Err(error) = self.model.validate() {
+            faults.push(("model".to_owned(), error.to_string()));
+        }
+        if self.transitions > self.horizon {
+            let reason = format!("{} are more than the {} of the horizon", self.transitions, self.horizon);
+            faults.push(("transitions".to_owned(), reason));
+        }
+        if self.horizon == 0 || self.validation_samples == 0 {
+            faults.push(("horizon".to_owned(), "`horizon` and `validation_samples` must not be 0".to_owned()));
+        }
+        if self.fields.predicted().next().is_none() {
+            faults.push(("fields".to_owned(), "nothing is predicted: all fields stand in brackets".to_owned()));
+        }
+        if [Kind::Action, Kind::Proprio].iter().any(|kind| self.fields.has(*kind)) {
+            let reason = "videos have no actions and no proprioception: those fields are for finetuning";
+            faults.push(("fields".to_owned(), reason.to_owned()));
+        }
+        let of_loop = self.train.faults().into_iter();
+        faults.extend(of_loop.map(|(key, reason)| (format!("train.{key}"), reason)));
+        faults
+    }
+}

@@ -1,0 +1,303 @@
+//! Samples from token caches and labels.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::PathBuf;
+
+use vipra_data::clip::{ClipAddress, ClipConfig, ClipSampler};
+use vipra_data::labels::{EpisodeLabels, LabelStore, LabelsInfo};
+use vipra_data::source::{Source, fingerprint};
+use vipra_data::{DataConfig, OpenOptions, SourceConfig};
+use vipra_tokenizer::{TextTokenizer, TokenCache};
+
+use super::config::PretrainConfig;
+use crate::layout::{Content, Kind, Layout, Sample};
+use crate::prompt::prompt;
+use crate::{Error, Result};
+
+/// A dataset with what was made of it.
+#[derive(Debug, Clone)]
+pub struct Prepared {
+    /// The dataset.
+    pub source: SourceConfig,
+    /// Its frames as tokens.
+    pub tokens: PathBuf,
+    /// Its transitions as latent actions, where they are predicted.
+    pub labels: Option<PathBuf>,
+}
+
+/// Datasets whose samples are learned from or measured on.
+pub struct Samples {
+    sources: Vec<TokenSource>,
+    sampler: ClipSampler,
+    shape: SampleShape,
+    layout: Layout,
+    instructions: HashMap<String, Vec<u32>>,
+}
+
+/// Which frames and codes make a sample.
+#[derive(Debug, Clone, Copy)]
+struct SampleShape {
+    interval_secs: f64,
+    horizon: usize,
+    transitions: usize,
+    row_length: usize,
+}
+
+/// One dataset, open.
+struct TokenSource {
+    source: Box<dyn Source>,
+    tokens: TokenCache,
+    labels: Option<(LabelsInfo, BTreeMap<usize, EpisodeLabels>)>,
+}
+
+/// Tokens of one moment, before they are put in order.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment<'a> {
+    /// Tokens of the frame one interval ago.
+    pub past: &'a [u16],
+    /// Tokens of the current frame.
+    pub current: &'a [u16],
+    /// Tokens of the frame H steps ahead.
+    pub ahead: &'a [u16],
+    /// Codes of the transitions.
+    pub latent_actions: &'a [u8],
+}
+
+impl Samples {
+    /// Opens datasets, caches and labels, and checks that they belong together.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`] for labels with another horizon, interval or number of codes, or a cache of another dataset;
+    /// what keeps a file from being opened.
+    pub fn open(
+        prepared: &[Prepared],
+        data: &DataConfig,
+        config: &PretrainConfig,
+        layout: Layout,
+        text: &TextTokenizer,
+    ) -> Result<Self> {
+        let mut sources = Vec::new();
+        for one in prepared {
+            sources.push(TokenSource::open(one, data, config, &layout)?);
+        }
+        let weighted = prepared.iter().zip(&sources).map(|(prepared, open)| {
+            let episodes = open.source.episodes();
+            let chosen = open.source.description().split(prepared.source.split.as_deref(), episodes)?;
+            Ok((prepared.source.weight, chosen.into_iter().map(|at| (at, &episodes[at])).collect()))
+        });
+        let weighted: Vec<_> = weighted.collect::<Result<_>>()?;
+        let clip = ClipConfig { frames: config.horizon + 1, ..data.clip };
+        let clip = ClipConfig { min_real_frames: clip.min_real_frames.min(clip.frames), ..clip };
+        let sampler = ClipSampler::new(data.seed, &weighted, &clip)?;
+        let episodes = weighted.iter().flat_map(|(_, episodes)| episodes.iter().map(|(_, episode)| *episode));
+        let tasks: BTreeSet<&str> = episodes.filter_map(|episode| episode.instruction()).collect();
+        let instructions = encode_instructions(tasks, text, config.sequence.instruction_tokens)?;
+        let shape = SampleShape {
+            interval_secs: data.clip.interval_secs,
+            horizon: config.horizon,
+            transitions: config.predicted_transitions(),
+            row_length: config.sequence.length,
+        };
+        Ok(Self { sources, sampler, shape, layout, instructions })
+    }
+
+    /// Which sample comes when.
+    pub fn sampler(&self) -> &ClipSampler {
+        &self.sampler
+    }
+
+    /// The layout of a sample.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// Tokens of the sample at an address.
+    ///
+    /// # Errors
+    /// [`Error::TooLong`] if it does not fit into a row; a frame or label that is missing.
+    pub fn sample(&self, address: ClipAddress) -> Result<Sample> {
+        let sample = self.with_content(address, |content| self.layout.sample(content))?;
+        let length = sample.len() - 1;
+        if length > self.shape.row_length {
+            let sample = self.name(address);
+            return Err(Error::TooLong { sample, length, limit: self.shape.row_length });
+        }
+        Ok(sample)
+    }
+
+    /// The sample at an address up to where `kind` is predicted.
+    ///
+    /// # Errors
+    /// A frame or label that is missing.
+    pub fn prompt(&self, address: ClipAddress, kind: Kind) -> Result<Sample> {
+        self.with_content(address, |content| self.layout.prompt(content, kind))
+    }
+
+    /// Tokens of the moment at an address.
+    ///
+    /// # Errors
+    /// A frame or label that is missing.
+    pub fn moment(&self, address: ClipAddress) -> Result<Moment<'_>> {
+        let open = &self.sources[address.source];
+        let episode = &open.source.episodes()[address.episode];
+        let last = episode.length.saturating_sub(1) as f64;
+        let frame = |steps: f64| {
+            let offset = steps * self.shape.interval_secs * episode.fps;
+            (address.start as f64 + offset).round().clamp(0.0, last) as usize
+        };
+        let tokens = |frame: usize| open.tokens.frame(episode.number, frame);
+        let latent_actions: &[u8] = match &open.labels {
+            None => &[],
+            Some((info, labels)) => {
+                let missing = || Error::Mismatch {
+                    what: "the labels",
+                    reason: format!("have nothing on frame {} of episode {}", address.start, episode.name),
+                    path: open.source.description().root.clone(),
+                };
+                let codes = &labels.get(&episode.number).ok_or_else(missing)?.codes;
+                let per_frame = info.codes_per_frame();
+                let wanted = self.shape.transitions * info.code_length;
+                codes.get(address.start * per_frame..).and_then(|codes| codes.get(..wanted)).ok_or_else(missing)?
+            }
+        };
+        Ok(Moment {
+            past: tokens(frame(-1.0))?,
+            current: tokens(address.start)?,
+            ahead: tokens(frame(self.shape.horizon as f64))?,
+            latent_actions,
+        })
+    }
+
+    /// The instruction at an address.
+    pub fn instruction(&self, address: ClipAddress) -> &str {
+        self.sources[address.source].source.episodes()[address.episode].instruction().unwrap_or_default()
+    }
+
+    /// What people know the sample at an address by.
+    pub fn name(&self, address: ClipAddress) -> String {
+        let source = &self.sources[address.source].source;
+        let episode = &source.episodes()[address.episode];
+        format!("episode {}, frame {} of {}", episode.name, address.start, source.description().root.display())
+    }
+
+    fn with_content<T>(&self, address: ClipAddress, take: impl FnOnce(&Content<'_>) -> T) -> Result<T> {
+        let moment = self.moment(address)?;
+        let text = self.instructions.get(self.instruction(address)).map_or(&[][..], Vec::as_slice);
+        let labels = &self.sources[address.source].labels;
+        Ok(take(&Content {
+            text,
+            frames: &[moment.past, moment.current],
+            latent_state: moment.ahead,
+            latent_actions: moment.latent_actions,
+            code_length: labels.as_ref().map_or(1, |(info, _)| info.code_length),
+            ..Content::default()
+        }))
+    }
+}
+
+impl TokenSource {
+    fn open(prepared: &Prepared, data: &DataConfig, config: &PretrainConfig, layout: &Layout) -> Result<Self> {
+        let wanted = &prepared.source;
+        let options = OpenOptions {
+            fps: wanted.fps,
+            tolerance_secs: data.tolerance_secs,
+            on_error: data.on_error,
+            ..OpenOptions::default()
+        };
+        let source = vipra_data::open(&wanted.path, &options)?;
+        let dataset = fingerprint(source.as_ref())?;
+        let tokens = TokenCache::open(&prepared.tokens)?;
+        if tokens.info().dataset != dataset {
+            let reason = format!("are of another dataset than {}", wanted.path.display());
+            return Err(Error::Mismatch { what: "these tokens", reason, path: prepared.tokens.clone() });
+        }
+        let labels = match &prepared.labels {
+            None => None,
+            Some(folder) => {
+                let store = LabelStore::open(folder)?;
+                let codes = layout.ids.end_of_latent_action as usize;
+                check_labels(store.info(), &dataset, data.clip.interval_secs, config.horizon, codes)
+                    .map_err(|reason| Error::Mismatch { what: "these labels", reason, path: folder.clone() })?;
+                Some((store.info().clone(), store.read()?))
+            }
+        };
+        Ok(Self { source, tokens, labels })
+    }
+}
+
+/// Says in which field labels are not the wanted ones.
+fn check_labels(
+    info: &LabelsInfo,
+    dataset: &str,
+    interval_secs: f64,
+    horizon: usize,
+    codes: usize,
+) -> Result<(), String> {
+    if info.dataset != dataset {
+        return Err("are of another dataset".to_owned());
+    }
+    if info.horizon != horizon {
+        return Err(format!("look {} transitions ahead, but `pretrain.horizon` is {horizon}", info.horizon));
+    }
+    if info.codes != codes {
+        return Err(format!("are of a codebook of {} codes, but the model has {codes}", info.codes));
+    }
+    if (info.interval_secs - interval_secs).abs() > 1e-9 {
+        let found = info.interval_secs;
+        return Err(format!("are of transitions of {found} s, but `data.clip.interval_secs` is {interval_secs}"));
+    }
+    Ok(())
+}
+
+/// Tokens of each instruction within its budget, and of none at all.
+fn encode_instructions(
+    tasks: BTreeSet<&str>,
+    text: &TextTokenizer,
+    budget: usize,
+) -> Result<HashMap<String, Vec<u32>>> {
+    let all = tasks.len();
+    let mut cut = Vec::new();
+    let mut encoded = HashMap::from([(String::new(), text.encode(&prompt(""))?)]);
+    for task in tasks {
+        let mut tokens = text.encode(&prompt(task))?;
+        if tokens.len() > budget {
+            cut.push(format!("`{task}` ({} tokens)", tokens.len()));
+            tokens.truncate(budget);
+        }
+        encoded.insert(task.to_owned(), tokens);
+    }
+    if !cut.is_empty() {
+        let first = cut.iter().take(3).cloned().collect::<Vec<_>>().join(", ");
+        tracing::warn!("{} of {all} instructions are cut to {budget} tokens: {first}", cut.len());
+    }
+    Ok(encoded)
+}
+
+#[cfg(test)]
+mod tests {
+    use vipra_data::labels::LabelsInfo;
+
+    use super::check_labels;
+
+    #[test]
+    fn labels_of_another_kind_are_refused_by_field() {
+        let info = LabelsInfo {
+            model: "m".into(),
+            dataset: "d".into(),
+            camera: "c".into(),
+            episodes: vec![0],
+            horizon: 14,
+            interval_secs: 0.2,
+            code_length: 16,
+            codes: 8,
+        };
+        assert_eq!(check_labels(&info, "d", 0.2, 14, 8), Ok(()));
+        let reason = |dataset: &str, interval, horizon, codes| {
+            check_labels(&info, dataset, interval, horizon, codes).unwrap_err()
+        };
+        assert!(reason("e", 0.2, 14, 8).contains("another dataset"));
+        assert!(reason("d", 0.1, 14, 8).contains("transitions of 0.2 s"));
+        assert!(reason("d", 0.2, 7, 8).contains("14 transitions ahead, but `pretrain.horizon` is 7"));
+        assert!(reason("d", 0.2, 14, 16).contains("codebook of 8 codes, but the model has 16"));
+    }
+}

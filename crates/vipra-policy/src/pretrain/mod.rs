@@ -1,0 +1,15 @@
+//! Pretraining: samples from token caches and labels, the stage of the training loop, held-out numbers beside baselines.
+
+mod baselines;
+mod config;
+mod data;
+mod evaluation;
+mod session;
+mod stage;
+
+pub use baselines::{Baselines, spread};
+pub use config::{PretrainConfig, SequenceConfig};
+pub use data::{Moment, Prepared, Samples};
+pub use evaluation::Evaluation;
+pub use session::{Session, Summary, train};
+pub use stage::PretrainStage;

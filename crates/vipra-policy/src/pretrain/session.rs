@@ -1,0 +1,130 @@
+//! A pretraining run, from prepared datasets to a checkpoint.
+
+use std::path::{Path, PathBuf};
+
+use burn::module::Module;
+use burn::tensor::Device;
+use serde_json::Value;
+use vipra_data::DataConfig;
+use vipra_tokenizer::TextTokenizer;
+use vipra_train::{Interrupt, Outcome, Progress, Run, Scalars, run};
+
+use super::baselines::{Baselines, spread};
+use super::config::PretrainConfig;
+use super::data::{Prepared, Samples};
+use super::stage::{HeldOut, PretrainStage};
+use crate::Result;
+use crate::layout::{Layout, Markers, SpecialIds};
+use crate::trained::{Codebook, Description};
+
+/// Everything that a run needs.
+pub struct Session<'a> {
+    /// The section `pretrain`.
+    pub stage: &'a PretrainConfig,
+    /// The section `data`: interval, seed, what happens on errors.
+    pub data: &'a DataConfig,
+    /// Datasets that are learned from.
+    pub learned: &'a [Prepared],
+    /// Datasets that are held out.
+    pub held_out: &'a [Prepared],
+    /// Reads instructions and markers.
+    pub text: TextTokenizer,
+    /// The tokens of frames.
+    pub frames: Codebook,
+    /// The latent actions.
+    pub latent_actions: Codebook,
+    /// The whole configuration, for the checkpoint to be compared with.
+    pub configuration: Value,
+    /// Folder of the run.
+    pub folder: &'a Path,
+    /// A device without gradients.
+    pub device: Device,
+    /// When to stop.
+    pub interrupt: &'a Interrupt,
+    /// Told what happens.
+    pub progress: &'a mut dyn FnMut(Progress<'_>),
+}
+
+/// What came of a run.
+#[derive(Debug)]
+pub struct Summary {
+    /// Its last checkpoint.
+    pub checkpoint: PathBuf,
+    /// Steps done, if it was asked to stop before the last.
+    pub interrupted_at: Option<u64>,
+    /// Held-out numbers.
+    pub validation: Scalars,
+    /// Parameters of the model.
+    pub parameters: usize,
+    /// Samples of an epoch.
+    pub samples_per_epoch: u64,
+}
+
+/// Trains, or goes on training.
+///
+/// # Errors
+/// What is wrong with the data, the caches, the labels, the checkpoint, or the run.
+pub fn train(session: Session<'_>) -> Result<Summary> {
+    let Session { stage: config, data, .. } = session;
+    let layout = Layout {
+        fields: config.fields.clone(),
+        markers: Markers::new(&session.text)?,
+        ids: SpecialIds::behind(session.frames.codes, session.latent_actions.codes),
+    };
+    let samples = Samples::open(session.learned, data, config, layout.clone(), &session.text)?;
+    let held_out = match session.held_out {
+        [] => {
+            tracing::warn!("nothing is held out (data.validation is empty): this run says nothing about new videos");
+            None
+        }
+        prepared => {
+            let baselines = Baselines::count(&samples, session.frames.codes, session.latent_actions.codes)?;
+            let samples = Samples::open(prepared, data, config, layout, &session.text)?;
+            let addresses = spread(&samples, config.validation_samples)?;
+            Some(HeldOut { samples, addresses, baselines })
+        }
+    };
+    let device = session.device.clone().autodiff();
+    session.device.seed(config.train.seed);
+    let vocabularies =
+        config.model.vocabularies(session.text.vocab_size(), session.frames.codes, session.latent_actions.codes);
+    let model = config.model.init(&vocabularies, &device)?;
+    let parameters = model.num_params();
+    let samples_per_epoch = samples.sampler().clips_per_epoch();
+    let description = Description {
+        model: config.model.clone(),
+        vocabularies,
+        fields: config.fields.clone(),
+        horizon: config.horizon,
+        transitions: config.predicted_transitions(),
+        interval_secs: data.clip.interval_secs,
+        instruction_tokens: config.sequence.instruction_tokens,
+        frames: session.frames,
+        latent_actions: session.latent_actions,
+    };
+    let mut stage = PretrainStage::new(config.clone(), samples, held_out)?;
+    let outcome = run(
+        &mut stage,
+        model,
+        Run {
+            folder: session.folder,
+            config: &config.train,
+            configuration: session.configuration,
+            metadata: description.to_metadata(&session.text)?,
+            interrupt: session.interrupt,
+            progress: session.progress,
+        },
+    )?;
+    Ok(match outcome {
+        Outcome::Finished { checkpoint, validation, .. } => {
+            Summary { checkpoint, interrupted_at: None, validation, parameters, samples_per_epoch }
+        }
+        Outcome::Interrupted { step, checkpoint } => Summary {
+            checkpoint,
+            interrupted_at: Some(step),
+            validation: Scalars::new(),
+            parameters,
+            samples_per_epoch,
+        },
+    })
+}

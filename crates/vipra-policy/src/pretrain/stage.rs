@@ -1,0 +1,173 @@
+//! Pretraining as a stage of the training loop.
+
+use serde::{Deserialize, Serialize};
+use vipra_data::clip::ClipAddress;
+use vipra_train::{Losses, Scalars, Stage, StageError, Step};
+
+use super::baselines::Baselines;
+use super::config::PretrainConfig;
+use super::data::Samples;
+use super::evaluation::Evaluation;
+use crate::layout::{Arrangement, Batch, Kind, Sample};
+use crate::loss::cross_entropies;
+use crate::model::{Tokens, Transformer};
+use crate::{Error, Result};
+
+/// Trains a [`Transformer`] on samples of tokens.
+pub struct PretrainStage {
+    config: PretrainConfig,
+    samples: Samples,
+    order: Order,
+    held_out: Option<HeldOut>,
+    padding: Padding,
+}
+
+/// Held-out samples and what the model is compared with.
+pub(super) struct HeldOut {
+    pub(super) samples: Samples,
+    pub(super) addresses: Vec<ClipAddress>,
+    pub(super) baselines: Baselines,
+}
+
+/// Where the stream of samples is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Position {
+    epoch: u64,
+    index: u64,
+}
+
+/// The samples of an epoch, in their order.
+struct Order {
+    next: Position,
+    addresses: Vec<ClipAddress>,
+}
+
+/// Positions since the last line of metrics.
+#[derive(Default)]
+struct Padding {
+    padding: usize,
+    positions: usize,
+}
+
+impl Order {
+    fn at(position: Position, samples: &Samples) -> Result<Self> {
+        let order = samples.sampler().order(position.epoch);
+        let all = samples.sampler().clips_per_epoch();
+        if position.index > all {
+            return Err(Error::Invalid(format!("sample {} of an epoch of {all}", position.index)));
+        }
+        let addresses = (0..all).map(|index| order.clip(index)).collect::<Result<Vec<_>, _>>()?;
+        Ok(Self { next: position, addresses })
+    }
+
+    /// The sample that comes next; it comes again until it is [taken](Self::take).
+    fn peek(&mut self, samples: &Samples) -> Result<ClipAddress> {
+        if self.next.index == self.addresses.len() as u64 {
+            *self = Self::at(Position { epoch: self.next.epoch + 1, index: 0 }, samples)?;
+        }
+        Ok(self.addresses[self.next.index as usize])
+    }
+
+    fn take(&mut self) {
+        self.next.index += 1;
+    }
+}
+
+impl PretrainStage {
+    /// A stage at the beginning of its data.
+    ///
+    /// # Errors
+    /// None in practice: every epoch has samples.
+    pub(super) fn new(config: PretrainConfig, samples: Samples, held_out: Option<HeldOut>) -> Result<Self> {
+        let order = Order::at(Position::default(), &samples)?;
+        Ok(Self { config, samples, order, held_out, padding: Padding::default() })
+    }
+
+    fn next_sample(&mut self) -> Result<Sample> {
+        let address = self.order.peek(&self.samples)?;
+        self.samples.sample(address)
+    }
+
+    /// A row of samples: one, or as many as fit.
+    fn next_row(&mut self) -> Result<Vec<Sample>> {
+        let mut row = vec![self.next_sample()?];
+        self.order.take();
+        if self.config.sequence.arrangement == Arrangement::Packed {
+            let mut free = self.config.sequence.length - (row[0].len() - 1);
+            loop {
+                let sample = self.next_sample()?;
+                let Some(rest) = free.checked_sub(sample.len() - 1) else { break };
+                free = rest;
+                row.push(sample);
+                self.order.take();
+            }
+        }
+        Ok(row)
+    }
+}
+
+impl Stage for PretrainStage {
+    type Model = Transformer;
+    type Batch = Batch;
+
+    fn next_batch(&mut self) -> Result<Batch, StageError> {
+        let rows = (0..self.config.train.batch_size).map(|_| self.next_row()).collect::<Result<Vec<_>>>()?;
+        let batch = Batch::new(&rows, self.samples.layout().ids.begin);
+        self.padding.padding += batch.padding;
+        self.padding.positions += batch.ids.len();
+        Ok(batch)
+    }
+
+    fn loss(&mut self, model: &Transformer, batch: Batch, _step: &mut Step) -> Result<Losses, StageError> {
+        let tokens = Tokens { rows: batch.rows, ids: &batch.ids, kinds: &batch.kinds };
+        let hidden = model.forward(tokens, batch.first_seen.clone())?;
+        let terms = cross_entropies(model, &batch, &hidden)?;
+        let weights = &self.config.loss;
+        let mut total = None;
+        let mut parts = Vec::new();
+        for (kind, term) in terms {
+            let name = match kind {
+                Kind::Text => "text",
+                Kind::LatentState => "latent_state",
+                Kind::LatentAction => "latent_action",
+                Kind::Vision | Kind::Proprio | Kind::Action => continue,
+            };
+            let weighted = term.clone() * weights.of(kind);
+            total = Some(match total {
+                None => weighted,
+                Some(total) => total + weighted,
+            });
+            parts.push((name, term.detach()));
+        }
+        let total = total.ok_or_else(|| Error::Invalid("the batch has nothing to predict".to_owned()))?;
+        Ok(Losses { total, parts })
+    }
+
+    fn observe(&mut self) -> Scalars {
+        let Padding { padding, positions } = std::mem::take(&mut self.padding);
+        vec![("padding".to_owned(), padding as f64 / positions.max(1) as f64)]
+    }
+
+    fn validate(&mut self, model: &Transformer) -> Result<Scalars, StageError> {
+        let Some(held_out) = &self.held_out else { return Ok(Scalars::new()) };
+        let mut evaluation = Evaluation::new(&held_out.baselines, self.samples.layout().ids);
+        for addresses in held_out.addresses.chunks(self.config.train.batch_size) {
+            let rows = addresses.iter().map(|address| Ok(vec![held_out.samples.sample(*address)?]));
+            let rows = rows.collect::<Result<Vec<_>>>()?;
+            let current = addresses.iter().map(|address| Ok(held_out.samples.moment(*address)?.current));
+            let current = current.collect::<Result<Vec<_>>>()?;
+            evaluation.add(model, &Batch::new(&rows, self.samples.layout().ids.begin), &current)?;
+        }
+        Ok(evaluation.scalars())
+    }
+
+    fn state(&self) -> serde_json::Value {
+        serde_json::json!(self.order.next)
+    }
+
+    fn restore(&mut self, state: serde_json::Value) -> Result<(), StageError> {
+        self.order = Order::at(serde_json::from_value(state)?, &self.samples)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,129 @@
+//! A pretrained model, as it lies in a checkpoint.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use burn::module::Module;
+use burn::tensor::Device;
+use serde::{Deserialize, Serialize};
+use vipra_nn::weights::{Names, Weights, load};
+use vipra_tokenizer::TextTokenizer;
+use vipra_train::checkpoint::find_weights;
+
+use crate::layout::{Content, Fields, Layout, Markers, Sample, SpecialIds};
+use crate::model::{Transformer, TransformerConfig, Vocabularies};
+use crate::prompt::prompt;
+use crate::{Error, Result};
+
+/// Key of the description in the header of the weights.
+const DESCRIPTION: &str = "multimodal_transformer";
+/// Key of the text tokenizer.
+const TEXT_TOKENIZER: &str = "text_tokenizer";
+
+/// Discrete codes that another model makes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Codebook {
+    /// Fingerprint of the model.
+    pub fingerprint: String,
+    /// Its codes.
+    pub codes: usize,
+    /// Codes of a frame, or of a transition.
+    pub length: usize,
+}
+
+/// What must be known of a model to use it: written into the header of its weights.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Description {
+    /// Sizes.
+    pub model: TransformerConfig,
+    /// Sizes of the vocabularies.
+    pub vocabularies: Vocabularies,
+    /// What its samples held.
+    pub fields: Fields,
+    /// Steps from the current frame to the latent state.
+    pub horizon: usize,
+    /// Transitions whose latent actions are predicted.
+    pub transitions: usize,
+    /// Time of a step, in seconds.
+    pub interval_secs: f64,
+    /// Most tokens of an instruction.
+    pub instruction_tokens: usize,
+    /// The frame tokenizer.
+    pub frames: Codebook,
+    /// The latent action model.
+    pub latent_actions: Codebook,
+}
+
+impl Description {
+    /// As the header of a weights file holds it, with the text tokenizer.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if it has no form in JSON.
+    pub fn to_metadata(&self, text: &TextTokenizer) -> Result<BTreeMap<String, String>> {
+        let description = serde_json::to_string(self).map_err(|error| Error::Invalid(error.to_string()))?;
+        Ok(BTreeMap::from([(DESCRIPTION.to_owned(), description), (TEXT_TOKENIZER.to_owned(), text.to_json()?)]))
+    }
+}
+
+/// A trained model and what must be known of it.
+#[derive(Debug)]
+pub struct TrainedTransformer {
+    /// In evaluation mode.
+    pub model: Transformer,
+    /// What it was made for.
+    pub description: Description,
+    /// Reads its instructions.
+    pub text: TextTokenizer,
+    /// The weights file.
+    pub path: PathBuf,
+}
+
+impl TrainedTransformer {
+    /// Opens a weights file, a checkpoint (averaged weights first), or the last checkpoint of a run folder.
+    ///
+    /// # Errors
+    /// [`Error::NotTrained`] if the file is no multimodal transformer; what is wrong with the weights.
+    pub fn open(path: &Path, device: &Device) -> Result<Self> {
+        let file = find_weights(path)?;
+        let weights = Weights::read_safetensors(&file)?;
+        let fault = |reason: String| Error::NotTrained { reason, path: file.clone() };
+        let text = |key: &str| {
+            let text = weights.metadata.get(key);
+            text.ok_or_else(|| fault("these are not the weights of a multimodal transformer".to_owned()))
+        };
+        let description: Description = serde_json::from_str(text(DESCRIPTION)?)
+            .map_err(|error| fault(format!("its description cannot be read: {error}")))?;
+        let tokenizer = TextTokenizer::from_json(text(TEXT_TOKENIZER)?)?;
+        let model = description.model.init(&description.vocabularies, device)?;
+        let model = load(model, &weights, &Names::default())?.valid();
+        Ok(Self { model, description, text: tokenizer, path: file })
+    }
+
+    /// The layout of its samples.
+    ///
+    /// # Errors
+    /// What the text tokenizer says, which it never should.
+    pub fn layout(&self) -> Result<Layout> {
+        let Description { fields, frames, latent_actions, .. } = &self.description;
+        Ok(Layout {
+            fields: fields.clone(),
+            markers: Markers::new(&self.text)?,
+            ids: SpecialIds::behind(frames.codes, latent_actions.codes),
+        })
+    }
+
+    /// What it reads before it imagines: an instruction, the frame one interval ago, the current one.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if its fields predict nothing.
+    pub fn prompt(&self, instruction: &str, past: &[u16], current: &[u16]) -> Result<Sample> {
+        let layout = self.layout()?;
+        let kind = layout.fields.predicted().next();
+        let kind = kind.ok_or_else(|| Error::Invalid("this model predicts nothing".to_owned()))?;
+        let mut text = self.text.encode(&prompt(instruction))?;
+        text.truncate(self.description.instruction_tokens);
+        Ok(layout.prompt(&Content { text: &text, frames: &[past, current], ..Content::default() }, kind))
+    }
+}

@@ -1,0 +1,88 @@
+//! Flags of `vipra pretrain` and `vipra predict`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::laq::DeviceArgs;
+use crate::config::ConfigArgs;
+
+/// What to pretrain on.
+#[derive(Args)]
+pub struct PretrainArgs {
+    /// Datasets to learn from, in place of the configuration's sources; splits as for `laq train`. Actions are not read.
+    pub paths: Vec<PathBuf>,
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// Frames a second, for frame folders (which carry no rate).
+    #[arg(long, value_name = "RATE", value_parser = super::rate)]
+    pub fps: Option<f64>,
+    /// The camera, where a dataset has several.
+    #[arg(long)]
+    pub camera: Option<String>,
+    /// The frame tokenizer: a run folder, one of its checkpoints, or a weights file.
+    #[arg(long, value_name = "PATH")]
+    pub tokenizer: PathBuf,
+    /// The latent action model: a run folder, one of its checkpoints, or a weights file.
+    #[arg(long, value_name = "PATH")]
+    pub laq: PathBuf,
+    /// Labels that `vipra laq label` made; of datasets without any they are made. May be given several times.
+    #[arg(long, value_name = "DIR")]
+    pub labels: Vec<PathBuf>,
+    /// Tokens that `vipra tokenizer encode` made; of datasets without any they are made. May be given several times.
+    #[arg(long, value_name = "DIR")]
+    pub tokens: Vec<PathBuf>,
+    /// Where labels and tokens that are made are kept, for other runs too [default: the folder `cache` beside the run's].
+    #[arg(long, value_name = "DIR")]
+    pub cache: Option<PathBuf>,
+    /// The run folder: configuration, metrics, checkpoints, and the tokenizer and latent action model that it goes with.
+    #[arg(long, value_name = "DIR")]
+    pub run: PathBuf,
+    #[command(flatten)]
+    pub device: DeviceArgs,
+}
+
+/// What to imagine.
+#[derive(Args)]
+pub struct PredictArgs {
+    /// The pretrained model: a run folder, one of its checkpoints, or a weights file.
+    pub model: PathBuf,
+    /// The dataset whose frames are looked at.
+    #[arg(long, value_name = "PATH")]
+    pub dataset: PathBuf,
+    /// The episode, by its name; without, moments of all episodes of --split.
+    #[arg(long, value_name = "NAME")]
+    pub episode: Option<String>,
+    /// Only this split, or a range of episodes such as `100:120`.
+    #[arg(long)]
+    pub split: Option<String>,
+    /// The camera, where there are several.
+    #[arg(long)]
+    pub camera: Option<String>,
+    /// Frames a second, for frame folders (which carry no rate).
+    #[arg(long, value_name = "RATE", value_parser = super::rate)]
+    pub fps: Option<f64>,
+    /// Moments to imagine from, spread evenly.
+    #[arg(long, default_value_t = 12, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub count: u16,
+    /// Divides scores before tokens are drawn; 0 takes the best token each time.
+    #[arg(long, default_value_t = 0.0, value_name = "T")]
+    pub temperature: f64,
+    /// Draws among so many of the best tokens only; among all at 0.
+    #[arg(long, default_value_t = 0, value_name = "K")]
+    pub top_k: usize,
+    /// Seed of what is drawn.
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub seed: u64,
+    /// The frame tokenizer, if it does not lie in the run folder of the model.
+    #[arg(long, value_name = "PATH")]
+    pub tokenizer: Option<PathBuf>,
+    /// The latent action model, if it does not lie in the run folder of the model.
+    #[arg(long, value_name = "PATH")]
+    pub laq: Option<PathBuf>,
+    /// The folder to write: strips and animations of each moment, and a page with all of them.
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    #[command(flatten)]
+    pub device: DeviceArgs,
+}

@@ -1,0 +1,149 @@
+//! `vipra pretrain`.
+
+mod prepare;
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use serde_json::json;
+use vipra_laq::TrainedLaq;
+use vipra_policy::layout::{Kind, Markers};
+use vipra_policy::pretrain::{Session, Summary, train};
+use vipra_policy::{Codebook, prompt};
+use vipra_tokenizer::TrainedTokenizer;
+use vipra_train::{Interrupt, Scalars};
+
+use self::prepare::Preparation;
+use super::Outcome;
+use super::laq::{device, split_datasets};
+use crate::cli::PretrainArgs;
+use crate::config::{Config, load};
+use crate::output::{print, short, table};
+use crate::run_folder::{LAQ_FILE, RunFolder, TOKENIZER_FILE};
+use crate::training_progress::TrainingProgress;
+
+pub fn run(args: &PretrainArgs) -> Result<Outcome> {
+    let mut config = load(&args.config)?;
+    split_datasets(&mut config.data, &args.paths, args.fps, args.camera.as_deref())?;
+    let device = device(&args.device)?;
+    let tokenizer = TrainedTokenizer::open(&args.tokenizer, &device)?;
+    let laq = TrainedLaq::open(&args.laq, &device)?;
+    // What a transition is, the latent action model has decided.
+    config.data.clip.interval_secs = laq.description.clip.interval_secs;
+    let folder = RunFolder::create(&args.run, &config)?;
+    let interrupt = Interrupt::listen()?;
+    let preparation = Preparation {
+        tokenizer: &tokenizer,
+        laq: config.pretrain.fields.has(Kind::LatentAction).then_some(&laq),
+        horizon: config.pretrain.horizon,
+        labels: &args.labels,
+        tokens: &args.tokens,
+        cache: args.cache.clone().unwrap_or_else(|| folder.path().with_file_name("cache")),
+    };
+    let learned = preparation.prepare(&config.data.sources)?;
+    let held_out = preparation.prepare(&config.data.validation)?;
+    keep_beside(&tokenizer.path, &folder.file(TOKENIZER_FILE))?;
+    keep_beside(&laq.path, &folder.file(LAQ_FILE))?;
+
+    let mut training = TrainingProgress::new("pretraining", config.pretrain.train.steps);
+    let summary = train(Session {
+        stage: &config.pretrain,
+        data: &config.data,
+        learned: &learned,
+        held_out: &held_out,
+        text: config.tokenizer.text.make(&texts(&config)?)?,
+        frames: Codebook {
+            fingerprint: tokenizer.fingerprint.clone(),
+            codes: tokenizer.description.model.codes,
+            length: tokenizer.description.model.tokens_per_frame(),
+        },
+        latent_actions: Codebook {
+            fingerprint: laq.fingerprint.clone(),
+            codes: laq.description.model.quantizer.codes,
+            length: laq.description.model.code_length,
+        },
+        configuration: serde_json::to_value(&config).context("the configuration has no form in JSON")?,
+        folder: folder.path(),
+        device,
+        interrupt: &interrupt,
+        progress: &mut |event| training.show(event),
+    })?;
+    drop(training);
+    report(&summary, &folder)?;
+    // Whoever waits for the run must not take an interrupted one for a finished one.
+    Ok(if summary.interrupted_at.is_some() { Outcome::CheckFailed } else { Outcome::Done })
+}
+
+/// Everything that the text tokenizer will have to read: markers, and the instructions of what is learned from.
+fn texts(config: &Config) -> Result<Vec<String>> {
+    let mut texts: Vec<String> = Markers::TEXTS.concat().into_iter().map(str::to_owned).collect();
+    for source in &config.data.sources {
+        let open = prepare::open(source)?;
+        let chosen = open.description().split(source.split.as_deref(), open.episodes())?;
+        texts.extend(chosen.into_iter().filter_map(|at| open.episodes()[at].instruction()).map(prompt));
+    }
+    texts.sort();
+    texts.dedup();
+    Ok(texts)
+}
+
+/// Copies a model into the run folder, so that the folder stands alone. A resumed run finds it there already.
+fn keep_beside(from: &Path, to: &Path) -> Result<()> {
+    if to.exists() {
+        return Ok(());
+    }
+    crate::files::create_parent(to)?;
+    let partial = to.with_extension("partial");
+    std::fs::copy(from, &partial).with_context(|| format!("copying {} to {}", from.display(), partial.display()))?;
+    std::fs::rename(&partial, to).with_context(|| format!("writing {}", to.display()))
+}
+
+fn report(summary: &Summary, folder: &RunFolder) -> Result<()> {
+    let checkpoint = summary.checkpoint.display();
+    if let Some(step) = summary.interrupted_at {
+        return print(&format!(
+            "stopped after step {step}, kept in {checkpoint}; the same command goes on from there\n"
+        ));
+    }
+    let numbers: serde_json::Map<String, serde_json::Value> =
+        summary.validation.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+    let written = json!({ "checkpoint": summary.checkpoint, "parameters": summary.parameters, "validation": numbers });
+    let file = folder.file("summary.json");
+    std::fs::write(&file, serde_json::to_string_pretty(&written)?)
+        .with_context(|| format!("writing {}", file.display()))?;
+    let mut text = held_out_table(&summary.validation);
+    text.push_str(&format!(
+        "\n{} parameters, {} samples an epoch, weights in {checkpoint}\n",
+        summary.parameters, summary.samples_per_epoch
+    ));
+    print(&text)
+}
+
+/// Held-out numbers beside what they have to beat.
+fn held_out_table(validation: &Scalars) -> String {
+    let of = |name: &str| validation.iter().find(|(known, _)| known == name).map(|(_, value)| short(*value));
+    let rows = [
+        (
+            "latent_state_accuracy",
+            "latent_state_copy_accuracy",
+            "tokens of the frame ahead, against those of the current frame",
+        ),
+        (
+            "latent_state_changed_accuracy",
+            "latent_state_changed_frequent_accuracy",
+            "those of them that change, against the most frequent token of each place",
+        ),
+        ("latent_state_loss", "", "cross-entropy of the frame ahead"),
+        (
+            "latent_action_loss",
+            "latent_action_unigram_loss",
+            "cross-entropy of latent actions, against their frequencies",
+        ),
+        ("latent_action_accuracy", "", "latent actions"),
+        ("text_loss", "", "cross-entropy of markers"),
+    ];
+    let rows = rows.into_iter().filter_map(|(name, baseline, meaning)| {
+        Some(vec![name.into(), of(name)?, of(baseline).unwrap_or_default(), meaning.into()])
+    });
+    table(&["held out", "model", "baseline", ""], rows.collect(), usize::MAX)
+}

@@ -1,0 +1,182 @@
+//! Pretraining as a person does it: frame tokens and latent actions first, then pretrain, kill, go on, predict; and what goes
+//! wrong.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "in a test a panic is the message")]
+
+#[path = "../../vipra-laq/tests/made_data/mod.rs"]
+mod made_data;
+mod program;
+
+use program::{Place, checkpoint, contains, kill_after, runs, vipra};
+use serde_json::Value;
+
+const CONFIG: &str = r#"
+[data.clip]
+frames = 4
+[data.image]
+width = 16
+height = 16
+[laq]
+validation_clips = 4
+[laq.model]
+frame_size = [16, 16]
+patch = 4
+dim = 16
+spatial_encoder = { depth = 1, heads = 2, registers = 1, position_grid = 4 }
+encoder_depth = 1
+decoder_depth = 1
+heads = 2
+head_dim = 8
+code_length = 4
+[laq.loss.perceptual]
+widths = [4, 4, 4, 4, 4]
+steps = 3
+[laq.train]
+steps = 6
+batch_size = 2
+[tokenizer]
+validation_frames = 8
+[tokenizer.model]
+frame_size = [16, 16]
+width = 8
+multipliers = [1, 2]
+blocks = 1
+groups = 4
+latent_dim = 8
+codes = 24
+code_dim = 4
+[tokenizer.loss.perceptual]
+widths = [4, 4, 4, 4, 4]
+steps = 3
+[tokenizer.train]
+steps = 10
+batch_size = 4
+[pretrain]
+horizon = 3
+validation_samples = 6
+[pretrain.model]
+dim = 16
+layers = 2
+heads = 2
+feed_forward = 24
+[pretrain.sequence]
+arrangement = "packed"
+length = 600
+[pretrain.train]
+steps = 24
+batch_size = 1
+accumulation = 2
+log_every = 4
+validate_every = 12
+[pretrain.train.optimizer]
+learning_rate = 2e-3
+[pretrain.train.checkpoint]
+every = 8
+"#;
+
+/// A place with a tokenizer and a latent action model that have hardly learned anything.
+fn place() -> Place {
+    let place = Place::new(CONFIG);
+    runs(&mut place.train(&["tokenizer", "train"], "tokenizer", &[]), 0);
+    runs(&mut place.train(&["laq", "train"], "laq", &[]), 0);
+    place
+}
+
+fn pretrain(place: &Place, run: &str, more: &[&str]) -> std::process::Command {
+    let mut command = place.train(&["pretrain"], run, more);
+    command.args(["--tokenizer", &place.path("tokenizer"), "--laq", &place.path("laq")]);
+    command
+}
+
+#[test]
+fn pretrain_kill_resume_predict() {
+    let place = place();
+    let whole = runs(&mut pretrain(&place, "whole", &["-v"]), 0);
+    contains(&whole, &["labelling", "encoding", "latent_state_accuracy", "latent_action_loss", "samples an epoch"]);
+    kill_after(pretrain(&place, "killed", &[]), &place.path("killed"), 8);
+    runs(&mut pretrain(&place, "killed", &[]), 0);
+    let last = |run: &str| checkpoint(&place.path(run), 24);
+    assert!(last("whole") == last("killed"), "the resumed run ends elsewhere");
+
+    let metrics = std::fs::read_to_string(place.path("whole/metrics.jsonl")).unwrap();
+    contains(
+        &metrics,
+        &["\"padding\"", "\"latent_state\"", "\"latent_action_unigram_loss\"", "\"latent_state_copy_accuracy\""],
+    );
+    let summary: Value = serde_json::from_slice(&std::fs::read(place.path("whole/summary.json")).unwrap()).unwrap();
+    assert!(summary["validation"]["latent_state_loss"].as_f64().unwrap() > 0.0);
+
+    let out = place.path("predictions");
+    let predict = |more: &[&str]| {
+        let mut command = vipra(&["predict", &place.path("whole"), "--dataset", place.data(), "--out", &out]);
+        command.args(more);
+        command
+    };
+    let told = runs(&mut predict(&["--episode", "3", "--count", "3"]), 0);
+    contains(&told, &["tokens of the imagined frame that are right", "3 moments in"]);
+    let page = std::fs::read_to_string(format!("{out}/predictions.html")).unwrap();
+    contains(&page, &["episode 3, frame", "data:image/gif;base64,", "data:image/png;base64,"]);
+    assert!(!page.contains("http://") && !page.contains("https://"), "the page needs nothing beside it");
+    let pictures = std::fs::read_dir(&out).unwrap().count();
+    assert_eq!(pictures, 3 * 2 + 1);
+    // Drawn with a seed, the same futures come again.
+    let drawn = ["--split", "val", "--count", "2", "--temperature", "1.0", "--top-k", "5", "--seed", "7"];
+    assert_eq!(runs(&mut predict(&drawn), 0), runs(&mut predict(&drawn), 0));
+    contains(&runs(&mut predict(&["--episode", "9"]), 2), &["no episode 9"]);
+    let moved = place.path("whole/checkpoints/step-00000024/model.safetensors");
+    let alone = place.path("alone.safetensors");
+    std::fs::copy(moved, &alone).unwrap();
+    let told = runs(&mut vipra(&["predict", &alone, "--dataset", place.data(), "--out", &out]), 2);
+    contains(&told, &["name it with --tokenizer"]);
+}
+
+#[test]
+fn fields_choose_what_is_learned() {
+    let place = place();
+    for (fields, present, absent) in [
+        ("[instruction],[vision],latent_state", "latent_state_loss", "latent_action_loss"),
+        ("[instruction],[vision],latent_action", "latent_action_loss", "latent_state_loss"),
+    ] {
+        let set = format!("pretrain.fields=\"{fields}\"");
+        let short = ["--set", &set, "--set", "pretrain.train.steps=2", "--set", "pretrain.transitions=1"];
+        let told = runs(&mut pretrain(&place, present, &short), 0);
+        contains(&told, &[present]);
+        assert!(!told.contains(absent), "{told}");
+        let out = place.path("imagined");
+        let run = place.path(present);
+        runs(&mut vipra(&["predict", &run, "--dataset", place.data(), "--count", "2", "--out", &out]), 0);
+    }
+}
+
+#[test]
+fn bad_input_is_said_plainly() {
+    let place = place();
+    let fails = |more: &[&str], parts: &[&str]| contains(&runs(&mut pretrain(&place, "run", more), 2), parts);
+    fails(&["--set", "pretrain.fields=\"[vision],latent_action,latent_state\""], &["right behind it"]);
+    fails(&["--set", "pretrain.fields=\"[instruction],[vision]\""], &["nothing is predicted"]);
+    fails(&["--set", "pretrain.model.heads=3"], &["pretrain.model", "`heads` 3"]);
+    fails(&["--set", "pretrain.transitions=4"], &["4 are more than the 3 of the horizon"]);
+    fails(&["--set", "pretrain.sequence.length=40"], &["tokens, a row only 40"]);
+
+    let laq = place.path("laq");
+    let labels = place.path("labels");
+    runs(&mut vipra(&["laq", "label", place.data(), "--model", &laq, "--out", &labels, "--horizon", "5"]), 0);
+    let other = &["look 5 transitions ahead, but `pretrain.horizon` is 3", "labels"];
+    fails(&["--labels", &labels], other);
+
+    runs(&mut place.train(&["tokenizer", "train"], "other", &["--set", "tokenizer.train.seed=1"]), 0);
+    let tokens = place.path("tokens");
+    runs(&mut vipra(&["tokenizer", "encode", place.data(), "--model", &place.path("other"), "--out", &tokens]), 0);
+    fails(&["--tokens", &tokens], &["made by another tokenizer"]);
+    let not_one = pretrain(&place, "run", &[]).args(["--tokenizer", &laq]).output().unwrap();
+    assert_ne!(not_one.status.code(), Some(0));
+}
+
+/// What is cut is counted and named, and nothing of the frames is lost for it.
+#[test]
+fn a_long_instruction_is_cut_with_a_warning() {
+    let place = place();
+    let cut = ["--set", "pretrain.sequence.instruction_tokens=4", "--set", "pretrain.train.steps=1"];
+    let told = runs(&mut pretrain(&place, "run", &cut), 0);
+    contains(&told, &["instructions are cut to 4 tokens"]);
+}

@@ -1,0 +1,98 @@
+//! The program as a person calls it, in a folder of its own with made data.
+
+#![allow(dead_code, reason = "each test crate that includes this file uses a part of it")]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::made_data::wandering_squares;
+
+/// Longest time that anything here is waited for.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A folder with a dataset of four episodes and a configuration.
+pub(crate) struct Place {
+    folder: tempfile::TempDir,
+    pub(crate) data: PathBuf,
+    pub(crate) config: PathBuf,
+}
+
+impl Place {
+    pub(crate) fn new(config: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let data = wandering_squares(folder.path(), &[20, 12, 25, 16]);
+        let file = folder.path().join("config.toml");
+        std::fs::write(&file, config).unwrap();
+        Self { folder, data, config: file }
+    }
+
+    pub(crate) fn path(&self, name: &str) -> String {
+        self.folder.path().join(name).display().to_string()
+    }
+
+    pub(crate) fn data(&self) -> &str {
+        self.data.to_str().unwrap()
+    }
+
+    /// A command that trains on the data, such as `laq train`, into a run folder.
+    pub(crate) fn train(&self, command: &[&str], run: &str, more: &[&str]) -> Command {
+        let mut program = vipra(command);
+        program.arg(self.data()).arg("--config").arg(&self.config).arg("--run").arg(self.path(run)).args(more);
+        program
+    }
+}
+
+pub(crate) fn vipra(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_vipra"));
+    command.args(arguments).env_remove("VIPRA_LOG");
+    command
+}
+
+pub(crate) fn text(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+/// Everything that a command says, which must end with this exit code.
+pub(crate) fn runs(command: &mut Command, expected_code: i32) -> String {
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(expected_code), "{}", text(&output));
+    text(&output)
+}
+
+pub(crate) fn contains(text: &str, parts: &[&str]) {
+    parts.iter().for_each(|part| assert!(text.contains(part), "no {part:?} in:\n{text}"));
+}
+
+/// What a checkpoint must have equal bit for bit.
+pub(crate) fn checkpoint(run: &str, step: u64) -> Vec<Vec<u8>> {
+    let folder = Path::new(run).join(format!("checkpoints/step-{step:08}"));
+    ["model.safetensors", "optimizer.safetensors"].map(|name| std::fs::read(folder.join(name)).unwrap()).to_vec()
+}
+
+/// Starts a command and kills it as soon as the run has written the checkpoint of a step.
+pub(crate) fn kill_after(mut command: Command, run: &str, step: u64) {
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let checkpoint = Path::new(run).join(format!("checkpoints/step-{step:08}"));
+    let began = Instant::now();
+    while !checkpoint.exists() && child.try_wait().unwrap().is_none() {
+        assert!(began.elapsed() < PATIENCE, "no checkpoint came");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+/// Starts a command and presses Ctrl-C as soon as the run has written the checkpoint of a step.
+pub(crate) fn interrupt_after(mut command: Command, run: &str, step: u64) -> Output {
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let checkpoint = Path::new(run).join(format!("checkpoints/step-{step:08}"));
+    let began = Instant::now();
+    while !checkpoint.exists() {
+        assert!(began.elapsed() < PATIENCE, "no checkpoint came");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(killed.success());
+    child.wait_with_output().unwrap()
+}
