@@ -218,6 +218,11 @@ mod tests {
         let fewer = right.episodes[..1].to_vec();
         assert!(refused(CacheInfo { episodes: fewer, ..right.clone() }).contains("another choice of episodes"));
 
+        let endless = vec![CachedEpisode { number: 0, frames: usize::MAX, fps: 5.0 }; 1];
+        assert!(refused(CacheInfo { episodes: endless, ..right.clone() }).contains("more tokens than a file can hold"));
+        let twice = vec![right.episodes[0].clone(); 2];
+        assert!(refused(CacheInfo { episodes: twice, ..right.clone() }).contains("episode 1 stands in it twice"));
+
         let read = || TokenCache::open(folder.path()).unwrap_err().to_string();
         let file = folder.path().join(TOKENS_FILE);
         let bytes = fs::read(&file).unwrap();

@@ -45,11 +45,13 @@ impl SentencePiece {
 
 /// Number of tokens; special ones must have their numbers, and every text must have tokens.
 fn check(definition: &Definition) -> Result<usize, String> {
-    for (name, id) in [("unk", PAD), ("bos", BOS), ("eos", EOS)] {
-        let found = definition.specials.iter().find(|special| special.ident.as_deref() == Some(name));
-        if found.map(|special| special.id) != Some(id) {
-            return Err(format!("its token `{name}` is not number {id}, as Llama's is"));
+    for (name, id) in [("<s>", BOS), ("</s>", EOS)] {
+        if !definition.specials.iter().any(|special| special.id == id && special.bytes == name.as_bytes()) {
+            return Err(format!("its token {name} is not number {id}, as Llama's is"));
         }
+    }
+    if !definition.specials.iter().any(|special| special.id == PAD && special.kind == SpecialTokenKind::Unknown) {
+        return Err(format!("its token for what it does not know is not number {PAD}, as Llama's is"));
     }
     if !definition.config.fallback.contains(&Fallback::Bytes) {
         return Err("it cannot encode every text: it was trained without byte fallback".to_owned());
