@@ -5,11 +5,13 @@
 #[path = "../../vipra-laq/tests/made_data/mod.rs"]
 mod made_data;
 
+mod program;
+
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
 
 use burn::tensor::Device;
+use program::{Place, checkpoint, contains, kill_after, runs, vipra};
 use serde_json::Value;
 use vipra_tokenizer::{TokenCache, TrainedTokenizer};
 
@@ -42,93 +44,35 @@ learning_rate = 2e-3
 every = 8
 "#;
 
-struct Place {
-    folder: tempfile::TempDir,
-    data: PathBuf,
-    config: PathBuf,
+fn train(place: &Place, run: &str, more: &[&str]) -> Command {
+    place.train(&["tokenizer", "train"], run, more)
 }
 
-impl Place {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let data = made_data::wandering_squares(folder.path(), &[20, 12, 25, 16]);
-        let config = folder.path().join("config.toml");
-        std::fs::write(&config, CONFIG).unwrap();
-        Self { folder, data, config }
-    }
-
-    fn path(&self, name: &str) -> String {
-        self.folder.path().join(name).display().to_string()
-    }
-
-    fn data(&self) -> &str {
-        self.data.to_str().unwrap()
-    }
-
-    fn train(&self, run: &str, more: &[&str]) -> Command {
-        let mut command = vipra(&["tokenizer", "train", self.data(), "--config"]);
-        command.arg(&self.config).arg("--run").arg(self.path(run)).args(more);
-        command
-    }
-
-    fn encode(&self, model: &str, out: &str, more: &[&str]) -> Command {
-        let (model, out) = (self.path(model), self.path(out));
-        let mut command = vipra(&["tokenizer", "encode", self.data(), "--model", &model, "--out", &out]);
-        command.args(more);
-        command
-    }
-}
-
-fn vipra(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_vipra"));
-    command.args(arguments).env_remove("VIPRA_LOG");
+fn encode(place: &Place, model: &str, out: &str, more: &[&str]) -> Command {
+    let (model, out) = (place.path(model), place.path(out));
+    let mut command = vipra(&["tokenizer", "encode", place.data(), "--model", &model, "--out", &out]);
+    command.args(more);
     command
-}
-
-fn text(output: &Output) -> String {
-    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
-}
-
-fn runs(command: &mut Command, expected_code: i32) -> String {
-    let output = command.output().unwrap();
-    assert_eq!(output.status.code(), Some(expected_code), "{}", text(&output));
-    text(&output)
-}
-
-fn contains(text: &str, parts: &[&str]) {
-    parts.iter().for_each(|part| assert!(text.contains(part), "no {part:?} in:\n{text}"));
-}
-
-fn files(checkpoint: &Path) -> Vec<Vec<u8>> {
-    ["model.safetensors", "optimizer.safetensors"].map(|name| std::fs::read(checkpoint.join(name)).unwrap()).to_vec()
 }
 
 #[test]
 fn train_kill_resume_encode_reconstruct() {
-    let place = Place::new();
-    let whole = runs(&mut place.train("whole", &[]), 0);
+    let place = Place::new(CONFIG);
+    let whole = runs(&mut train(&place, "whole", &[]), 0);
     contains(&whole, &["psnr", "codes_in_use", "perplexity", "parameters, weights in"]);
 
     // A killed run ends at the same bits as one that was left alone.
-    let run = PathBuf::from(place.path("killed"));
-    let mut child = place.train("killed", &[]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    let began = Instant::now();
-    while !run.join("checkpoints/step-00000016").exists() && child.try_wait().unwrap().is_none() {
-        assert!(began.elapsed() < Duration::from_secs(120), "no checkpoint came");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    child.kill().unwrap();
-    child.wait().unwrap();
-    runs(&mut place.train("killed", &[]), 0);
-    let last = |run: &str| files(&PathBuf::from(place.path(run)).join("checkpoints/step-00000040"));
+    kill_after(train(&place, "killed", &[]), &place.path("killed"), 16);
+    runs(&mut train(&place, "killed", &[]), 0);
+    let last = |run: &str| checkpoint(&place.path(run), 40);
     assert!(last("whole") == last("killed"), "the resumed run ends elsewhere");
     let metrics = std::fs::read_to_string(place.path("whole/metrics.jsonl")).unwrap();
     contains(&metrics, &["\"commitment\"", "\"perceptual\"", "\"replaced_codes\"", "\"psnr_mean_picture\""]);
-    let differs = runs(&mut place.train("whole", &["--set", "tokenizer.train.steps=41"]), 2);
+    let differs = runs(&mut train(&place, "whole", &["--set", "tokenizer.train.steps=41"]), 2);
     contains(&differs, &["another configuration", "tokenizer.train.steps: 40 before, 41 now"]);
 
-    contains(&runs(&mut place.encode("whole", "tokens", &[]), 0), &["73 frames encoded"]);
-    contains(&runs(&mut place.encode("whole", "tokens", &[]), 0), &["nothing was missing"]);
+    contains(&runs(&mut encode(&place, "whole", "tokens", &[]), 0), &["73 frames encoded"]);
+    contains(&runs(&mut encode(&place, "whole", "tokens", &[]), 0), &["nothing was missing"]);
     let cache = TokenCache::open(Path::new(&place.path("tokens"))).unwrap();
     assert_eq!((cache.info().frames(), cache.info().tokens_per_frame, cache.info().codes), (73, 64, 24));
     // Going on after an interruption gives the same file.
@@ -136,7 +80,7 @@ fn train_kill_resume_encode_reconstruct() {
     let bytes = std::fs::read(&finished).unwrap();
     std::fs::write(&partial, &bytes[..32 + 2 * 64 * 20 + 7]).unwrap();
     std::fs::remove_file(&finished).unwrap();
-    contains(&runs(&mut place.encode("whole", "tokens", &[]), 0), &["53 frames encoded"]);
+    contains(&runs(&mut encode(&place, "whole", "tokens", &[]), 0), &["53 frames encoded"]);
     assert!(std::fs::read(&finished).unwrap() == bytes, "the resumed cache has other tokens");
     let trained = TrainedTokenizer::open(Path::new(&place.path("whole")), &Device::flex()).unwrap();
     assert_eq!(trained.fingerprint, cache.info().tokenizer);
@@ -155,26 +99,29 @@ fn train_kill_resume_encode_reconstruct() {
 }
 
 fn wrong_caches(place: &Place) {
-    runs(&mut place.train("other", &["--set", "tokenizer.train.steps=1"]), 0);
-    contains(&runs(&mut place.encode("other", "tokens", &[]), 2), &["another tokenizer"]);
-    contains(&runs(&mut place.encode("whole", "tokens", &["--split", "train"]), 2), &["another choice of episodes"]);
+    runs(&mut train(place, "other", &["--set", "tokenizer.train.steps=1"]), 0);
+    contains(&runs(&mut encode(place, "other", "tokens", &[]), 2), &["another tokenizer"]);
+    contains(&runs(&mut encode(place, "whole", "tokens", &["--split", "train"]), 2), &["another choice of episodes"]);
     let file = place.path("tokens/tokens.bin");
     let bytes = std::fs::read(&file).unwrap();
     std::fs::write(&file, &bytes[..bytes.len() / 2]).unwrap();
-    contains(&runs(&mut place.encode("whole", "tokens", &[]), 2), &["it was cut off or damaged", "tokens.bin"]);
+    contains(&runs(&mut encode(place, "whole", "tokens", &[]), 2), &["it was cut off or damaged", "tokens.bin"]);
 }
 
 #[test]
 fn bad_input_is_said_plainly() {
-    let place = Place::new();
-    let fails = |more: &[&str], parts: &[&str]| contains(&runs(&mut place.train("run", more), 2), parts);
+    let place = Place::new(CONFIG);
+    let fails = |more: &[&str], parts: &[&str]| contains(&runs(&mut train(&place, "run", more), 2), parts);
     fails(&["--set", "tokenizer.model.frame_size=[17, 16]"], &["`frame_size` 17×16 is not divisible by 2"]);
     fails(&["--set", "tokenizer.model.groups=3"], &["`groups` 3 does not divide the 8 channels"]);
     fails(&["--set", "tokenizer.text.vocab_size=100"], &["tokenizer.text.vocab_size"]);
     let foreign = place.path("foreign.safetensors");
     std::fs::write(&foreign, b"not weights").unwrap();
     fails(&["--set", &format!("tokenizer.weights=\"{foreign}\"")], &["foreign.safetensors"]);
-    contains(&runs(&mut place.encode("none", "tokens", &[]), 2), &["there is no such file or folder"]);
-    contains(&runs(&mut place.encode("foreign.safetensors", "tokens", &[]), 2), &["foreign.safetensors"]);
-    assert!(!PathBuf::from(place.path("run/checkpoints")).exists());
+    contains(&runs(&mut encode(&place, "none", "tokens", &[]), 2), &["there is no such file or folder"]);
+    contains(&runs(&mut encode(&place, "foreign.safetensors", "tokens", &[]), 2), &["foreign.safetensors"]);
+    let (small, out) = (place.config.display().to_string(), place.path("imported.safetensors"));
+    let import = ["tokenizer", "import", &place.path("whole.safetensors"), "--config", &small, "--out", &out];
+    contains(&runs(&mut vipra(&import), 2), &["whole.safetensors"]);
+    assert!(!PathBuf::from(place.path("run/checkpoints")).exists() && !PathBuf::from(out).exists());
 }
