@@ -59,8 +59,14 @@ pub fn at_targets(hidden: &Tensor<3>, targets: &Targets) -> Tensor<2> {
 /// # Errors
 /// [`Error::Vocabulary`] for a target that its vocabulary does not have.
 pub fn cross_entropies(model: &Transformer, batch: &Batch, hidden: &Tensor<3>) -> Result<BTreeMap<Kind, Tensor<1>>> {
+    // All positions at once, cut by kind afterwards: where one tensor feeds three heads, its gradient is a sum of three, and
+    // in which order they are added changes from run to run. Cuts do not overlap, so here nothing is added but zeros.
+    let positions = batch.targets.values().flat_map(|targets| &targets.positions).copied().collect();
+    let rows = at_targets(hidden, &Targets { positions, ..Targets::default() });
+    let mut first = 0;
     let terms = batch.targets.iter().map(|(kind, targets)| {
-        let logits = model.logits(*kind, at_targets(hidden, targets))?;
+        let logits = model.logits(*kind, rows.clone().narrow(0, first, targets.ids.len()))?;
+        first += targets.ids.len();
         let size = logits.dims()[1];
         if let Some(at) = targets.ids.iter().position(|id| *id as usize >= size) {
             let position = targets.positions[at] as usize;

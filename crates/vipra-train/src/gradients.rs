@@ -13,7 +13,10 @@ pub fn global_norm<M: Module>(module: &M, gradients: &GradientsParams) -> f64 {
     impl ModuleVisitor for Squares<'_> {
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
             if let Some(gradient) = self.gradients.get::<D>(param.id) {
-                self.sums.push(gradient.square().sum().cast(DType::F32));
+                // Row by row: the framework adds up large tensors in the order in which its threads finish.
+                let rows = gradient.square().sum_dim(D - 1).cast(DType::F32);
+                let count: usize = rows.dims().iter().product();
+                self.sums.push(rows.reshape([count]));
             }
         }
     }

@@ -97,6 +97,8 @@ fn pretrain_kill_resume_predict() {
     runs(&mut pretrain(&place, "killed", &[]), 0);
     let last = |run: &str| checkpoint(&place.path(run), 24);
     assert!(last("whole") == last("killed"), "the resumed run ends elsewhere");
+    runs(&mut pretrain(&place, "again", &["--set", "pretrain.activation_checkpointing=true"]), 0);
+    assert!(last("whole") == last("again"), "activations computed again are others");
 
     let metrics = std::fs::read_to_string(place.path("whole/metrics.jsonl")).unwrap();
     contains(

@@ -60,7 +60,9 @@ fn reconstruction(report: &Report) -> Markup {
         p {
             "Each next frame is rebuilt from the true past and the codes of its transition. A pixel moves if one of its "
             "colours changes by more than " (report.reconstruction.motion_threshold) " of 1; a transition moves if "
-            (percent(report.reconstruction.moving_share)) " of its pixels do."
+            (percent(report.reconstruction.moving_share)) " of its pixels do. From the codes of other clips the error on moving "
+            "pixels is " (format!("{:.2}", report.number("l1_moving_ratio_of_other_codes")))
+            " of repeating the current frame: if that is no more than from their own, the codes say nothing."
         }
         div.scroll { table {
             tr { th { "mean absolute error" } th { "rebuilt" } th { "current frame repeated" } th { "ratio" } }
@@ -86,7 +88,8 @@ fn codes(report: &Report) -> Markup {
         h2 { "Are the codes in use?" }
         p {
             span.verdict { "Perplexity " (format!("{:.2}", codes.perplexity)) " of " (codes.shares.len()) }
-            ", " (codes.dead_codes) " dead codes over all positions. Shares: "
+            " over all positions, " span.verdict { (format!("{:.2}", report.number("position_perplexity"))) }
+            " at a position on average, " (codes.dead_codes) " dead codes. Shares: "
             (codes.shares.iter().map(|share| percent(*share)).collect::<Vec<_>>().join(", ")) "."
         }
         div.positions {

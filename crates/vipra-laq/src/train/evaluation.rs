@@ -27,6 +27,8 @@ pub struct Evaluation {
     nearer: u64,
     all: Errors,
     moving: Errors,
+    /// On moving pixels, rebuilt from the codes of other transitions.
+    moving_by_others: Errors,
 }
 
 /// Sums of absolute errors over pixels and colours.
@@ -55,6 +57,7 @@ impl Evaluation {
             nearer: 0,
             all: Errors::default(),
             moving: Errors::default(),
+            moving_by_others: Errors::default(),
         }
     }
 
@@ -66,10 +69,12 @@ impl Evaluation {
         let [clips, time, ..] = batch.clips.dims();
         let inference = model.infer(batch.clips.clone())?;
         let past = batch.clips.clone().narrow(1, 0, time - 1);
-        let rebuilt = model.decode(past.clone(), inference.latents)?;
+        let rebuilt = model.decode(past.clone(), inference.latents.clone())?;
+        let by_others = model.decode(past.clone(), of_others(inference.latents))?;
         let next = batch.clips.clone().narrow(1, 1, time - 1);
         let values = |frames: Tensor<5>| frames.into_data();
-        let (current, next, rebuilt) = (values(past), values(next), values(rebuilt.clamp(0.0, 1.0)));
+        let (current, next) = (values(past), values(next));
+        let (rebuilt, by_others) = (values(rebuilt.clamp(0.0, 1.0)), values(by_others.clamp(0.0, 1.0)));
         let codes: Vec<i64> = inference.codes.into_data().iter::<i64>().collect();
         let mask: Vec<bool> = batch.mask.to_data().iter::<bool>().collect();
         let transitions = clips * (time - 1);
@@ -82,14 +87,15 @@ impl Evaluation {
             let (clip, transition) = (at / (time - 1), at % (time - 1));
             if mask[clip * time + transition] && mask[clip * time + transition + 1] {
                 count_positions(&mut self.usage, &codes[at * code_length..(at + 1) * code_length]);
-                self.add_transition(&frame(&current, at), &frame(&next, at), &frame(&rebuilt, at));
+                let rebuilt = [frame(&rebuilt, at), frame(&by_others, at)];
+                self.add_transition(&frame(&current, at), &frame(&next, at), [&rebuilt[0], &rebuilt[1]]);
             }
         }
         Ok(())
     }
 
-    /// One transition; frames are `[3, height, width]` in [0, 1].
-    fn add_transition(&mut self, current: &[f32], next: &[f32], rebuilt: &[f32]) {
+    /// One transition, rebuilt from its own codes and from others; frames are `[3, height, width]` in [0, 1].
+    fn add_transition(&mut self, current: &[f32], next: &[f32], [rebuilt, by_others]: [&[f32]; 2]) {
         let pixels = current.len() / 3;
         let (mut moving, mut to_next, mut to_current) = (0_u64, 0.0, 0.0);
         for pixel in 0..pixels {
@@ -104,6 +110,7 @@ impl Evaluation {
                 self.all.add(error, change(at));
                 if moves {
                     self.moving.add(error, change(at));
+                    self.moving_by_others.add((by_others[at] - next[at]).abs(), change(at));
                 }
             }
         }
@@ -123,6 +130,10 @@ impl Evaluation {
             ("l1_moving".to_owned(), ratio(self.moving.rebuilt, self.moving.values as f64)),
             ("l1_moving_copy".to_owned(), ratio(self.moving.copied, self.moving.values as f64)),
             ("l1_moving_ratio".to_owned(), ratio(self.moving.rebuilt, self.moving.copied)),
+            (
+                "l1_moving_ratio_of_other_codes".to_owned(),
+                ratio(self.moving_by_others.rebuilt, self.moving_by_others.copied),
+            ),
             ("nearer_to_next".to_owned(), ratio(self.nearer as f64, self.moving_transitions as f64)),
             ("moving_transitions".to_owned(), self.moving_transitions as f64),
             ("transitions".to_owned(), self.transitions as f64),
@@ -130,6 +141,19 @@ impl Evaluation {
         scalars.extend(usage_scalars(&self.usage));
         scalars
     }
+}
+
+/// Codes in the place of others': of another clip, or where there is none, of another transition. If frames are rebuilt as
+/// well from these, the codes say nothing.
+///
+/// # Shapes
+/// `[batch, transitions, code_length, code_dim]` → the same.
+fn of_others(latents: Tensor<4>) -> Tensor<4> {
+    let [batch, ..] = latents.dims();
+    if batch == 1 {
+        return latents.flip([1]);
+    }
+    Tensor::cat(vec![latents.clone().narrow(0, 1, batch - 1), latents.narrow(0, 0, 1)], 0)
 }
 
 #[cfg(test)]
@@ -144,15 +168,16 @@ mod tests {
         next[5] = 1.0; // one pixel of sixteen, in red
         let mut halfway = current.clone();
         halfway[5] = 0.75;
-        evaluation.add_transition(&current, &next, &halfway);
-        evaluation.add_transition(&current, &next, &current);
-        evaluation.add_transition(&current, &current, &current);
+        evaluation.add_transition(&current, &next, [&halfway, &current]);
+        evaluation.add_transition(&current, &next, [&current, &current]);
+        evaluation.add_transition(&current, &current, [&current, &current]);
         let scalars = evaluation.scalars();
         let of = |name: &str| scalars.iter().find(|(known, _)| known == name).unwrap().1;
         assert_eq!(of("transitions"), 3.0);
         assert_eq!(of("moving_transitions"), 2.0);
         assert_eq!(of("nearer_to_next"), 0.5);
         assert!((of("l1_moving_ratio") - 1.25 / 2.0).abs() < 1e-9);
+        assert_eq!(of("l1_moving_ratio_of_other_codes"), 1.0);
         assert!((of("l1_copy") - 2.0 / (3.0 * 48.0)).abs() < 1e-9);
     }
 }

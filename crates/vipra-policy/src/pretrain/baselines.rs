@@ -3,7 +3,7 @@
 use vipra_data::clip::ClipAddress;
 
 use super::data::Samples;
-use crate::Result;
+use crate::{Codebook, Result};
 
 /// Added to each count, so that what was never seen is not impossible.
 const SMOOTHING: f64 = 1.0;
@@ -15,6 +15,8 @@ const COUNTED: usize = 20_000;
 pub struct Baselines {
     /// Natural logarithm of the share of each code among all latent actions.
     code_log_shares: Vec<f64>,
+    /// The same at each position of a transition, position by position.
+    position_log_shares: Vec<Vec<f64>>,
     /// The most frequent token at each position of the frame ahead.
     frequent_tokens: Vec<u16>,
 }
@@ -24,26 +26,33 @@ impl Baselines {
     ///
     /// # Errors
     /// What is wrong with a sample.
-    pub fn count(samples: &Samples, frame_codes: usize, action_codes: usize) -> Result<Self> {
+    pub fn count(samples: &Samples, frame_codes: usize, latent_actions: &Codebook) -> Result<Self> {
         let order = samples.sampler().order(0);
         let all = samples.sampler().clips_per_epoch().min(COUNTED as u64);
-        let mut codes = vec![SMOOTHING; action_codes];
+        let mut codes = vec![vec![SMOOTHING; latent_actions.codes]; latent_actions.length];
         let mut tokens: Vec<u32> = Vec::new();
         let mut positions = 0;
         for index in 0..all {
             let moment = samples.moment(order.clip(index)?)?;
-            moment.latent_actions.iter().for_each(|code| codes[usize::from(*code)] += 1.0);
+            let chosen = moment.latent_actions.iter().enumerate();
+            chosen.for_each(|(at, code)| codes[at % latent_actions.length][usize::from(*code)] += 1.0);
             positions = moment.ahead.len();
             tokens.resize(positions * frame_codes, 0);
             moment.ahead.iter().enumerate().for_each(|(at, token)| tokens[at * frame_codes + usize::from(*token)] += 1);
         }
-        let total: f64 = codes.iter().sum();
+        let log_shares = |counts: &[f64]| {
+            let total: f64 = counts.iter().sum();
+            counts.iter().map(|count| (count / total).ln()).collect::<Vec<f64>>()
+        };
+        let over_positions = |code: usize| codes.iter().map(|position| position[code]).sum();
+        let all_positions: Vec<f64> = (0..latent_actions.codes).map(over_positions).collect();
         let most_frequent = |counts: &[u32]| {
             let best = counts.iter().enumerate().max_by_key(|(token, count)| (**count, std::cmp::Reverse(*token)));
             best.map_or(0, |(token, _)| token as u16)
         };
         Ok(Self {
-            code_log_shares: codes.iter().map(|count| (count / total).ln()).collect(),
+            code_log_shares: log_shares(&all_positions),
+            position_log_shares: codes.iter().map(|counts| log_shares(counts)).collect(),
             frequent_tokens: if positions == 0 {
                 Vec::new()
             } else {
@@ -55,6 +64,13 @@ impl Baselines {
     /// Cross-entropy of a code under the frequencies.
     pub fn code_loss(&self, code: u32) -> f64 {
         -self.code_log_shares.get(code as usize).copied().unwrap_or(f64::NEG_INFINITY)
+    }
+
+    /// Cross-entropy of a code under the frequencies at its position of a transition.
+    pub fn code_loss_at(&self, position: usize, code: u32) -> f64 {
+        let length = self.position_log_shares.len().max(1);
+        let shares = self.position_log_shares.get(position % length);
+        -shares.and_then(|shares| shares.get(code as usize)).copied().unwrap_or(f64::NEG_INFINITY)
     }
 
     /// The most frequent token at a position of the frame.

@@ -27,6 +27,8 @@ pub struct PretrainConfig {
     pub sequence: SequenceConfig,
     /// Weights of the kinds of tokens in the loss.
     pub loss: TokenWeights,
+    /// Whether activations of cheap operations are computed again in the backward pass, to save memory.
+    pub activation_checkpointing: bool,
     /// Held-out samples that a validation looks at, spread over the held-out episodes.
     #[schemars(range(min = 1))]
     pub validation_samples: usize,
@@ -69,6 +71,7 @@ impl Default for PretrainConfig {
             transitions: 0,
             sequence: SequenceConfig::default(),
             loss: TokenWeights::default(),
+            activation_checkpointing: false,
             validation_samples: 256,
             train: TrainConfig {
                 steps: 50_001,

@@ -89,6 +89,9 @@ impl Samples {
         let clip = ClipConfig { frames: config.horizon + 1, ..data.clip };
         let clip = ClipConfig { min_real_frames: clip.min_real_frames.min(clip.frames), ..clip };
         let sampler = ClipSampler::new(data.seed, &weighted, &clip)?;
+        let places = weighted.iter().enumerate();
+        let weighted_episodes: Vec<(usize, usize)> =
+            places.flat_map(|(source, (_, episodes))| episodes.iter().map(move |(at, _)| (source, *at))).collect();
         let episodes = weighted.iter().flat_map(|(_, episodes)| episodes.iter().map(|(_, episode)| *episode));
         let tasks: BTreeSet<&str> = episodes.filter_map(|episode| episode.instruction()).collect();
         let instructions = encode_instructions(tasks, text, config.sequence.instruction_tokens)?;
@@ -98,7 +101,23 @@ impl Samples {
             transitions: config.predicted_transitions(),
             row_length: config.sequence.length,
         };
-        Ok(Self { sources, sampler, shape, layout, instructions })
+        let samples = Self { sources, sampler, shape, layout, instructions };
+        samples.check_longest(&weighted_episodes)?;
+        Ok(samples)
+    }
+
+    /// Whether a sample with the longest instruction fits into a row: all else of samples is equally long.
+    fn check_longest(&self, episodes: &[(usize, usize)]) -> Result<()> {
+        let tokens = |place: &&(usize, usize)| {
+            let instruction = self.sources[place.0].source.episodes()[place.1].instruction();
+            instruction.and_then(|instruction| self.instructions.get(instruction)).map_or(0, Vec::len)
+        };
+        match episodes.iter().max_by_key(tokens) {
+            Some((source, episode)) => {
+                self.sample(ClipAddress { source: *source, episode: *episode, start: 0 }).map(|_| ())
+            }
+            None => Ok(()),
+        }
     }
 
     /// Which sample comes when.

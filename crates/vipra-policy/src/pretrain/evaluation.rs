@@ -101,11 +101,14 @@ impl<'a> Evaluation<'a> {
     }
 
     fn latent_action(&mut self, predicted: impl Iterator<Item = Predicted>) {
-        for token in predicted.filter(|token| token.target != self.ids.end_of_latent_action).collect::<Vec<_>>() {
+        let end = self.ids.end_of_latent_action;
+        let codes = predicted.filter(|token| token.target != end);
+        for (position, token) in codes.enumerate() {
             self.note("latent_action_loss", token.loss);
             self.note("latent_action_accuracy", f64::from(u8::from(token.best == token.target)));
             let unigram = self.baselines.code_loss(token.target);
             self.note("latent_action_unigram_loss", unigram);
+            self.note("latent_action_position_loss", self.baselines.code_loss_at(position, token.target));
         }
     }
 

@@ -78,13 +78,14 @@ pub fn train(session: Session<'_>) -> Result<Summary> {
             None
         }
         prepared => {
-            let baselines = Baselines::count(&samples, session.frames.codes, session.latent_actions.codes)?;
+            let baselines = Baselines::count(&samples, session.frames.codes, &session.latent_actions)?;
             let samples = Samples::open(prepared, data, config, layout, &session.text)?;
             let addresses = spread(&samples, config.validation_samples)?;
             Some(HeldOut { samples, addresses, baselines })
         }
     };
     let device = session.device.clone().autodiff();
+    let device = if config.activation_checkpointing { device.gradient_checkpointing() } else { device };
     session.device.seed(config.train.seed);
     let vocabularies =
         config.model.vocabularies(session.text.vocab_size(), session.frames.codes, session.latent_actions.codes);

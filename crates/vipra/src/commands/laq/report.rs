@@ -43,10 +43,15 @@ fn to_text(report: &Report, page: &Path, numbers: &Path) -> String {
     let rows = vec![
         vec!["error on moving pixels, over that of a copy".to_owned(), short(report.number("l1_moving_ratio"))],
         vec![
+            "the same from the codes of other clips".to_owned(),
+            short(report.number("l1_moving_ratio_of_other_codes")),
+        ],
+        vec![
             "moving transitions rebuilt nearer to the next frame".to_owned(),
             format!("{} ({} to {})", short(report.number("nearer_to_next")), short(low), short(high)),
         ],
         vec![format!("perplexity of {} codes", report.codes.shares.len()), short(report.codes.perplexity)],
+        vec!["perplexity at a position".to_owned(), short(report.number("position_perplexity"))],
         vec!["dead codes".to_owned(), report.codes.dead_codes.to_string()],
     ];
     let mut text = table(&["held out", ""], rows, 1);

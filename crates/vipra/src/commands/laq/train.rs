@@ -75,8 +75,10 @@ fn held_out_table(validation: &Scalars) -> String {
         ("l1", "error of a pixel, in [0, 1]"),
         ("l1_copy", "error of repeating the current frame"),
         ("l1_moving_ratio", "error on moving pixels, over that of repeating the current frame"),
+        ("l1_moving_ratio_of_other_codes", "the same from the codes of other clips: higher, if codes say anything"),
         ("nearer_to_next", "moving transitions rebuilt nearer to the next frame than to the current one"),
         ("perplexity", "codes effectively in use"),
+        ("position_perplexity", "codes effectively in use at a position of a transition"),
         ("dead_codes", "codes never chosen"),
     ];
     let rows = rows.into_iter().filter_map(|(name, meaning)| Some(vec![name.into(), of(name)?, meaning.into()]));

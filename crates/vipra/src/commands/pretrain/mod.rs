@@ -139,6 +139,7 @@ fn held_out_table(validation: &Scalars) -> String {
             "latent_action_unigram_loss",
             "cross-entropy of latent actions, against their frequencies",
         ),
+        ("latent_action_loss", "latent_action_position_loss", "the same, against their frequencies at each position"),
         ("latent_action_accuracy", "", "latent actions"),
         ("text_loss", "", "cross-entropy of markers"),
     ];
