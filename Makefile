@@ -1,5 +1,5 @@
 # Two commands for a newcomer: `make demo` and `make test`. Each installs what it needs.
-.PHONY: demo test test-vulkan test-interop bench bench-laq fuzz deps clean
+.PHONY: demo test test-vulkan test-interop bench bench-laq bench-pretrain fuzz deps clean
 export CARGO_TERM_COLOR ?= auto
 
 INTEROP := .venv-interop
@@ -38,6 +38,10 @@ bench: deps $(INTEROP)/done
 ## Training and labelling of the latent action model beside PyTorch, in turns; BENCH_LAQ takes its options.
 bench-laq: deps $(INTEROP)/done
 	$(INTEROP_PYTHON) benches/laq.py $(BENCH_LAQ)
+
+## Training steps of the multimodal transformer beside PyTorch, in turns; BENCH_PRETRAIN takes its options.
+bench-pretrain: deps $(INTEROP)/done
+	$(INTEROP_PYTHON) benches/pretrain.py $(BENCH_PRETRAIN)
 
 ## Every fuzz target for FUZZ_SECS seconds.
 fuzz: deps

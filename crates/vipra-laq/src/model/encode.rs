@@ -40,9 +40,17 @@ impl Laq {
     /// # Errors
     /// [`Error::Size`](crate::Error::Size) for another frame size or fewer than two frames.
     pub fn reconstruct(&self, clip: Tensor<5>, noise: Tensor<2>) -> Result<Reconstruction> {
+        self.reconstruct_with_share(clip, noise, 1.0)
+    }
+
+    /// As [`reconstruct`](Self::reconstruct) with a share of the noise, in [0, 1].
+    ///
+    /// # Errors
+    /// [`Error::Size`](crate::Error::Size) for another frame size or fewer than two frames.
+    pub fn reconstruct_with_share(&self, clip: Tensor<5>, noise: Tensor<2>, share: f64) -> Result<Reconstruction> {
         let [batch, time, ..] = clip.dims();
         let vectors = self.encode(clip.clone())?;
-        let quantized = self.quantizer.substitute(vectors.clone(), noise);
+        let quantized = self.quantizer.substitute_share(vectors.clone(), noise, share);
         let Inference { latents, codes } = self.shape_codes(quantized, batch);
         let frames = self.decode(clip.narrow(1, 0, time - 1), latents.clone())?;
         Ok(Reconstruction { frames, vectors, latents, codes })

@@ -83,6 +83,11 @@ impl Nsvq {
     /// # Shapes
     /// `x` and `noise` (standard normal): `[vectors, dim]`.
     pub fn substitute(&self, x: Tensor<2>, noise: Tensor<2>) -> Quantized {
+        self.substitute_share(x, noise, 1.0)
+    }
+
+    /// As [`substitute`](Self::substitute) with a share of the noise, in [0, 1]; at 0 vectors pass as they are.
+    pub fn substitute_share(&self, x: Tensor<2>, noise: Tensor<2>, share: f64) -> Quantized {
         let codes = self.nearest(x.clone());
         let error = x.clone() - self.look_up(codes.clone());
         let squared = error.square().sum_dim(1);
@@ -90,7 +95,9 @@ impl Nsvq {
         let exact = squared.clone().detach().equal_scalar(0.0);
         let length = squared.mask_fill(exact.clone(), 1.0).sqrt().mask_fill(exact, 0.0);
         let noise_length = noise.clone().square().sum_dim(1).sqrt() + NOISE_EPSILON;
-        let values = x + noise / noise_length * length;
+        let noise = noise / noise_length * length;
+        // Times one would be a pass for nothing.
+        let values = if share < 1.0 { x + noise * share } else { x + noise };
         Quantized { values, codes }
     }
 

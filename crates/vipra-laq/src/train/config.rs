@@ -67,6 +67,10 @@ pub struct CodebookConfig {
     /// With `learning = "averages"`: vectors that an old code weighs as much as, when those that chose it pull at it.
     #[schemars(range(min = 0.0))]
     pub memory: f64,
+    /// Steps over which the noise that stands for the quantisation error grows from nothing to its length (0 in the
+    /// release: full from the first step). Before the decoder has learned to read the encoder's outputs, noise only hurts,
+    /// and the encoder gets rid of it by putting out the same for every clip.
+    pub noise_warm_up_steps: u64,
     /// With `laq.model.center_codes`: share of the way that the center goes to a batch's mean in a step.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub center_rate: f64,
@@ -84,9 +88,17 @@ impl Default for CodebookConfig {
             rate: 1.0,
             learning: CodebookLearning::Gradients,
             memory: 256.0,
+            noise_warm_up_steps: 0,
             center_rate: 0.1,
             alarm_perplexity: 1.2,
         }
+    }
+}
+
+impl CodebookConfig {
+    /// Share of the noise in a step (from 0).
+    pub fn noise_share(&self, step: u64) -> f64 {
+        if step < self.noise_warm_up_steps { step as f64 / self.noise_warm_up_steps as f64 } else { 1.0 }
     }
 }
 

@@ -87,7 +87,8 @@ impl Stage for LaqStage {
         let vectors = clips * (time - 1) * self.config.model.code_length;
         let shape = [vectors, self.config.model.quantizer.dim];
         let noise = Tensor::random(shape, Distribution::Normal(0.0, 1.0), &self.device);
-        let rebuilt = model.reconstruct(batch.clips.clone(), noise)?;
+        let share = self.config.codebook.noise_share(step.number);
+        let rebuilt = model.reconstruct_with_share(batch.clips.clone(), noise, share)?;
         self.care.count(rebuilt.codes);
         self.vectors = Some(rebuilt.vectors.detach());
         let targets = batch.clips.narrow(1, 1, time - 1);
