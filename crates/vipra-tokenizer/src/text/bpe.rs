@@ -22,7 +22,8 @@ pub(super) fn too_small(size: usize) -> String {
 
 #[derive(Clone)]
 pub(super) struct Bpe {
-    tokenizer: Tokenizer,
+    // Boxed: it is some kilobytes large by itself.
+    tokenizer: Box<Tokenizer>,
 }
 
 impl Bpe {
@@ -73,7 +74,7 @@ impl Bpe {
         }
         // Words for special tokens within a text are text. (Not stored with the tokenizer.)
         tokenizer.set_encode_special_tokens(true);
-        Ok(Self { tokenizer })
+        Ok(Self { tokenizer: Box::new(tokenizer) })
     }
 
     pub(super) fn encode(&self, text: &str) -> Result<Vec<u32>, String> {
