@@ -1,7 +1,6 @@
 //! Size of the model, and its presets.
 
-use burn::module::Param;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Device;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use vipra_nn::norm::AffineLayerNorm;
@@ -12,6 +11,7 @@ use vipra_nn::st_transformer::StTransformerConfig;
 use super::copying::start_as_copy;
 use super::down_sampler::DownSampler;
 use super::laq::{CHANNELS, ConditionHead, FrameEmbedding, Laq, unbiased};
+use super::standard::OutputStandard;
 use crate::quantizer::NsvqConfig;
 use crate::spatial_encoder::SpatialEncoderConfig;
 use crate::{Error, Result};
@@ -49,10 +49,11 @@ pub struct LaqConfig {
     /// Whether to quantise differences between neighbouring frames' tokens in place of the later frame's tokens (no in
     /// the release, reference 3.4).
     pub encode_deltas: bool,
-    /// Whether to take away what each position of a transition puts into the quantiser on average, so that codes speak of
-    /// what differs between transitions (no in the release). Positions differ more from each other than from themselves
-    /// over time: a tiny codebook soon tells them apart, and nothing else.
-    pub center_codes: bool,
+    /// Transitions of a clip whose average outputs are taken away before the quantiser, each at each position of its own,
+    /// and the rest brought to a spread of one; none at 0, as in the release. Where a transition stands in its clip moves an
+    /// encoder's outputs more than what happens in it, and a tiny codebook soon tells places apart and nothing else. Give
+    /// as many as training clips have: `data.clip.frames` − 1.
+    pub centered_transitions: usize,
 }
 
 impl Default for LaqConfig {
@@ -77,7 +78,7 @@ impl LaqConfig {
             quantizer: NsvqConfig::default(),
             code_length: 16,
             encode_deltas: false,
-            center_codes: false,
+            centered_transitions: 0,
         }
     }
 
@@ -169,9 +170,8 @@ impl LaqConfig {
             encoder: self.transformer(false).init(device)?,
             to_code_dim: unbiased(self.dim, code_dim, device),
             down_sampler: DownSampler::new(self.grid(), self.code_length, code_dim, device)?,
-            center: self.center_codes.then(|| {
-                Param::from_tensor(Tensor::zeros([self.code_length, code_dim], device)).set_require_grad(false)
-            }),
+            standard: (self.centered_transitions > 0)
+                .then(|| OutputStandard::new([self.centered_transitions, self.code_length, code_dim], device)),
             quantizer: self.quantizer.init(device)?,
             condition: ConditionHead::new(self.code_length * code_dim, self.dim, self.feed_forward_dropout, device),
             frame_embedding,

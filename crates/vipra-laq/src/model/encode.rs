@@ -124,29 +124,20 @@ impl Laq {
         let of_transitions = if self.config.encode_deltas { later - tokens.narrow(1, 0, time - 1) } else { later };
         let projected = ops::linear(&self.to_code_dim, of_transitions);
         let vectors = self.down_sampler.forward(projected, self.config.grid());
-        let vectors = match &self.center {
-            Some(center) => vectors - center.val().unsqueeze::<4>(),
+        let vectors = match &self.standard {
+            Some(standard) => standard.apply(vectors),
             None => vectors,
         };
         let [_, transitions, code_length, code_dim] = vectors.dims();
         vectors.reshape([batch * transitions * code_length, code_dim])
     }
 
-    /// The model with its center moved by a share of what the outputs are off it.
+    /// The model with a standard that has moved some way to what the outputs of a batch are, if it has one.
     ///
     /// # Shapes
-    /// `vectors`: what entered the quantiser, `[transitions·code_length, code_dim]`, the center taken away.
-    pub fn move_center(mut self, vectors: Tensor<2>, share: f64) -> Self {
-        let Some(center) = self.center.take() else { return self };
-        let [count, code_dim] = vectors.dims();
-        let code_length = self.config.code_length;
-        let off = vectors.reshape([count / code_length, code_length, code_dim]).mean_dim(0).squeeze_dim::<2>(0);
-        self.center = Some(center.map(|center| {
-            let is_autodiff = center.is_autodiff();
-            let moved = center.without_autodiff() + off.without_autodiff() * share;
-            let moved = if is_autodiff { moved.autodiff() } else { moved };
-            moved.set_require_grad(false)
-        }));
+    /// `vectors`: what entered the quantiser, `[batch·transitions·code_length, code_dim]`.
+    pub fn move_standard(mut self, vectors: Tensor<2>, share: f64) -> Self {
+        self.standard = self.standard.map(|standard| standard.moved(vectors, share));
         self
     }
 

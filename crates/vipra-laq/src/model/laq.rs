@@ -1,6 +1,6 @@
 //! The parts of the model and their names in the reference.
 
-use burn::module::{Module, Param};
+use burn::module::Module;
 use burn::nn::{Initializer, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
 use vipra_nn::feed_forward::FeedForward;
@@ -12,6 +12,7 @@ use vipra_nn::weights::{Names, Rename};
 
 use super::config::LaqConfig;
 use super::down_sampler::DownSampler;
+use super::standard::OutputStandard;
 use crate::quantizer::Nsvq;
 use crate::spatial_encoder::{DINO_NAMES, DINO_UNUSED, SpatialEncoder};
 use crate::{Error, Result};
@@ -34,9 +35,8 @@ pub struct Laq {
     pub to_code_dim: Linear,
     /// From patches to codes.
     pub down_sampler: DownSampler,
-    /// What each position puts out on average, `[code_length, code_dim]`, if it is taken away. Follows the outputs, without
-    /// gradients.
-    pub center: Option<Param<Tensor<2>>>,
+    /// What the encoder's outputs are brought to before the quantiser, if to anything.
+    pub standard: Option<OutputStandard>,
     /// The codebook.
     pub quantizer: Nsvq,
     /// From a transition's codes to the decoder's condition.

@@ -10,6 +10,7 @@ mod down_sampler;
 mod encode;
 mod laq;
 mod rollout;
+mod standard;
 
 pub use config::LaqConfig;
 pub use down_sampler::DownSampler;

@@ -47,8 +47,7 @@ impl ReplacementConfig {
     /// fixed interval.
     pub fn is_due(&self, step: u64) -> bool {
         let interval = match step {
-            0 => return false,
-            _ if self.every > 0 => self.every,
+            1.. if self.every > 0 => self.every,
             0..=99 => return false,
             100..=1_000 => 100,
             1_001..=10_000 => 1_000,

@@ -81,7 +81,7 @@ impl CodebookCare {
             tracing::warn!(
                 "the codebook has collapsed: at a position of a transition {perplexity:.2} codes are effectively in use, for \
                  {ALARM_AFTER} lines of metrics; the latent actions of this run say next to nothing. Try \
-                 laq.model.center_codes = true, laq.codebook.learning = \"averages\", a lower learning rate, or clips in \
+                 laq.model.centered_transitions, laq.codebook.learning = \"averages\", a lower learning rate, or clips in \
                  which more happens (data.clip.interval_secs)"
             );
         }

@@ -71,9 +71,9 @@ pub struct CodebookConfig {
     /// release: full from the first step). Before the decoder has learned to read the encoder's outputs, noise only hurts,
     /// and the encoder gets rid of it by putting out the same for every clip.
     pub noise_warm_up_steps: u64,
-    /// With `laq.model.center_codes`: share of the way that the center goes to a batch's mean in a step.
+    /// With `laq.model.centered_transitions`: share of the way that averages and spread go to a batch's in a step.
     #[schemars(range(min = 0.0, max = 1.0))]
-    pub center_rate: f64,
+    pub standard_rate: f64,
     /// The run warns when as few codes as this are effectively in use at a position of a transition (perplexity), on
     /// average, in one line of metrics after another.
     #[schemars(range(min = 1.0))]
@@ -89,7 +89,7 @@ impl Default for CodebookConfig {
             learning: CodebookLearning::Gradients,
             memory: 256.0,
             noise_warm_up_steps: 0,
-            center_rate: 0.1,
+            standard_rate: 0.05,
             alarm_perplexity: 1.2,
         }
     }

@@ -25,6 +25,9 @@ use crate::spatial_encoder::{DINO_NAMES, DINO_UNUSED};
 use crate::trained::Description;
 use crate::{Error, Laq, Result};
 
+/// Times that the outputs' standard is set by the first batch: first the averages, then the spread around them.
+const STANDARD_STEPS: usize = 2;
+
 /// Everything that a run needs.
 pub struct Session<'a> {
     /// The section `laq`.
@@ -123,6 +126,14 @@ fn check_sizes(config: &LaqStageConfig, data: &DataConfig) -> Result<()> {
             data.image.height, data.image.width
         )));
     }
+    let centered = config.model.centered_transitions;
+    if centered > 0 && centered + 1 != data.clip.frames {
+        return Err(Error::Invalid(format!(
+            "`laq.model.centered_transitions` is {centered}, but clips of {} frames have {} (`data.clip.frames`)",
+            data.clip.frames,
+            data.clip.frames.saturating_sub(1)
+        )));
+    }
     if data.clip.frames < 2 {
         return Err(Error::Invalid("latent actions need clips of at least 2 frames (`data.clip.frames`)".to_owned()));
     }
@@ -143,8 +154,10 @@ fn seed_codebook(mut model: Laq, config: &LaqStageConfig, dataset: &Arc<ClipData
     let clips = first_clips(dataset, config.train.batch_size)?;
     let device = model.valid().devices().into_iter().next().unwrap_or_else(Device::flex);
     let clips = batch_of(&clips, &device).clips;
-    let off_center = model.valid().encode(clips.clone())?;
-    model = model.move_center(off_center, 1.0);
+    for _ in 0..STANDARD_STEPS {
+        let vectors = model.valid().encode(clips.clone())?;
+        model = model.move_standard(vectors, 1.0);
+    }
     let vectors = model.valid().encode(clips)?;
     // A stream of its own: the steps' begin at 0.
     model.quantizer = seed(model.quantizer, vectors, &mut for_step(config.train.seed, u64::MAX));

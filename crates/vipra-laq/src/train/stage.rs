@@ -99,7 +99,7 @@ impl Stage for LaqStage {
         let Some(vectors) = self.vectors.take() else { return Ok(model) };
         let steps = step.number + 1;
         let config = &self.config.codebook;
-        model = model.move_center(vectors.clone(), config.center_rate);
+        model = model.move_standard(vectors.clone(), config.standard_rate);
         if config.learning == CodebookLearning::Averages {
             model.quantizer = follow_outputs(model.quantizer, &vectors, config.memory);
         }

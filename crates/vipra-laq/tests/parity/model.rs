@@ -38,6 +38,7 @@ fn model(golden: &Golden, encode_deltas: bool, device: &Device) -> Laq {
         quantizer: NsvqConfig { codes: golden.number("codebook_size"), dim: golden.number("quant_dim") },
         code_length: golden.number("code_seq_len"),
         encode_deltas,
+        centered_transitions: 0,
     };
     load(config.init(device).unwrap(), &golden.weights(), &reference_names()).unwrap()
 }
