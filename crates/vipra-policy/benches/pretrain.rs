@@ -5,8 +5,9 @@
 //! `benches/pretrain.py` runs the two in turns. `RAYON_NUM_THREADS` sets the threads.
 //!
 //! A step is forward, the three cross-entropies, backward, clipping by the norm of all gradients, AdamW, on `batch` samples
-//! of `length` positions: a tenth text, four tenths observed frames, the rest predicted, two fifths of it as latent state.
-//! `--logits all` scores every vocabulary at every position, as the reference does.
+//! of `length` positions: a tenth text, four tenths observed frames, two tenths latent state, the rest latent actions but for a
+//! few markers; what comes behind the frames is predicted. `--logits all` scores every vocabulary at every position, as the
+//! reference does.
 
 #[path = "../../vipra-laq/benches/timing/mod.rs"]
 mod timing;
@@ -24,6 +25,8 @@ use vipra_train::{AdamW, OptimizerConfig, global_norm, scale};
 /// The release's (reference 6.6).
 const RATE: f64 = 4e-5;
 const LARGEST_NORM: f64 = 1.0;
+/// Tokens of text at the end of a sample.
+const MARKERS: usize = 8;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -143,6 +146,7 @@ impl Trainer {
 /// Tokens that depend on the row and the position alone.
 fn sample(length: usize, row: usize, vocabularies: &Vocabularies) -> Sample {
     let kind = |position: usize| match position * 10 / length {
+        _ if position + MARKERS >= length => (Kind::Text, vocabularies.text, true),
         0 => (Kind::Text, vocabularies.text, false),
         1..=4 => (Kind::Vision, vocabularies.vision, false),
         5..=6 => (Kind::LatentState, vocabularies.vision, true),

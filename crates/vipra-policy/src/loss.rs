@@ -59,8 +59,7 @@ pub fn at_targets(hidden: &Tensor<3>, targets: &Targets) -> Tensor<2> {
 /// # Errors
 /// [`Error::Vocabulary`] for a target that its vocabulary does not have.
 pub fn cross_entropies(model: &Transformer, batch: &Batch, hidden: &Tensor<3>) -> Result<BTreeMap<Kind, Tensor<1>>> {
-    // All positions at once, cut by kind afterwards: where one tensor feeds three heads, its gradient is a sum of three, and
-    // in which order they are added changes from run to run. Cuts do not overlap, so here nothing is added but zeros.
+    // All positions at once, cut by kind afterwards: one gather, whose gradient is one scatter.
     let positions = batch.targets.values().flat_map(|targets| &targets.positions).copied().collect();
     let rows = at_targets(hidden, &Targets { positions, ..Targets::default() });
     let mut first = 0;

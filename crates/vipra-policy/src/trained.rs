@@ -15,10 +15,9 @@ use crate::model::{Transformer, TransformerConfig, Vocabularies};
 use crate::prompt::prompt;
 use crate::{Error, Result};
 
-/// Key of the description in the header of the weights.
+/// Key of the description in the header of the weights. It is the only one: several would be written in any order, and equal
+/// runs are to give equal files.
 const DESCRIPTION: &str = "multimodal_transformer";
-/// Key of the text tokenizer.
-const TEXT_TOKENIZER: &str = "text_tokenizer";
 
 /// Discrete codes that another model makes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +29,15 @@ pub struct Codebook {
     pub codes: usize,
     /// Codes of a frame, or of a transition.
     pub length: usize,
+}
+
+/// What the header of the weights holds.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Header {
+    description: Description,
+    /// As the text tokenizer stores itself.
+    text_tokenizer: String,
 }
 
 /// What must be known of a model to use it: written into the header of its weights.
@@ -62,8 +70,9 @@ impl Description {
     /// # Errors
     /// [`Error::Invalid`] if it has no form in JSON.
     pub fn to_metadata(&self, text: &TextTokenizer) -> Result<BTreeMap<String, String>> {
-        let description = serde_json::to_string(self).map_err(|error| Error::Invalid(error.to_string()))?;
-        Ok(BTreeMap::from([(DESCRIPTION.to_owned(), description), (TEXT_TOKENIZER.to_owned(), text.to_json()?)]))
+        let header = Header { description: self.clone(), text_tokenizer: text.to_json()? };
+        let header = serde_json::to_string(&header).map_err(|error| Error::Invalid(error.to_string()))?;
+        Ok(BTreeMap::from([(DESCRIPTION.to_owned(), header)]))
     }
 }
 
@@ -89,13 +98,11 @@ impl TrainedTransformer {
         let file = find_weights(path)?;
         let weights = Weights::read_safetensors(&file)?;
         let fault = |reason: String| Error::NotTrained { reason, path: file.clone() };
-        let text = |key: &str| {
-            let text = weights.metadata.get(key);
-            text.ok_or_else(|| fault("these are not the weights of a multimodal transformer".to_owned()))
-        };
-        let description: Description = serde_json::from_str(text(DESCRIPTION)?)
-            .map_err(|error| fault(format!("its description cannot be read: {error}")))?;
-        let tokenizer = TextTokenizer::from_json(text(TEXT_TOKENIZER)?)?;
+        let header = weights.metadata.get(DESCRIPTION);
+        let header = header.ok_or_else(|| fault("these are not the weights of a multimodal transformer".to_owned()))?;
+        let Header { description, text_tokenizer } =
+            serde_json::from_str(header).map_err(|error| fault(format!("its description cannot be read: {error}")))?;
+        let tokenizer = TextTokenizer::from_json(&text_tokenizer)?;
         let model = description.model.init(&description.vocabularies, device)?;
         let model = load(model, &weights, &Names::default())?.valid();
         Ok(Self { model, description, text: tokenizer, path: file })

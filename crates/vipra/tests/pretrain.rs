@@ -100,6 +100,12 @@ fn pretrain_kill_resume_predict() {
     runs(&mut pretrain(&place, "again", &["--set", "pretrain.activation_checkpointing=true"]), 0);
     assert!(last("whole") == last("again"), "activations computed again are others");
 
+    // A run goes on with the models that it began with.
+    runs(&mut place.train(&["laq", "train"], "other", &["--set", "laq.train.seed=1"]), 0);
+    let mut other = place.train(&["pretrain"], "whole", &["--tokenizer", &place.path("tokenizer")]);
+    other.args(["--laq", &place.path("other")]);
+    contains(&runs(&mut other, 2), &["inputs.latent_action_model"]);
+
     let metrics = std::fs::read_to_string(place.path("whole/metrics.jsonl")).unwrap();
     contains(
         &metrics,
@@ -170,8 +176,10 @@ fn bad_input_is_said_plainly() {
     let tokens = place.path("tokens");
     runs(&mut vipra(&["tokenizer", "encode", place.data(), "--model", &place.path("other"), "--out", &tokens]), 0);
     fails(&["--tokens", &tokens], &["made by another tokenizer"]);
-    let not_one = pretrain(&place, "run", &[]).args(["--tokenizer", &laq]).output().unwrap();
-    assert_ne!(not_one.status.code(), Some(0));
+    let mut not_one = place.train(&["pretrain"], "run", &["--tokenizer", &laq, "--laq", &laq]);
+    contains(&runs(&mut not_one, 2), &["not the weights of a frame tokenizer"]);
+    fails(&["--set", "pretrain.fields=\"[instruction],[vision],[latent_state],latent_action\""], &["nobody has it"]);
+    fails(&["--set", "pretrain.model.rotary_precision=\"bfloat16\""], &["use padded rows"]);
 }
 
 /// What is cut is counted and named, and nothing of the frames is lost for it.

@@ -21,7 +21,7 @@ pub struct CausalAttention {
 
 /// Self attention in which a token sees itself and what comes before, scaled by `1/√head_dim`.
 ///
-/// A token that sees nothing, such as padding on the left, yields zeros.
+/// What a token yields that sees nothing, such as padding on the left, is finite and means nothing.
 ///
 /// # Shapes
 /// `projected`: `[batch, tokens, 3·heads·head_dim]`: queries, keys, values → `[batch, tokens, heads·head_dim]`
@@ -99,7 +99,8 @@ fn hidden_keys(batch: usize, new: usize, all: usize, first_seen: Option<&[u32]>,
     for query in 0..rows * new {
         let last = all - new + query % new;
         let first = first_seen.map_or(0, |first| first[query] as usize);
-        hidden.extend((0..all).map(|key| key > last || key < first));
+        // What sees nothing sees itself: shares of no keys at all are no numbers, and would spread from layer to layer.
+        hidden.extend((0..all).map(|key| key > last || key < first.min(last)));
     }
     let device = device.clone().without_autodiff();
     Tensor::from_data(TensorData::new(hidden, [rows, 1, new, all]), &device)

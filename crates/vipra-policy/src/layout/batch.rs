@@ -108,11 +108,6 @@ impl Batch {
             first_seen.extend((start..end).map(|position| (position - row) as u32));
         }
     }
-
-    /// Share of the positions that hold no sample.
-    pub fn padding_share(&self) -> f64 {
-        self.padding as f64 / self.ids.len().max(1) as f64
-    }
 }
 
 #[cfg(test)]

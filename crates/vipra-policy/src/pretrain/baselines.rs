@@ -17,8 +17,8 @@ pub struct Baselines {
     code_log_shares: Vec<f64>,
     /// The same at each position of a transition, position by position.
     position_log_shares: Vec<Vec<f64>>,
-    /// The most frequent token at each position of the frame ahead.
-    frequent_tokens: Vec<u16>,
+    /// The same of the tokens at each position of the frame ahead.
+    token_log_shares: Vec<Vec<f64>>,
 }
 
 impl Baselines {
@@ -30,15 +30,13 @@ impl Baselines {
         let order = samples.sampler().order(0);
         let all = samples.sampler().clips_per_epoch().min(COUNTED as u64);
         let mut codes = vec![vec![SMOOTHING; latent_actions.codes]; latent_actions.length];
-        let mut tokens: Vec<u32> = Vec::new();
-        let mut positions = 0;
+        let mut tokens: Vec<Vec<f64>> = Vec::new();
         for index in 0..all {
             let moment = samples.moment(order.clip(index)?)?;
             let chosen = moment.latent_actions.iter().enumerate();
             chosen.for_each(|(at, code)| codes[at % latent_actions.length][usize::from(*code)] += 1.0);
-            positions = moment.ahead.len();
-            tokens.resize(positions * frame_codes, 0);
-            moment.ahead.iter().enumerate().for_each(|(at, token)| tokens[at * frame_codes + usize::from(*token)] += 1);
+            tokens.resize(moment.ahead.len(), vec![SMOOTHING; frame_codes]);
+            moment.ahead.iter().zip(&mut tokens).for_each(|(token, counts)| counts[usize::from(*token)] += 1.0);
         }
         let log_shares = |counts: &[f64]| {
             let total: f64 = counts.iter().sum();
@@ -46,18 +44,10 @@ impl Baselines {
         };
         let over_positions = |code: usize| codes.iter().map(|position| position[code]).sum();
         let all_positions: Vec<f64> = (0..latent_actions.codes).map(over_positions).collect();
-        let most_frequent = |counts: &[u32]| {
-            let best = counts.iter().enumerate().max_by_key(|(token, count)| (**count, std::cmp::Reverse(*token)));
-            best.map_or(0, |(token, _)| token as u16)
-        };
         Ok(Self {
             code_log_shares: log_shares(&all_positions),
             position_log_shares: codes.iter().map(|counts| log_shares(counts)).collect(),
-            frequent_tokens: if positions == 0 {
-                Vec::new()
-            } else {
-                tokens.chunks_exact(frame_codes).map(most_frequent).collect()
-            },
+            token_log_shares: tokens.iter().map(|counts| log_shares(counts)).collect(),
         })
     }
 
@@ -73,13 +63,33 @@ impl Baselines {
         -shares.and_then(|shares| shares.get(code as usize)).copied().unwrap_or(f64::NEG_INFINITY)
     }
 
+    /// The most frequent code at a position of a transition.
+    pub fn frequent_code(&self, position: usize) -> u32 {
+        let length = self.position_log_shares.len().max(1);
+        most_frequent(self.position_log_shares.get(position % length))
+    }
+
+    /// Cross-entropy of a token under the frequencies at its position of the frame.
+    pub fn token_loss(&self, position: usize, token: u32) -> f64 {
+        let shares = self.token_log_shares.get(position);
+        -shares.and_then(|shares| shares.get(token as usize)).copied().unwrap_or(f64::NEG_INFINITY)
+    }
+
     /// The most frequent token at a position of the frame.
     pub fn frequent_token(&self, position: usize) -> u32 {
-        self.frequent_tokens.get(position).copied().map_or(0, u32::from)
+        most_frequent(self.token_log_shares.get(position))
     }
 }
 
-/// Addresses spread evenly over all samples, in the order of the episodes.
+/// The first of the largest.
+fn most_frequent(log_shares: Option<&Vec<f64>>) -> u32 {
+    let shares = log_shares.into_iter().flatten().enumerate();
+    let best = shares.max_by(|(a, share), (b, other)| share.total_cmp(other).then(b.cmp(a)));
+    best.map_or(0, |(at, _)| at as u32)
+}
+
+/// Addresses spread evenly over the samples whose whole horizon lies in their episode, in the order of the episodes; over all
+/// samples where there are none. Beyond an episode's end the last frame repeats, which is easy to predict.
 ///
 /// # Errors
 /// None in practice: indices are inside the epoch.
@@ -88,6 +98,11 @@ pub fn spread(samples: &Samples, count: usize) -> Result<Vec<ClipAddress>> {
     let all = samples.sampler().clips_per_epoch();
     let mut addresses = (0..all).map(|index| order.clip(index)).collect::<Result<Vec<_>, _>>()?;
     addresses.sort_by_key(|address| (address.source, address.episode, address.start));
-    let step = (all as usize).div_ceil(count.max(1)).max(1);
-    Ok(addresses.into_iter().skip(step / 2).step_by(step).collect())
+    // A source of a large weight comes several times in an epoch.
+    addresses.dedup();
+    if addresses.iter().any(|address| samples.has_whole_horizon(*address)) {
+        addresses.retain(|address| samples.has_whole_horizon(*address));
+    }
+    let (all, count) = (addresses.len(), count.min(addresses.len()));
+    Ok((0..count).map(|index| addresses[(2 * index + 1) * all / (2 * count)]).collect())
 }

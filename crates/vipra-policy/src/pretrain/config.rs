@@ -6,7 +6,7 @@ use vipra_train::{CheckpointConfig, OptimizerConfig, TrainConfig};
 
 use crate::layout::{Arrangement, Fields, Kind};
 use crate::loss::TokenWeights;
-use crate::model::TransformerConfig;
+use crate::model::{RotaryPrecision, TransformerConfig};
 
 /// Pretraining on future frames and latent actions: the model and how it is trained.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -27,7 +27,8 @@ pub struct PretrainConfig {
     pub sequence: SequenceConfig,
     /// Weights of the kinds of tokens in the loss.
     pub loss: TokenWeights,
-    /// Whether activations of cheap operations are computed again in the backward pass, to save memory.
+    /// Whether activations of the framework's cheap operations are computed again in the backward pass, to save memory. Our
+    /// kernels on the device `flex` keep their inputs, so there it saves little.
     pub activation_checkpointing: bool,
     /// Held-out samples that a validation looks at, spread over the held-out episodes.
     #[schemars(range(min = 1))]
@@ -106,11 +107,25 @@ impl PretrainConfig {
             let reason = format!("{} are more than the {} of the horizon", self.transitions, self.horizon);
             faults.push(("transitions".to_owned(), reason));
         }
-        if self.horizon == 0 || self.validation_samples == 0 {
-            faults.push(("horizon".to_owned(), "`horizon` and `validation_samples` must not be 0".to_owned()));
+        for (key, value) in [("horizon", self.horizon), ("validation_samples", self.validation_samples)] {
+            if value == 0 {
+                faults.push((key.to_owned(), "0 is less than 1".to_owned()));
+            }
         }
-        if self.fields.predicted().next().is_none() {
-            faults.push(("fields".to_owned(), "nothing is predicted: all fields stand in brackets".to_owned()));
+        if !self.fields.predicted().any(|kind| self.loss.of(kind) > 0.0) {
+            let reason = "nothing is predicted: neither `latent_state` nor `latent_action` stands without brackets and with a \
+                          weight in `pretrain.loss`";
+            faults.push(("fields".to_owned(), reason.to_owned()));
+        }
+        if self.fields.iter().any(|field| field.kind == Kind::LatentState && !field.is_predicted) {
+            let reason = "a latent state in brackets is read but not predicted: nobody has it when the model is used";
+            faults.push(("fields".to_owned(), reason.to_owned()));
+        }
+        let is_packed = self.sequence.arrangement == Arrangement::Packed;
+        if is_packed && self.model.rotary_precision == RotaryPrecision::Bfloat16 {
+            let reason =
+                "with rotary angles of bfloat16 a sample means something else further behind in a row: use padded rows";
+            faults.push(("sequence.arrangement".to_owned(), reason.to_owned()));
         }
         if [Kind::Action, Kind::Proprio].iter().any(|kind| self.fields.has(*kind)) {
             let reason = "videos have no actions and no proprioception: those fields are for finetuning";

@@ -10,7 +10,7 @@ use vipra_data::{DataConfig, OpenOptions, SourceConfig};
 use vipra_tokenizer::{TextTokenizer, TokenCache};
 
 use super::config::PretrainConfig;
-use crate::layout::{Content, Kind, Layout, Sample};
+use crate::layout::{Content, Layout, Sample};
 use crate::prompt::prompt;
 use crate::{Error, Result};
 
@@ -144,14 +144,6 @@ impl Samples {
         Ok(sample)
     }
 
-    /// The sample at an address up to where `kind` is predicted.
-    ///
-    /// # Errors
-    /// A frame or label that is missing.
-    pub fn prompt(&self, address: ClipAddress, kind: Kind) -> Result<Sample> {
-        self.with_content(address, |content| self.layout.prompt(content, kind))
-    }
-
     /// Tokens of the moment at an address.
     ///
     /// # Errors
@@ -185,6 +177,13 @@ impl Samples {
             ahead: tokens(frame(self.shape.horizon as f64))?,
             latent_actions,
         })
+    }
+
+    /// Whether the frame ahead of an address lies in its episode.
+    pub fn has_whole_horizon(&self, address: ClipAddress) -> bool {
+        let episode = &self.sources[address.source].source.episodes()[address.episode];
+        let ahead = self.shape.horizon as f64 * self.shape.interval_secs * episode.fps;
+        address.start as f64 + ahead.round() <= episode.length.saturating_sub(1) as f64
     }
 
     /// The instruction at an address.

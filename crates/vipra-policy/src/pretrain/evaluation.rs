@@ -92,6 +92,8 @@ impl<'a> Evaluation<'a> {
             self.note("latent_state_accuracy", is(token.best));
             self.note("latent_state_copy_accuracy", is(before));
             self.note("latent_state_frequent_accuracy", is(frequent));
+            let loss_by_frequency = self.baselines.token_loss(position, token.target);
+            self.note("latent_state_frequent_loss", loss_by_frequency);
             self.note("latent_state_changed_share", 1.0 - is(before));
             if before != token.target {
                 self.note("latent_state_changed_accuracy", is(token.best));
@@ -106,6 +108,8 @@ impl<'a> Evaluation<'a> {
         for (position, token) in codes.enumerate() {
             self.note("latent_action_loss", token.loss);
             self.note("latent_action_accuracy", f64::from(u8::from(token.best == token.target)));
+            let frequent = self.baselines.frequent_code(position);
+            self.note("latent_action_frequent_accuracy", f64::from(u8::from(frequent == token.target)));
             let unigram = self.baselines.code_loss(token.target);
             self.note("latent_action_unigram_loss", unigram);
             self.note("latent_action_position_loss", self.baselines.code_loss_at(position, token.target));

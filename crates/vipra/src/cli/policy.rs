@@ -66,7 +66,7 @@ pub struct PredictArgs {
     #[arg(long, default_value_t = 12, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub count: u16,
     /// Divides scores before tokens are drawn; 0 takes the best token each time.
-    #[arg(long, default_value_t = 0.0, value_name = "T")]
+    #[arg(long, default_value_t = 0.0, value_name = "T", value_parser = temperature)]
     pub temperature: f64,
     /// Draws among so many of the best tokens only; among all at 0.
     #[arg(long, default_value_t = 0, value_name = "K")]
@@ -85,4 +85,13 @@ pub struct PredictArgs {
     pub out: PathBuf,
     #[command(flatten)]
     pub device: DeviceArgs,
+}
+
+fn temperature(text: &str) -> Result<f64, String> {
+    let temperature: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
+    if (0.0..=1000.0).contains(&temperature) {
+        Ok(temperature)
+    } else {
+        Err("a temperature is from 0 to 1000".to_owned())
+    }
 }

@@ -29,9 +29,14 @@ pub fn run(args: &PretrainArgs) -> Result<Outcome> {
     let tokenizer = TrainedTokenizer::open(&args.tokenizer, &device)?;
     let laq = TrainedLaq::open(&args.laq, &device)?;
     // What a transition is, the latent action model has decided.
-    config.data.clip.interval_secs = laq.description.clip.interval_secs;
+    let interval_secs = laq.description.clip.interval_secs;
+    if (config.data.clip.interval_secs - interval_secs).abs() > 1e-9 {
+        tracing::warn!(
+            "data.clip.interval_secs is set to {interval_secs}, as the latent action model was trained with"
+        );
+        config.data.clip.interval_secs = interval_secs;
+    }
     let folder = RunFolder::create(&args.run, &config)?;
-    let interrupt = Interrupt::listen()?;
     let preparation = Preparation {
         tokenizer: &tokenizer,
         laq: config.pretrain.fields.has(Kind::LatentAction).then_some(&laq),
@@ -42,8 +47,15 @@ pub fn run(args: &PretrainArgs) -> Result<Outcome> {
     };
     let learned = preparation.prepare(&config.data.sources)?;
     let held_out = preparation.prepare(&config.data.validation)?;
-    keep_beside(&tokenizer.path, &folder.file(TOKENIZER_FILE))?;
-    keep_beside(&laq.path, &folder.file(LAQ_FILE))?;
+    let text = config.tokenizer.text.make(&texts(&config)?)?;
+    let mut configuration = serde_json::to_value(&config).context("the configuration has no form in JSON")?;
+    configuration["inputs"] = json!({
+        "tokenizer": tokenizer.fingerprint,
+        "latent_action_model": laq.fingerprint,
+        "text_tokenizer": blake3::hash(text.to_json()?.as_bytes()).to_hex()[..16],
+    });
+    // From here on Ctrl-C writes a checkpoint; labelling and encoding go on by themselves when they are called again.
+    let interrupt = Interrupt::listen()?;
 
     let mut training = TrainingProgress::new("pretraining", config.pretrain.train.steps);
     let summary = train(Session {
@@ -51,7 +63,7 @@ pub fn run(args: &PretrainArgs) -> Result<Outcome> {
         data: &config.data,
         learned: &learned,
         held_out: &held_out,
-        text: config.tokenizer.text.make(&texts(&config)?)?,
+        text,
         frames: Codebook {
             fingerprint: tokenizer.fingerprint.clone(),
             codes: tokenizer.description.model.codes,
@@ -62,13 +74,15 @@ pub fn run(args: &PretrainArgs) -> Result<Outcome> {
             codes: laq.description.model.quantizer.codes,
             length: laq.description.model.code_length,
         },
-        configuration: serde_json::to_value(&config).context("the configuration has no form in JSON")?,
+        configuration,
         folder: folder.path(),
         device,
         interrupt: &interrupt,
         progress: &mut |event| training.show(event),
     })?;
     drop(training);
+    keep_beside(&tokenizer.path, &folder.file(TOKENIZER_FILE))?;
+    keep_beside(&laq.path, &folder.file(LAQ_FILE))?;
     report(&summary, &folder)?;
     // Whoever waits for the run must not take an interrupted one for a finished one.
     Ok(if summary.interrupted_at.is_some() { Outcome::CheckFailed } else { Outcome::Done })
@@ -87,11 +101,8 @@ fn texts(config: &Config) -> Result<Vec<String>> {
     Ok(texts)
 }
 
-/// Copies a model into the run folder, so that the folder stands alone. A resumed run finds it there already.
+/// Copies a model into the run folder, so that the folder stands alone.
 fn keep_beside(from: &Path, to: &Path) -> Result<()> {
-    if to.exists() {
-        return Ok(());
-    }
     crate::files::create_parent(to)?;
     let partial = to.with_extension("partial");
     std::fs::copy(from, &partial).with_context(|| format!("copying {} to {}", from.display(), partial.display()))?;
@@ -133,14 +144,22 @@ fn held_out_table(validation: &Scalars) -> String {
             "latent_state_changed_frequent_accuracy",
             "those of them that change, against the most frequent token of each place",
         ),
-        ("latent_state_loss", "", "cross-entropy of the frame ahead"),
+        (
+            "latent_state_loss",
+            "latent_state_frequent_loss",
+            "cross-entropy of the frame ahead, against frequencies at each place",
+        ),
         (
             "latent_action_loss",
             "latent_action_unigram_loss",
-            "cross-entropy of latent actions, against their frequencies",
+            "cross-entropy of latent actions (given the true frame ahead, where that comes first), against their frequencies",
         ),
         ("latent_action_loss", "latent_action_position_loss", "the same, against their frequencies at each position"),
-        ("latent_action_accuracy", "", "latent actions"),
+        (
+            "latent_action_accuracy",
+            "latent_action_frequent_accuracy",
+            "latent actions, against the most frequent at each position",
+        ),
         ("text_loss", "", "cross-entropy of markers"),
     ];
     let rows = rows.into_iter().filter_map(|(name, baseline, meaning)| {

@@ -47,9 +47,10 @@ impl Preparation<'_> {
     }
 
     fn tokens(&self, config: &SourceConfig, source: &dyn Source, dataset: &str) -> Result<PathBuf> {
+        let camera = source.description().camera(config.camera.as_deref())?;
         for folder in self.tokens {
             let cache = TokenCache::open(folder)?;
-            if cache.info().dataset == dataset {
+            if cache.info().dataset == dataset && cache.info().camera == camera {
                 anyhow::ensure!(
                     cache.info().tokenizer == self.tokenizer.fingerprint,
                     "these tokens were made by another tokenizer than {}: {}",
@@ -73,9 +74,10 @@ impl Preparation<'_> {
     }
 
     fn labels(&self, laq: &TrainedLaq, config: &SourceConfig, source: &dyn Source, dataset: &str) -> Result<PathBuf> {
+        let camera = source.description().camera(config.camera.as_deref())?;
         for folder in self.labels {
             let store = LabelStore::open(folder)?;
-            if store.info().dataset == dataset {
+            if store.info().dataset == dataset && store.info().camera == camera {
                 anyhow::ensure!(
                     store.info().model == laq.fingerprint,
                     "these labels were made by another model than {}: {}",
