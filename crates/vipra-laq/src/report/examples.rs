@@ -122,7 +122,7 @@ impl Study<'_> {
 /// # Errors
 /// If there are no pixels.
 pub fn animation(rows: &[&Vec<Frame>], interval_secs: f64) -> Result<Vec<u8>> {
-    const SHOWN_SIDE: usize = 192;
+    const SHOWN_SIDE: usize = 128;
     const HELD: usize = 3;
     let side = rows.first().and_then(|row| row.first()).map_or(1, Frame::height);
     let scale = (SHOWN_SIDE / side.max(1)).max(1);
