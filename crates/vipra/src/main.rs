@@ -10,6 +10,7 @@ mod files;
 mod output;
 mod progress;
 mod run_folder;
+mod training_end;
 mod training_progress;
 
 use std::io;

@@ -172,6 +172,10 @@ fn bad_input_is_said_plainly() {
     let other = &["look 5 transitions ahead, but `pretrain.horizon` is 3", "labels"];
     fails(&["--labels", &labels], other);
 
+    let part = place.path("part");
+    let label = ["laq", "label", place.data(), "--model", &laq, "--out", &part, "--horizon", "3", "--split", "val"];
+    runs(&mut vipra(&label), 0);
+    fails(&["--labels", &part], &["these labels have nothing on episode 0"]);
     runs(&mut place.train(&["tokenizer", "train"], "other", &["--set", "tokenizer.train.seed=1"]), 0);
     let tokens = place.path("tokens");
     runs(&mut vipra(&["tokenizer", "encode", place.data(), "--model", &place.path("other"), "--out", &tokens]), 0);

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use vipra_data::clip::{ClipAddress, ClipConfig, ClipSampler};
 use vipra_data::labels::{EpisodeLabels, LabelStore, LabelsInfo};
-use vipra_data::source::{Source, fingerprint};
+use vipra_data::source::{Episode, Source, fingerprint};
 use vipra_data::{DataConfig, OpenOptions, SourceConfig};
 use vipra_tokenizer::{TextTokenizer, TokenCache};
 
@@ -85,7 +85,10 @@ impl Samples {
             let chosen = open.source.description().split(prepared.source.split.as_deref(), episodes)?;
             Ok((prepared.source.weight, chosen.into_iter().map(|at| (at, &episodes[at])).collect()))
         });
-        let weighted: Vec<_> = weighted.collect::<Result<_>>()?;
+        let weighted: Vec<(f64, Vec<(usize, &Episode)>)> = weighted.collect::<Result<_>>()?;
+        for ((source, (_, episodes)), prepared) in sources.iter().zip(&weighted).zip(prepared) {
+            source.check_coverage(episodes, prepared)?;
+        }
         let clip = ClipConfig { frames: config.horizon + 1, ..data.clip };
         let clip = ClipConfig { min_real_frames: clip.min_real_frames.min(clip.frames), ..clip };
         let sampler = ClipSampler::new(data.seed, &weighted, &clip)?;
@@ -229,6 +232,11 @@ impl TokenSource {
             let reason = format!("are of another dataset than {}", wanted.path.display());
             return Err(Error::Mismatch { what: "these tokens", reason, path: prepared.tokens.clone() });
         }
+        let codes = layout.ids.end_of_frame as usize;
+        if tokens.info().codes != codes {
+            let reason = format!("are of a codebook of {} codes, but the model has {codes}", tokens.info().codes);
+            return Err(Error::Mismatch { what: "these tokens", reason, path: prepared.tokens.clone() });
+        }
         let labels = match &prepared.labels {
             None => None,
             Some(folder) => {
@@ -240,6 +248,28 @@ impl TokenSource {
             }
         };
         Ok(Self { source, tokens, labels })
+    }
+}
+
+impl TokenSource {
+    /// Refuses tokens or labels that lack one of the episodes.
+    fn check_coverage(&self, episodes: &[(usize, &Episode)], prepared: &Prepared) -> Result<()> {
+        let missing = |what, episode: &Episode, path: &PathBuf| {
+            let reason = format!("have nothing on episode {}", episode.name);
+            Err(Error::Mismatch { what, reason, path: path.clone() })
+        };
+        let encoded: BTreeSet<usize> = self.tokens.info().episodes.iter().map(|episode| episode.number).collect();
+        for (_, episode) in episodes {
+            if !encoded.contains(&episode.number) {
+                return missing("these tokens", episode, &prepared.tokens);
+            }
+            if let (Some((_, labels)), Some(folder)) = (&self.labels, &prepared.labels)
+                && !labels.contains_key(&episode.number)
+            {
+                return missing("these labels", episode, folder);
+            }
+        }
+        Ok(())
     }
 }
 

@@ -3,15 +3,16 @@
 use anyhow::{Context, Result};
 use serde_json::json;
 use vipra_laq::train::{Session, Summary, train};
-use vipra_train::{Interrupt, Scalars};
+use vipra_train::Interrupt;
 
 use super::sources::split_datasets;
 use super::{Outcome, device};
 use crate::cli::TrainArgs;
 use crate::config::load;
-use crate::output::{print, short, table};
+use crate::output::print;
 use crate::progress::Progress;
 use crate::run_folder::RunFolder;
+use crate::training_end::{as_json, held_out_table, stopped, write_summary};
 use crate::training_progress::TrainingProgress;
 
 pub fn run(args: &TrainArgs) -> Result<Outcome> {
@@ -42,26 +43,19 @@ fn report(summary: &Summary, folder: &RunFolder) -> Result<()> {
     for skipped in &summary.skipped {
         tracing::warn!("left out {}: {}", skipped.what, skipped.reason);
     }
-    let checkpoint = summary.checkpoint.display();
     if let Some(step) = summary.interrupted_at {
-        return print(&format!(
-            "stopped after step {step}, kept in {checkpoint}; the same command goes on from there\n"
-        ));
+        return print(&stopped(step, &summary.checkpoint));
     }
-    let numbers: serde_json::Map<String, serde_json::Value> =
-        summary.validation.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
     let written = json!({
         "checkpoint": summary.checkpoint,
         "parameters": summary.parameters,
-        "validation": numbers,
+        "validation": as_json(&summary.validation),
         "codebook_collapsed": summary.has_collapsed,
         "skipped": summary.skipped,
     });
-    let file = folder.file("summary.json");
-    std::fs::write(&file, serde_json::to_string_pretty(&written)?)
-        .with_context(|| format!("writing {}", file.display()))?;
-    let mut text = held_out_table(&summary.validation);
-    text.push_str(&format!("\n{} parameters, weights in {checkpoint}\n", summary.parameters));
+    write_summary(folder, &written)?;
+    let mut text = held_out_table(&summary.validation, HELD_OUT);
+    text.push_str(&format!("\n{} parameters, weights in {}\n", summary.parameters, summary.checkpoint.display()));
     if summary.has_collapsed {
         text.push_str("the codebook has collapsed: these latent actions say next to nothing\n");
     }
@@ -69,18 +63,13 @@ fn report(summary: &Summary, folder: &RunFolder) -> Result<()> {
 }
 
 /// Held-out numbers with what they mean.
-fn held_out_table(validation: &Scalars) -> String {
-    let of = |name: &str| validation.iter().find(|(known, _)| known == name).map(|(_, value)| short(*value));
-    let rows = [
-        ("l1", "error of a pixel, in [0, 1]"),
-        ("l1_copy", "error of repeating the current frame"),
-        ("l1_moving_ratio", "error on moving pixels, over that of repeating the current frame"),
-        ("l1_moving_ratio_of_other_codes", "the same from the codes of other clips: higher, if codes say anything"),
-        ("nearer_to_next", "moving transitions rebuilt nearer to the next frame than to the current one"),
-        ("perplexity", "codes effectively in use"),
-        ("position_perplexity", "codes effectively in use at a position of a transition"),
-        ("dead_codes", "codes never chosen"),
-    ];
-    let rows = rows.into_iter().filter_map(|(name, meaning)| Some(vec![name.into(), of(name)?, meaning.into()]));
-    table(&["held out", "", ""], rows.collect(), usize::MAX)
-}
+const HELD_OUT: &[(&str, &str)] = &[
+    ("l1", "error of a pixel, in [0, 1]"),
+    ("l1_copy", "error of repeating the current frame"),
+    ("l1_moving_ratio", "error on moving pixels, over that of repeating the current frame"),
+    ("l1_moving_ratio_of_other_codes", "the same from the codes of other clips: higher, if codes say anything"),
+    ("nearer_to_next", "moving transitions rebuilt nearer to the next frame than to the current one"),
+    ("perplexity", "codes effectively in use"),
+    ("position_perplexity", "codes effectively in use at a position of a transition"),
+    ("dead_codes", "codes never chosen"),
+];

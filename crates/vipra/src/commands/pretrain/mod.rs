@@ -11,15 +11,16 @@ use vipra_policy::layout::{Kind, Markers};
 use vipra_policy::pretrain::{Session, Summary, train};
 use vipra_policy::{Codebook, prompt};
 use vipra_tokenizer::TrainedTokenizer;
-use vipra_train::{Interrupt, Scalars};
+use vipra_train::Interrupt;
 
 use self::prepare::Preparation;
 use super::Outcome;
 use super::laq::{device, split_datasets};
 use crate::cli::PretrainArgs;
 use crate::config::{Config, load};
-use crate::output::{print, short, table};
+use crate::output::print;
 use crate::run_folder::{LAQ_FILE, RunFolder, TOKENIZER_FILE};
+use crate::training_end::{as_json, baseline_table, stopped, write_summary};
 use crate::training_progress::TrainingProgress;
 
 pub fn run(args: &PretrainArgs) -> Result<Outcome> {
@@ -110,60 +111,48 @@ fn keep_beside(from: &Path, to: &Path) -> Result<()> {
 }
 
 fn report(summary: &Summary, folder: &RunFolder) -> Result<()> {
-    let checkpoint = summary.checkpoint.display();
     if let Some(step) = summary.interrupted_at {
-        return print(&format!(
-            "stopped after step {step}, kept in {checkpoint}; the same command goes on from there\n"
-        ));
+        return print(&stopped(step, &summary.checkpoint));
     }
-    let numbers: serde_json::Map<String, serde_json::Value> =
-        summary.validation.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
-    let written = json!({ "checkpoint": summary.checkpoint, "parameters": summary.parameters, "validation": numbers });
-    let file = folder.file("summary.json");
-    std::fs::write(&file, serde_json::to_string_pretty(&written)?)
-        .with_context(|| format!("writing {}", file.display()))?;
-    let mut text = held_out_table(&summary.validation);
+    let written = json!({ "checkpoint": summary.checkpoint, "parameters": summary.parameters, "validation": as_json(&summary.validation) });
+    write_summary(folder, &written)?;
+    let mut text = baseline_table(&summary.validation, HELD_OUT);
     text.push_str(&format!(
-        "\n{} parameters, {} samples an epoch, weights in {checkpoint}\n",
-        summary.parameters, summary.samples_per_epoch
+        "\n{} parameters, {} samples an epoch, weights in {}\n",
+        summary.parameters,
+        summary.samples_per_epoch,
+        summary.checkpoint.display()
     ));
     print(&text)
 }
 
-/// Held-out numbers beside what they have to beat.
-fn held_out_table(validation: &Scalars) -> String {
-    let of = |name: &str| validation.iter().find(|(known, _)| known == name).map(|(_, value)| short(*value));
-    let rows = [
-        (
-            "latent_state_accuracy",
-            "latent_state_copy_accuracy",
-            "tokens of the frame ahead, against those of the current frame",
-        ),
-        (
-            "latent_state_changed_accuracy",
-            "latent_state_changed_frequent_accuracy",
-            "those of them that change, against the most frequent token of each place",
-        ),
-        (
-            "latent_state_loss",
-            "latent_state_frequent_loss",
-            "cross-entropy of the frame ahead, against frequencies at each place",
-        ),
-        (
-            "latent_action_loss",
-            "latent_action_unigram_loss",
-            "cross-entropy of latent actions (given the true frame ahead, where that comes first), against their frequencies",
-        ),
-        ("latent_action_loss", "latent_action_position_loss", "the same, against their frequencies at each position"),
-        (
-            "latent_action_accuracy",
-            "latent_action_frequent_accuracy",
-            "latent actions, against the most frequent at each position",
-        ),
-        ("text_loss", "", "cross-entropy of markers"),
-    ];
-    let rows = rows.into_iter().filter_map(|(name, baseline, meaning)| {
-        Some(vec![name.into(), of(name)?, of(baseline).unwrap_or_default(), meaning.into()])
-    });
-    table(&["held out", "model", "baseline", ""], rows.collect(), usize::MAX)
-}
+/// Held-out numbers, what they have to beat, and what they mean.
+const HELD_OUT: &[(&str, &str, &str)] = &[
+    (
+        "latent_state_accuracy",
+        "latent_state_copy_accuracy",
+        "tokens of the frame ahead, against those of the current frame",
+    ),
+    (
+        "latent_state_changed_accuracy",
+        "latent_state_changed_frequent_accuracy",
+        "those of them that change, against the most frequent token of each place",
+    ),
+    (
+        "latent_state_loss",
+        "latent_state_frequent_loss",
+        "cross-entropy of the frame ahead, against frequencies at each place",
+    ),
+    (
+        "latent_action_loss",
+        "latent_action_unigram_loss",
+        "cross-entropy of latent actions (given the true frame ahead, where that comes first), against their frequencies",
+    ),
+    ("latent_action_loss", "latent_action_position_loss", "the same, against their frequencies at each position"),
+    (
+        "latent_action_accuracy",
+        "latent_action_frequent_accuracy",
+        "latent actions, against the most frequent at each position",
+    ),
+    ("text_loss", "", "cross-entropy of markers"),
+];

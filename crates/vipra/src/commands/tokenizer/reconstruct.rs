@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use serde_json::json;
 use vipra_tokenizer::reconstruct::reconstruct;
 
-use super::train::{as_json, held_out_table};
+use super::train::HELD_OUT;
 use super::{Outcome, open_model};
 use crate::cli::ReconstructArgs;
 use crate::commands::laq::split_datasets;
@@ -12,6 +12,7 @@ use crate::config::Config;
 use crate::output::{print, print_json};
 use crate::progress::Progress;
 use crate::run_folder::config_of_run;
+use crate::training_end::{as_json, held_out_table};
 
 pub fn run(args: &ReconstructArgs) -> Result<Outcome> {
     let trained = open_model(&args.model)?;
@@ -33,7 +34,11 @@ pub fn run(args: &ReconstructArgs) -> Result<Outcome> {
         print_json(&json!({ "model": trained.fingerprint, "held_out": as_json(&numbers), "pictures": pictures }))?;
     } else {
         let count = pictures.len();
-        print(&format!("{}\n{count} pictures written to {}\n", held_out_table(&numbers), args.out.display()))?;
+        print(&format!(
+            "{}\n{count} pictures written to {}\n",
+            held_out_table(&numbers, HELD_OUT),
+            args.out.display()
+        ))?;
     }
     Ok(Outcome::Done)
 }

@@ -3,15 +3,16 @@
 use anyhow::{Context, Result};
 use serde_json::json;
 use vipra_tokenizer::train::{Session, Summary, train};
-use vipra_train::{Interrupt, Scalars};
+use vipra_train::Interrupt;
 
 use super::{Outcome, device};
 use crate::cli::TrainArgs;
 use crate::commands::laq::split_datasets;
 use crate::config::load;
-use crate::output::{print, short, table};
+use crate::output::print;
 use crate::progress::Progress;
 use crate::run_folder::RunFolder;
+use crate::training_end::{as_json, held_out_table, stopped, write_summary};
 use crate::training_progress::TrainingProgress;
 
 pub fn run(args: &TrainArgs) -> Result<Outcome> {
@@ -42,11 +43,8 @@ fn report(summary: &Summary, folder: &RunFolder) -> Result<()> {
     for skipped in &summary.skipped {
         tracing::warn!("left out {}: {}", skipped.what, skipped.reason);
     }
-    let checkpoint = summary.checkpoint.display();
     if let Some(step) = summary.interrupted_at {
-        return print(&format!(
-            "stopped after step {step}, kept in {checkpoint}; the same command goes on from there\n"
-        ));
+        return print(&stopped(step, &summary.checkpoint));
     }
     let written = json!({
         "checkpoint": summary.checkpoint,
@@ -55,33 +53,21 @@ fn report(summary: &Summary, folder: &RunFolder) -> Result<()> {
         "codebook_collapsed": summary.has_collapsed,
         "skipped": summary.skipped,
     });
-    let file = folder.file("summary.json");
-    std::fs::write(&file, serde_json::to_string_pretty(&written)?)
-        .with_context(|| format!("writing {}", file.display()))?;
-    let mut text = held_out_table(&summary.validation);
-    text.push_str(&format!("\n{} parameters, weights in {checkpoint}\n", summary.parameters));
+    write_summary(folder, &written)?;
+    let mut text = held_out_table(&summary.validation, HELD_OUT);
+    text.push_str(&format!("\n{} parameters, weights in {}\n", summary.parameters, summary.checkpoint.display()));
     if summary.has_collapsed {
         text.push_str("the codebook has collapsed: these tokens say next to nothing\n");
     }
     print(&text)
 }
 
-/// Numbers by name.
-pub(super) fn as_json(scalars: &Scalars) -> serde_json::Map<String, serde_json::Value> {
-    scalars.iter().map(|(name, value)| (name.clone(), json!(value))).collect()
-}
-
 /// Held-out numbers with what they mean.
-pub(super) fn held_out_table(validation: &Scalars) -> String {
-    let of = |name: &str| validation.iter().find(|(known, _)| known == name).map(|(_, value)| short(*value));
-    let rows = [
-        ("psnr", "signal over noise of rebuilt frames, in decibels"),
-        ("psnr_mean_picture", "that of the mean picture in place of every frame"),
-        ("l1", "error of a pixel, in [0, 1]"),
-        ("codes_in_use", "share of the codes that were chosen"),
-        ("perplexity", "codes effectively in use"),
-        ("frames", "frames that were looked at"),
-    ];
-    let rows = rows.into_iter().filter_map(|(name, meaning)| Some(vec![name.into(), of(name)?, meaning.into()]));
-    table(&["held out", "", ""], rows.collect(), usize::MAX)
-}
+pub(super) const HELD_OUT: &[(&str, &str)] = &[
+    ("psnr", "signal over noise of rebuilt frames, in decibels"),
+    ("psnr_mean_picture", "that of the mean picture in place of every frame"),
+    ("l1", "error of a pixel, in [0, 1]"),
+    ("codes_in_use", "share of the codes that were chosen"),
+    ("perplexity", "codes effectively in use"),
+    ("frames", "frames that were looked at"),
+];
