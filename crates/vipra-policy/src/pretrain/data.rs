@@ -1,29 +1,17 @@
 //! Samples from token caches and labels.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::path::PathBuf;
+use std::collections::{BTreeSet, HashMap};
 
+use vipra_data::DataConfig;
 use vipra_data::clip::{ClipAddress, ClipConfig, ClipSampler};
-use vipra_data::labels::{EpisodeLabels, LabelStore, LabelsInfo};
-use vipra_data::source::{Episode, Source, fingerprint};
-use vipra_data::{DataConfig, OpenOptions, SourceConfig};
-use vipra_tokenizer::{TextTokenizer, TokenCache};
+use vipra_data::source::Episode;
+use vipra_tokenizer::TextTokenizer;
 
 use super::config::PretrainConfig;
+use super::source::{Prepared, TokenSource};
 use crate::layout::{Content, Layout, Sample};
 use crate::prompt::prompt;
 use crate::{Error, Result};
-
-/// A dataset with what was made of it.
-#[derive(Debug, Clone)]
-pub struct Prepared {
-    /// The dataset.
-    pub source: SourceConfig,
-    /// Its frames as tokens.
-    pub tokens: PathBuf,
-    /// Its transitions as latent actions, where they are predicted.
-    pub labels: Option<PathBuf>,
-}
 
 /// Datasets whose samples are learned from or measured on.
 pub struct Samples {
@@ -41,13 +29,6 @@ struct SampleShape {
     horizon: usize,
     transitions: usize,
     row_length: usize,
-}
-
-/// One dataset, open.
-struct TokenSource {
-    source: Box<dyn Source>,
-    tokens: TokenCache,
-    labels: Option<(LabelsInfo, BTreeMap<usize, EpisodeLabels>)>,
 }
 
 /// Tokens of one moment, before they are put in order.
@@ -216,87 +197,6 @@ impl Samples {
     }
 }
 
-impl TokenSource {
-    fn open(prepared: &Prepared, data: &DataConfig, config: &PretrainConfig, layout: &Layout) -> Result<Self> {
-        let wanted = &prepared.source;
-        let options = OpenOptions {
-            fps: wanted.fps,
-            tolerance_secs: data.tolerance_secs,
-            on_error: data.on_error,
-            ..OpenOptions::default()
-        };
-        let source = vipra_data::open(&wanted.path, &options)?;
-        let dataset = fingerprint(source.as_ref())?;
-        let tokens = TokenCache::open(&prepared.tokens)?;
-        if tokens.info().dataset != dataset {
-            let reason = format!("are of another dataset than {}", wanted.path.display());
-            return Err(Error::Mismatch { what: "these tokens", reason, path: prepared.tokens.clone() });
-        }
-        let codes = layout.ids.end_of_frame as usize;
-        if tokens.info().codes != codes {
-            let reason = format!("are of a codebook of {} codes, but the model has {codes}", tokens.info().codes);
-            return Err(Error::Mismatch { what: "these tokens", reason, path: prepared.tokens.clone() });
-        }
-        let labels = match &prepared.labels {
-            None => None,
-            Some(folder) => {
-                let store = LabelStore::open(folder)?;
-                let codes = layout.ids.end_of_latent_action as usize;
-                check_labels(store.info(), &dataset, data.clip.interval_secs, config.horizon, codes)
-                    .map_err(|reason| Error::Mismatch { what: "these labels", reason, path: folder.clone() })?;
-                Some((store.info().clone(), store.read()?))
-            }
-        };
-        Ok(Self { source, tokens, labels })
-    }
-}
-
-impl TokenSource {
-    /// Refuses tokens or labels that lack one of the episodes.
-    fn check_coverage(&self, episodes: &[(usize, &Episode)], prepared: &Prepared) -> Result<()> {
-        let missing = |what, episode: &Episode, path: &PathBuf| {
-            let reason = format!("have nothing on episode {}", episode.name);
-            Err(Error::Mismatch { what, reason, path: path.clone() })
-        };
-        let encoded: BTreeSet<usize> = self.tokens.info().episodes.iter().map(|episode| episode.number).collect();
-        for (_, episode) in episodes {
-            if !encoded.contains(&episode.number) {
-                return missing("these tokens", episode, &prepared.tokens);
-            }
-            if let (Some((_, labels)), Some(folder)) = (&self.labels, &prepared.labels)
-                && !labels.contains_key(&episode.number)
-            {
-                return missing("these labels", episode, folder);
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Says in which field labels are not the wanted ones.
-fn check_labels(
-    info: &LabelsInfo,
-    dataset: &str,
-    interval_secs: f64,
-    horizon: usize,
-    codes: usize,
-) -> Result<(), String> {
-    if info.dataset != dataset {
-        return Err("are of another dataset".to_owned());
-    }
-    if info.horizon != horizon {
-        return Err(format!("look {} transitions ahead, but `pretrain.horizon` is {horizon}", info.horizon));
-    }
-    if info.codes != codes {
-        return Err(format!("are of a codebook of {} codes, but the model has {codes}", info.codes));
-    }
-    if (info.interval_secs - interval_secs).abs() > 1e-9 {
-        let found = info.interval_secs;
-        return Err(format!("are of transitions of {found} s, but `data.clip.interval_secs` is {interval_secs}"));
-    }
-    Ok(())
-}
-
 /// Tokens of each instruction within its budget, and of none at all.
 fn encode_instructions(
     tasks: BTreeSet<&str>,
@@ -319,33 +219,4 @@ fn encode_instructions(
         tracing::warn!("{} of {all} instructions are cut to {budget} tokens: {first}", cut.len());
     }
     Ok(encoded)
-}
-
-#[cfg(test)]
-mod tests {
-    use vipra_data::labels::LabelsInfo;
-
-    use super::check_labels;
-
-    #[test]
-    fn labels_of_another_kind_are_refused_by_field() {
-        let info = LabelsInfo {
-            model: "m".into(),
-            dataset: "d".into(),
-            camera: "c".into(),
-            episodes: vec![0],
-            horizon: 14,
-            interval_secs: 0.2,
-            code_length: 16,
-            codes: 8,
-        };
-        assert_eq!(check_labels(&info, "d", 0.2, 14, 8), Ok(()));
-        let reason = |dataset: &str, interval, horizon, codes| {
-            check_labels(&info, dataset, interval, horizon, codes).unwrap_err()
-        };
-        assert!(reason("e", 0.2, 14, 8).contains("another dataset"));
-        assert!(reason("d", 0.1, 14, 8).contains("transitions of 0.2 s"));
-        assert!(reason("d", 0.2, 7, 8).contains("14 transitions ahead, but `pretrain.horizon` is 7"));
-        assert!(reason("d", 0.2, 14, 16).contains("codebook of 8 codes, but the model has 16"));
-    }
 }

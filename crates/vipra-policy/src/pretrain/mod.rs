@@ -5,11 +5,13 @@ mod config;
 mod data;
 mod evaluation;
 mod session;
+mod source;
 mod stage;
 
 pub use baselines::{Baselines, spread};
 pub use config::{PretrainConfig, SequenceConfig};
-pub use data::{Moment, Prepared, Samples};
+pub use data::{Moment, Samples};
 pub use evaluation::Evaluation;
 pub use session::{Session, Summary, train};
+pub use source::Prepared;
 pub use stage::PretrainStage;

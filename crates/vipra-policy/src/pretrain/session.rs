@@ -11,7 +11,8 @@ use vipra_train::{Interrupt, Outcome, Progress, Run, Scalars, run};
 
 use super::baselines::{Baselines, spread};
 use super::config::PretrainConfig;
-use super::data::{Prepared, Samples};
+use super::data::Samples;
+use super::source::Prepared;
 use super::stage::{HeldOut, PretrainStage};
 use crate::Result;
 use crate::layout::{Layout, Markers, SpecialIds};
