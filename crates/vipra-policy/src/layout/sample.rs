@@ -1,6 +1,8 @@
 //! From fields and contents to tokens.
 
 use super::{Content, Field, Fields, Kind, Markers, SpecialIds};
+use crate::model::Vocabularies;
+use crate::{Error, Result};
 
 /// Fields, markers and special ids: everything about a layout but the contents.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +35,27 @@ impl Sample {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.ids.is_empty()
+    }
+
+    /// Refuses ids that their vocabulary does not have; `name` is what people know the sample by.
+    ///
+    /// # Errors
+    /// [`Error::Vocabulary`] with the first of them.
+    pub fn check(&self, vocabularies: &Vocabularies, name: impl FnOnce() -> String) -> Result<()> {
+        let size = |kind: Kind| match kind {
+            Kind::Text => vocabularies.text,
+            Kind::Vision | Kind::LatentState => vocabularies.vision,
+            Kind::LatentAction => vocabularies.latent_action,
+            Kind::Proprio | Kind::Action => usize::MAX,
+        };
+        let outside = self.ids.iter().zip(&self.kinds).position(|(id, kind)| *id as usize >= size(*kind));
+        match outside {
+            None => Ok(()),
+            Some(position) => {
+                let (id, kind) = (self.ids[position], self.kinds[position]);
+                Err(Error::Vocabulary { sample: name(), position, id, kind, size: size(kind) })
+            }
+        }
     }
 
     fn push(&mut self, ids: impl IntoIterator<Item = u32>, kind: Kind, is_predicted: bool) {
@@ -162,6 +185,16 @@ mod tests {
             words(&sample),
             "·t1 ·t1 ·t50 ·t51 ·t10 ·v3 ·v4 ·v64 ·v5 ·v6 ·v65 ·t11 t20 z0 z1 z8 z2 z3 z8 t21 t2"
         );
+    }
+
+    #[test]
+    fn an_id_outside_of_its_vocabulary_is_named() {
+        let sample = layout("[instruction],[vision],latent_state,latent_action").sample(&content());
+        let vocabularies = Vocabularies { text: 60, vision: 66, latent_action: 9 };
+        sample.check(&vocabularies, || unreachable!("all is well")).unwrap();
+        let fewer = Vocabularies { latent_action: 8, ..vocabularies };
+        let message = sample.check(&fewer, || "episode 3, frame 7".to_owned()).unwrap_err().to_string();
+        assert_eq!(message, "episode 3, frame 7: token 18 is 8, but there are 8 ids of kind latent_action");
     }
 
     #[test]

@@ -10,6 +10,7 @@ use vipra_tokenizer::TextTokenizer;
 use super::config::PretrainConfig;
 use super::source::{Prepared, TokenSource};
 use crate::layout::{Content, Layout, Sample};
+use crate::model::Vocabularies;
 use crate::prompt::prompt;
 use crate::{Error, Result};
 
@@ -19,6 +20,7 @@ pub struct Samples {
     sampler: ClipSampler,
     shape: SampleShape,
     layout: Layout,
+    vocabularies: Vocabularies,
     instructions: HashMap<String, Vec<u32>>,
 }
 
@@ -85,7 +87,9 @@ impl Samples {
             transitions: config.predicted_transitions(),
             row_length: config.sequence.length,
         };
-        let samples = Self { sources, sampler, shape, layout, instructions };
+        let codes = [layout.ids.end_of_frame, layout.ids.end_of_latent_action].map(|codes| codes as usize);
+        let vocabularies = config.model.vocabularies(text.vocab_size(), codes[0], codes[1]);
+        let samples = Self { sources, sampler, shape, layout, vocabularies, instructions };
         samples.check_longest(&weighted_episodes)?;
         Ok(samples)
     }
@@ -117,9 +121,11 @@ impl Samples {
     /// Tokens of the sample at an address.
     ///
     /// # Errors
-    /// [`Error::TooLong`] if it does not fit into a row; a frame or label that is missing.
+    /// [`Error::TooLong`] if it does not fit into a row; [`Error::Vocabulary`] for an id that there is not; a frame or label
+    /// that is missing.
     pub fn sample(&self, address: ClipAddress) -> Result<Sample> {
         let sample = self.with_content(address, |content| self.layout.sample(content))?;
+        sample.check(&self.vocabularies, || self.name(address))?;
         let length = sample.len() - 1;
         if length > self.shape.row_length {
             let sample = self.name(address);
