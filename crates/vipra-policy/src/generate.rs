@@ -148,6 +148,9 @@ impl<'a> Speaker<'a> {
     fn choose(&mut self, kind: Kind, codes: usize, sampling: Sampling, random: &mut impl Rng) -> Result<Vec<u32>> {
         let logits = self.model.logits(kind, self.last.clone())?.narrow(2, 0, codes);
         let scores: Vec<f32> = logits.into_data().iter::<f32>().collect();
+        if scores.iter().any(|score| score.is_nan()) {
+            return Err(Error::Invalid("the model's scores are no numbers".to_owned()));
+        }
         let chosen: Vec<u32> = scores.chunks_exact(codes).map(|row| sampling.choose(row, random) as u32).collect();
         self.push(&chosen, kind)?;
         Ok(chosen)

@@ -54,6 +54,10 @@ pub fn from_flax(theirs: &Weights) -> Result<Weights> {
     for (name, parts) in MATRICES {
         let parts = parts.iter().map(|part| get(&format!("{LAYERS}{part}"))).collect::<Result<Vec<_>>>()?;
         let [layers, input, _] = sizes(name, parts[0].0)?;
+        if let Some((shape, _)) = parts.iter().find(|(shape, _)| shape.get(..2) != Some(&[layers, input][..])) {
+            let reason = format!("parts of {name} differ: {shape:?} beside {:?}", parts[0].0);
+            return Err(Error::Invalid(reason));
+        }
         for layer in 0..layers {
             // Ours stand `[output, input]` in a file, so matrices beside each other are rows behind each other.
             let (mut values, mut rows) = (Vec::new(), 0);
