@@ -271,3 +271,30 @@ fn parity_of_rotary_tables() {
         }
     }
 }
+
+/// With the reference's weights: those of a fresh model add nothing to what they read, so that nothing could leak.
+#[test]
+fn packed_samples_do_not_see_each_other() {
+    let Some(golden) = Golden::open("policy_pretrain") else { return };
+    let model = model(&golden, &device());
+    let samples = pretraining_samples(&golden);
+    let losses = |rows: &[Vec<Sample>]| -> Vec<f32> {
+        let batch = Batch::new(rows, 1);
+        let tokens = Tokens { rows: batch.rows, ids: &batch.ids, kinds: &batch.kinds };
+        let hidden = model.forward(tokens, batch.first_seen.clone()).unwrap();
+        cross_entropies(&model, &batch, &hidden).unwrap().into_values().flat_map(values).collect()
+    };
+    let alone: Vec<Vec<Sample>> = samples.iter().map(|sample| vec![sample.clone()]).collect();
+    let (alone, packed) = (losses(&alone), losses(&[samples[..3].to_vec(), samples[3..].to_vec()]));
+    for (alone, packed) in alone.iter().zip(&packed) {
+        assert!((alone - packed).abs() <= 1e-5 * alone.abs(), "{packed} in a row with others, {alone} alone");
+    }
+    // The same row read as one sample: if this were no different, the comparison above could not fail.
+    let batch = Batch::new(&[samples[..3].to_vec()], 1);
+    let tokens = Tokens { rows: batch.rows, ids: &batch.ids, kinds: &batch.kinds };
+    let leaking = cross_entropies(&model, &batch, &model.forward(tokens, None).unwrap()).unwrap();
+    let apart = model.forward(tokens, batch.first_seen.clone()).unwrap();
+    let apart = cross_entropies(&model, &batch, &apart).unwrap();
+    let difference = |kind: &Kind| (values(leaking[kind].clone())[0] - values(apart[kind].clone())[0]).abs();
+    assert!(difference(&Kind::LatentAction) > 1e-3, "samples of a row that see each other lose alike");
+}
