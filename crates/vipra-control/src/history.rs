@@ -12,6 +12,7 @@ pub struct History {
     frame_interval_secs: f64,
     step_secs: f64,
     states: usize,
+    most_bytes: usize,
     seen: VecDeque<Moment>,
 }
 
@@ -29,8 +30,16 @@ impl History {
             frame_interval_secs: description.frame_interval_secs,
             step_secs: 1.0 / description.control_rate_hz.max(1e-9),
             states: description.proprio.as_ref().map_or(0, |proprio| proprio.states),
+            most_bytes: usize::MAX,
             seen: VecDeque::new(),
         }
+    }
+
+    /// Keeps no more than so many bytes of frames, but always the last two: of a robot that shows its frames much faster than
+    /// it acts, the earlier frame is then younger than it should be.
+    pub fn limited(mut self, most_bytes: usize) -> Self {
+        self.most_bytes = most_bytes;
+        self
     }
 
     /// Takes in what is seen at a time, in seconds of any clock that does not run backwards.
@@ -40,6 +49,10 @@ impl History {
         // The moment just before the oldest that is looked for may be the nearest to it.
         while self.seen.len() > 2 && self.seen[1].secs <= secs - look_back {
             self.seen.pop_front();
+        }
+        let mut bytes: usize = self.seen.iter().map(|moment| moment.frame.pixels().len()).sum();
+        while self.seen.len() > 2 && bytes > self.most_bytes {
+            bytes -= self.seen.pop_front().map_or(0, |moment| moment.frame.pixels().len());
         }
     }
 
@@ -125,6 +138,19 @@ mod tests {
         assert_eq!(seen.proprio, [[1.0], [1.0], [1.0]]);
         history.clear();
         assert!(history.observe("x").is_none());
+    }
+
+    #[test]
+    fn of_too_many_bytes_the_oldest_are_forgotten() {
+        let mut history = History::new(&description()).limited(3 * 3);
+        for step in 0..40_u8 {
+            history.push(f64::from(step) * 0.01, frame(step), vec![0.0]);
+        }
+        assert_eq!(history.seen.len(), 3);
+        assert_eq!(history.observe("x").unwrap().frames, [frame(37), frame(39)]);
+        let mut tight = History::new(&description()).limited(0);
+        (0..5).for_each(|step| tight.push(f64::from(step), frame(step), vec![0.0]));
+        assert_eq!(tight.seen.len(), 2);
     }
 
     proptest! {

@@ -1,0 +1,112 @@
+//! The HTTP API of ViPRA's published server (reference 13): `/reset`, `/step`, `/step_bytes`.
+
+mod body;
+mod failure;
+mod nested;
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Request, State};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use vipra_control::{ActionChunk, Observation};
+use vipra_data::Frame;
+
+use crate::options::Units;
+use crate::picture;
+use crate::server::App;
+use crate::{Error, Result};
+use body::{form, json_body};
+pub(crate) use failure::Failure;
+use nested::Nested;
+
+/// Names of the images in a form, the older one first.
+const FORM_IMAGES: [&str; 2] = ["image0", "image1"];
+
+#[derive(Deserialize)]
+struct ResetBody {
+    task_description: String,
+}
+
+#[derive(Deserialize)]
+struct StepBody {
+    /// `[previous, current]`
+    image: [Nested; 2],
+    task_description: Option<String>,
+}
+
+/// `POST /reset`: an episode begins.
+pub(crate) async fn reset(State(app): State<Arc<App>>, request: Request) -> Result<Json<Value>, Failure> {
+    let bytes = body::bytes(&app, request).await?;
+    let body: ResetBody = json_body(&bytes, &["task_description"])?;
+    let message = format!("the task is: {}", body.task_description);
+    app.begin_task(body.task_description);
+    Ok(Json(json!({ "status": "success", "message": message })))
+}
+
+/// `POST /step`: images as nested lists.
+pub(crate) async fn step(State(app): State<Arc<App>>, request: Request) -> Result<Json<Value>, Failure> {
+    let bytes = body::bytes(&app, request).await?;
+    let decoding = app.clone();
+    let decode = move || -> Result<([Frame; 2], Option<String>), Failure> {
+        let body: StepBody = json_body(&bytes, &["image"])?;
+        let [previous, current] = body.image;
+        let frame = |nested: Nested| prepared(&decoding, "image", nested.into_frame("image")?);
+        Ok(([frame(previous)?, frame(current)?], body.task_description))
+    };
+    let (frames, task) = blocking(decode).await?;
+    answer(&app, frames, task).await
+}
+
+/// `POST /step_bytes`: images as files in a form.
+pub(crate) async fn step_bytes(State(app): State<Arc<App>>, request: Request) -> Result<Json<Value>, Failure> {
+    let mut form = form(&app, request).await?;
+    let files = FORM_IMAGES.map(|name| form.take(name));
+    let [Some(previous), Some(current)] = files else {
+        let missing = FORM_IMAGES.into_iter().zip(files).filter(|(_, file)| file.is_none()).map(|(name, _)| name);
+        return Err(Failure::missing(missing));
+    };
+    let task = form.text("task_description")?;
+    let decoding = app.clone();
+    let decode = move || -> Result<[Frame; 2], Failure> {
+        let side = decoding.options.limits.image_side;
+        let read = |name, bytes: &[u8]| prepared(&decoding, name, picture::of_file(name, bytes, side)?);
+        Ok([read(FORM_IMAGES[0], &previous)?, read(FORM_IMAGES[1], &current)?])
+    };
+    let frames = blocking(decode).await?;
+    answer(&app, frames, task).await
+}
+
+/// A frame of the policy's size.
+fn prepared(app: &App, name: &str, frame: Frame) -> Result<Frame, Failure> {
+    picture::check_size(name, frame.width() as u64, frame.height() as u64, app.options.limits.image_side)?;
+    Ok(picture::resized(name, frame, app.description.image_size)?)
+}
+
+/// Decoding is computing: it must not keep the network waiting.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Failure> + Send + 'static) -> Result<T, Failure> {
+    tokio::task::spawn_blocking(work).await.unwrap_or(Err(Failure::from(Error::Stopping)))
+}
+
+async fn answer(app: &App, frames: [Frame; 2], task: Option<String>) -> Result<Json<Value>, Failure> {
+    if app.description.proprio.is_some() {
+        let reason = "this policy wants it, and only a WebSocket carries it";
+        return Err(Error::refused("state", reason).into());
+    }
+    let instruction = app.task(task).ok_or_else(|| Failure::missing(["task_description"]))?;
+    let answer = app.model.infer(Observation { instruction, frames, proprio: Vec::new() }).await?;
+    Ok(Json(json!({ "raw_actions": in_units(app, answer.chunk).actions })))
+}
+
+/// The chunk in the units that this API was told to answer in.
+fn in_units(app: &App, mut chunk: ActionChunk) -> ActionChunk {
+    if app.options.http_units == Units::Normalized {
+        for action in &mut chunk.actions {
+            let mut values: Vec<f64> = action.iter().map(|value| f64::from(*value)).collect();
+            app.description.action.normalizer.normalize(&mut values);
+            *action = values.into_iter().map(|value| value as f32).collect();
+        }
+    }
+    chunk
+}

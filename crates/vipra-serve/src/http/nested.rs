@@ -1,0 +1,112 @@
+//! An image as nested lists of JSON, read straight into bytes.
+
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, Error as _, SeqAccess, Visitor};
+use vipra_data::Frame;
+
+use crate::{Error, Result};
+
+/// `[height][width][3]`, levels from 0 to 255.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Nested {
+    height: usize,
+    width: usize,
+    levels: Vec<u8>,
+}
+
+impl Nested {
+    /// The frame, which may have no pixels.
+    pub(super) fn into_frame(self, field: &str) -> Result<Frame> {
+        Frame::from_pixels(self.width, self.height, self.levels)
+            .map_err(|error| Error::refused(field, error.to_string()))
+    }
+}
+
+impl<'de> Deserialize<'de> for Nested {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(Rows)
+    }
+}
+
+struct Rows;
+
+impl<'de> Visitor<'de> for Rows {
+    type Value = Nested;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an image as nested lists, [height][width][3]")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut rows: A) -> Result<Nested, A::Error> {
+        let mut nested = Nested::default();
+        while let Some(row) = rows.next_element::<Vec<[Level; 3]>>()? {
+            if nested.height == 0 {
+                nested.width = row.len();
+            } else if row.len() != nested.width {
+                let (height, found, width) = (nested.height, row.len(), nested.width);
+                return Err(A::Error::custom(format!("row {height} has {found} pixels, the others {width}")));
+            }
+            nested.height += 1;
+            nested.levels.extend(row.into_iter().flatten().map(|Level(level)| level));
+        }
+        Ok(nested)
+    }
+}
+
+/// A level from 0 to 255; a fraction of one is cut off, as NumPy does.
+struct Level(u8);
+
+impl<'de> Deserialize<'de> for Level {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct OneLevel;
+        impl Visitor<'_> for OneLevel {
+            type Value = Level;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a level from 0 to 255")
+            }
+
+            fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<Level, E> {
+                u8::try_from(value).map(Level).map_err(|_| E::custom(format!("level {value} is not from 0 to 255")))
+            }
+
+            fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Level, E> {
+                if (0.0..256.0).contains(&value) {
+                    Ok(Level(value as u8))
+                } else {
+                    Err(E::custom(format!("level {value} is not from 0 to 255")))
+                }
+            }
+        }
+        deserializer.deserialize_u64(OneLevel)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Nested, String> {
+        serde_json::from_str(text).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn rows_become_pixels() {
+        let nested = parse("[[[1,2,3],[4,5,6]],[[7,8,9],[10.9,255,0]]]").unwrap();
+        assert_eq!((nested.height, nested.width), (2, 2));
+        assert_eq!(nested.into_frame("image").unwrap().pixels(), [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 255, 0]);
+        assert_eq!(parse("[]").unwrap().into_frame("image").unwrap().pixels().len(), 0);
+        assert_eq!(parse("[[],[]]").unwrap().into_frame("image").unwrap().pixels().len(), 0);
+    }
+
+    #[test]
+    fn what_is_no_image_is_refused() {
+        for text in ["[[[256,0,0]]]", "[[[-1,0,0]]]", "[[[0,0]]]", "[[[0,0,0,0]]]", "[[[0,0,0]],[]]", "[[0,0,0]]", "7"]
+        {
+            assert!(parse(text).is_err(), "{text}");
+        }
+        assert!(parse("[[[0,0,0]],[]]").unwrap_err().contains("row 1"));
+    }
+}

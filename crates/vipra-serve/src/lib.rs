@@ -1,0 +1,22 @@
+//! A policy on the network.
+//!
+//! [`serve`] answers ViPRA's HTTP API and openpi's WebSocket protocol on one port; [`Server`] does so beside its caller. The
+//! model has a thread of its own behind a bounded queue: requests of several connections that wait are answered in one
+//! inference, and the network never waits for it. [`codec`] is MessagePack with NumPy arrays.
+//!
+//! Of a policy it knows [`vipra_control::Policy`], and nothing of how it computes.
+
+pub mod codec;
+mod error;
+mod http;
+mod metadata;
+mod model;
+mod options;
+mod picture;
+mod server;
+mod websocket;
+
+pub use error::{Error, Result};
+pub use metadata::metadata;
+pub use options::{Access, DEFAULT_PORT, Limits, Patience, ServeOptions, Token, Units};
+pub use server::{Server, serve};

@@ -1,0 +1,187 @@
+//! openpi's protocol (interfaces a): the server speaks first, then one answer for each request, in robot units.
+
+mod request;
+mod session;
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::body::Bytes;
+use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
+use axum::extract::{Extension, Request, State};
+use axum::http::{Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::{RequestExt, extract::ws::rejection::WebSocketUpgradeRejection};
+use tokio::time::{MissedTickBehavior, interval, timeout};
+
+use crate::http::Failure;
+use crate::server::{App, Place};
+use session::{Reply, Session};
+
+/// Requests that a client may send before it has the answer to the first; openpi's client sends none.
+const MOST_UNANSWERED: usize = 16;
+
+/// The close reason after an error (interfaces a.1 without the backtrace).
+const ERROR_REASON: &str = "Internal server error. The previous frame says why.";
+
+/// Whatever no other route takes: an upgrade to a WebSocket on any path.
+pub(crate) async fn upgrade(
+    State(app): State<Arc<App>>,
+    Extension(place): Extension<Place>,
+    mut request: Request,
+) -> Response {
+    if request.method() != Method::GET {
+        return Failure::status(StatusCode::NOT_FOUND, "Not Found").into_response();
+    }
+    let upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection> = request.extract_parts().await;
+    let Ok(upgrade) = upgrade else {
+        let headers = [(header::UPGRADE, "websocket"), (header::CONNECTION, "close")];
+        return (StatusCode::UPGRADE_REQUIRED, headers, "This is a policy server: it speaks WebSocket.\n")
+            .into_response();
+    };
+    let most_bytes = app.options.limits.message_bytes;
+    let tracked = app.tracker.token();
+    upgrade.max_message_size(most_bytes).max_frame_size(most_bytes).on_upgrade(async move |socket| {
+        // The connection keeps its place among the others, and the server waits for it when it stops.
+        let _held = (place, tracked);
+        Connection { socket, app, heard: Instant::now() }.run().await;
+    })
+}
+
+struct Connection {
+    socket: WebSocket,
+    app: Arc<App>,
+    /// When the client last sent anything.
+    heard: Instant,
+}
+
+/// Why a connection ends; the value says nothing to anyone but ends the loop.
+struct Ended;
+
+impl Connection {
+    async fn run(mut self) {
+        let _ = self.converse().await;
+    }
+
+    async fn converse(&mut self) -> Result<(), Ended> {
+        self.send(Message::Binary(self.app.greeting.clone())).await?;
+        let mut session = Session::new(&self.app);
+        let mut unanswered = std::collections::VecDeque::new();
+        loop {
+            let bytes = match unanswered.pop_front() {
+                Some(bytes) => bytes,
+                None => self.next_request().await?,
+            };
+            let reply = self.while_listening(session.answer(bytes), &mut unanswered).await?;
+            match reply {
+                Ok(Reply::Binary(bytes)) => self.send(Message::Binary(bytes.into())).await?,
+                Ok(Reply::Text(text)) => self.send(Message::Text(text.into())).await?,
+                Err(error) => return self.fail(&error.to_string()).await,
+            }
+            session.sent();
+        }
+    }
+
+    /// Computes, and in the meantime answers pings, keeps what comes for later, and notices if the client goes away.
+    async fn while_listening<T>(
+        &mut self,
+        work: impl Future<Output = T>,
+        unanswered: &mut std::collections::VecDeque<Bytes>,
+    ) -> Result<T, Ended> {
+        tokio::pin!(work);
+        let mut ping = interval(self.app.options.patience.ping_every);
+        ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        ping.reset();
+        loop {
+            let message = tokio::select! {
+                done = &mut work => return Ok(done),
+                message = self.socket.recv() => message,
+                _ = ping.tick() => {
+                    self.keep_alive().await?;
+                    continue;
+                }
+            };
+            if let ControlFlow::Break(bytes) = self.heard(message).await? {
+                if unanswered.len() == MOST_UNANSWERED {
+                    self.fail("too many requests without waiting for their answers").await?;
+                }
+                unanswered.push_back(bytes);
+            }
+        }
+    }
+
+    async fn next_request(&mut self) -> Result<Bytes, Ended> {
+        let mut ping = interval(self.app.options.patience.ping_every);
+        ping.reset();
+        let stop = self.app.stop.clone();
+        loop {
+            let message = tokio::select! {
+                message = self.socket.recv() => message,
+                () = stop.cancelled() => return self.close(close_code::AWAY, "The server is stopping.").await,
+                _ = ping.tick() => {
+                    self.keep_alive().await?;
+                    continue;
+                }
+            };
+            if let ControlFlow::Break(bytes) = self.heard(message).await? {
+                return Ok(bytes);
+            }
+        }
+    }
+
+    /// Breaks with a request; pings were answered by the library.
+    async fn heard(&mut self, message: Option<Result<Message, axum::Error>>) -> Result<ControlFlow<Bytes>, Ended> {
+        self.heard = Instant::now();
+        match message {
+            Some(Ok(Message::Binary(bytes))) => Ok(ControlFlow::Break(bytes)),
+            Some(Ok(Message::Ping(_) | Message::Pong(_))) => Ok(ControlFlow::Continue(())),
+            Some(Ok(Message::Text(_))) => {
+                self.fail("a request is a binary message").await?;
+                Err(Ended)
+            }
+            Some(Ok(Message::Close(_))) | None => Err(Ended),
+            Some(Err(error)) => {
+                tracing::debug!("a WebSocket broke: {error}");
+                let limit = self.app.options.limits.message_bytes;
+                let too_long = error.to_string().contains("too long");
+                if too_long {
+                    self.fail(&format!("a message has at most {limit} bytes")).await?;
+                }
+                Err(Ended)
+            }
+        }
+    }
+
+    async fn keep_alive(&mut self) -> Result<(), Ended> {
+        if self.heard.elapsed() > self.app.options.patience.silence {
+            tracing::debug!("a WebSocket was silent for too long");
+            return Err(Ended);
+        }
+        self.send(Message::Ping(Bytes::new())).await
+    }
+
+    async fn send(&mut self, message: Message) -> Result<(), Ended> {
+        let patience = self.app.options.patience.silence;
+        match timeout(patience, self.socket.send(message)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(Ended),
+        }
+    }
+
+    /// A text, then a close with code 1011: openpi's way of an error.
+    async fn fail(&mut self, reason: &str) -> Result<(), Ended> {
+        tracing::debug!("a WebSocket request failed: {reason}");
+        self.send(Message::Text(reason.into())).await?;
+        self.close(close_code::ERROR, ERROR_REASON).await
+    }
+
+    /// Says goodbye, and waits a little for the client to do the same: a socket that is closed with something unread in it
+    /// may take back what was sent last.
+    async fn close<T>(&mut self, code: u16, reason: &'static str) -> Result<T, Ended> {
+        self.send(Message::Close(Some(CloseFrame { code, reason: reason.into() }))).await?;
+        let goodbye = async { while let Some(Ok(_)) = self.socket.recv().await {} };
+        let _ = timeout(self.app.options.patience.stop, goodbye).await;
+        Err(Ended)
+    }
+}

@@ -1,0 +1,153 @@
+//! ViPRA's HTTP API, as its published client calls it (reference 13).
+
+use image::{ExtendedColorType, ImageEncoder};
+use serde_json::{Value, json};
+use vipra_serve::Units;
+
+use crate::clients::{get, post, post_json, ready};
+use crate::made_policy::{Event, HORIZON, Made, OFFSET, SCALE};
+
+/// An image as nested lists.
+fn nested(level: u8, height: usize, width: usize) -> Value {
+    json!(vec![vec![[level; 3]; width]; height])
+}
+
+fn jpeg(level: u8, side: u32) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let encoder = image::codecs::jpeg::JpegEncoder::new_with_quality(&mut bytes, 100);
+    encoder.write_image(&vec![level; (side * side * 3) as usize], side, side, ExtendedColorType::Rgb8).unwrap();
+    bytes
+}
+
+/// A form's content type and body.
+pub(crate) fn form(parts: &[(&str, Option<&str>, &[u8])]) -> (&'static str, Vec<u8>) {
+    let mut body = Vec::new();
+    for (name, file, content) in parts {
+        let file = file.map_or_else(String::new, |file| format!("; filename=\"{file}\"\r\nContent-Type: image/jpeg"));
+        body.extend(format!("--edge\r\nContent-Disposition: form-data; name=\"{name}\"{file}\r\n\r\n").bytes());
+        body.extend(*content);
+        body.extend(b"\r\n");
+    }
+    body.extend(b"--edge--\r\n");
+    ("multipart/form-data; boundary=edge", body)
+}
+
+fn actions(answer: &Value) -> Vec<Vec<f64>> {
+    serde_json::from_value(answer["raw_actions"].clone()).unwrap()
+}
+
+/// In the model's units.
+fn normalized(action: [f64; 3]) -> Vec<f64> {
+    (0..3).map(|at| (action[at] - OFFSET[at]) / SCALE[at]).collect()
+}
+
+#[test]
+fn the_published_clients_calls_are_answered() {
+    let server = Made::new().served();
+    let address = server.address();
+    let (status, answer) = post_json(address, "/reset", &json!({ "task_description": "pick" }));
+    assert_eq!((status, &answer["status"]), (200, &json!("success")), "{answer}");
+
+    let images = json!([nested(10, 4, 4), nested(20, 4, 4)]);
+    let (status, answer) = post_json(address, "/step", &json!({ "image": images, "task_description": null }));
+    assert_eq!(status, 200, "{answer}");
+    let steps = actions(&answer);
+    assert_eq!(steps.len(), HORIZON);
+    assert_eq!(steps[0], normalized([10.0, 20.0, 4.0]));
+    assert_eq!(steps[3], normalized([13.0, 23.0, 7.0]));
+
+    let (kind, body) = form(&[
+        ("image0", Some("a.jpg"), &jpeg(100, 4)),
+        ("image1", Some("b.jpg"), &jpeg(200, 4)),
+        ("task_description", None, b"place it"),
+    ]);
+    let (status, answer) = post(address, "/step_bytes", kind, body);
+    assert_eq!(status, 200, "{answer}");
+    assert_eq!(actions(&answer)[0], normalized([100.0, 200.0, 8.0]));
+    server.stop().unwrap();
+}
+
+#[test]
+fn a_flag_asks_for_robot_units() {
+    let server = Made::new().served_with(&|options| options.http_units = Units::Robot);
+    let images = json!([nested(10, 4, 4), nested(20, 4, 4)]);
+    let body = json!({ "image": images, "task_description": "pick" });
+    let (_, answer) = post_json(server.address(), "/step", &body);
+    assert_eq!(actions(&answer)[0], [10.0, 20.0, 4.0]);
+}
+
+#[test]
+fn images_are_brought_to_the_policys_size() {
+    let server = Made::new().served_with(&|options| options.http_units = Units::Robot);
+    let images = json!([nested(10, 9, 7), nested(20, 5, 30)]);
+    let (status, answer) =
+        post_json(server.address(), "/step", &json!({ "image": images, "task_description": "size" }));
+    assert_eq!((status, &actions(&answer)[0][..]), (200, &[4.0, 4.0, 4.0][..]), "{answer}");
+}
+
+#[test]
+fn another_task_begins_an_episode() {
+    let policy = Made::new();
+    let events = policy.events();
+    let server = policy.served();
+    ready(server.address());
+    events.lock().unwrap().clear();
+    let step = |task: Value| {
+        let body = json!({ "image": [nested(1, 4, 4), nested(2, 4, 4)], "task_description": task });
+        assert_eq!(post_json(server.address(), "/step", &body).0, 200);
+    };
+    step(json!("pick"));
+    step(json!("pick"));
+    step(Value::Null);
+    step(json!("place"));
+    assert_eq!(post_json(server.address(), "/reset", &json!({ "task_description": "place" })).0, 200);
+    step(Value::Null);
+    let inferred = Event::Inferred { observations: 1 };
+    let expected = [Event::Reset, inferred.clone(), inferred.clone(), inferred.clone(), Event::Reset, inferred.clone()];
+    let expected = [&expected[..], &[Event::Reset, inferred]].concat();
+    assert_eq!(*events.lock().unwrap(), expected);
+}
+
+#[test]
+fn errors_look_like_the_published_servers() {
+    let server = Made::new().served();
+    let address = server.address();
+    let missing = |body: Value, name: &str, path: &str| {
+        let (status, answer) = post_json(address, path, &body);
+        assert_eq!(status, 422, "{answer}");
+        assert_eq!(answer["detail"][0]["type"], "missing");
+        assert_eq!(answer["detail"][0]["loc"], json!(["body", name]));
+    };
+    missing(json!({}), "task_description", "/reset");
+    missing(json!({ "task_description": "pick" }), "image", "/step");
+    // Nobody has said yet what the task is.
+    missing(json!({ "image": [nested(1, 4, 4), nested(1, 4, 4)] }), "task_description", "/step");
+    let (kind, body) = form(&[("image0", Some("a.jpg"), &jpeg(1, 4))]);
+    let (status, answer) = post(address, "/step_bytes", kind, body);
+    assert_eq!((status, &answer["detail"][0]["loc"]), (422, &json!(["body", "image1"])), "{answer}");
+
+    let (kind, body) = form(&[("image0", Some("a"), b"no image"), ("image1", Some("b"), b"no image")]);
+    let (status, answer) = post(address, "/step_bytes", kind, body);
+    assert_eq!(status, 500);
+    assert!(answer["detail"].as_str().unwrap().contains("`image0`"), "{answer}");
+}
+
+#[test]
+fn other_paths_and_methods_are_named_errors() {
+    let server = Made::new().served();
+    let address = server.address();
+    ready(address);
+    assert_eq!(get(address, "/healthz"), (200, "OK\n".to_owned()));
+    assert_eq!(get(address, "/anything").0, 426);
+    assert_eq!(get(address, "/step").0, 405);
+    assert_eq!(post_json(address, "/nowhere", &json!({})), (404, json!({ "detail": "Not Found" })));
+}
+
+#[test]
+fn a_policy_that_wants_states_cannot_be_driven_by_http() {
+    let server = Made::new().with_states(2).served();
+    let body = json!({ "image": [nested(1, 4, 4), nested(1, 4, 4)], "task_description": "pick" });
+    let (status, answer) = post_json(server.address(), "/step", &body);
+    assert_eq!(status, 500);
+    assert!(answer["detail"].as_str().unwrap().contains("WebSocket"), "{answer}");
+}

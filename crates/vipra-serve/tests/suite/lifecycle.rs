@@ -1,0 +1,112 @@
+//! Starting, stopping, and who may ask.
+
+use std::thread;
+use std::time::Duration;
+
+use tungstenite::Message;
+use tungstenite::client::IntoClientRequest;
+use vipra_control::{ActionChunk, Error, Observation, Policy, PolicyDescription};
+use vipra_serve::{Access, ServeOptions, Server, Token};
+
+use crate::clients::{Client, get, http, ready, request};
+use crate::made_policy::{Event, Made};
+
+/// A policy that cannot do anything.
+struct Broken(Made, f32);
+
+impl Policy for Broken {
+    fn describe(&self) -> &PolicyDescription {
+        self.0.describe()
+    }
+
+    fn infer_batch(&mut self, observations: &[Observation]) -> Vec<vipra_control::Result<ActionChunk>> {
+        let answer = |_: &Observation| match self.1 {
+            bad if bad.is_nan() => Ok(ActionChunk { actions: vec![vec![bad; 3]] }),
+            _ => Err(Error::Policy("no weights".into())),
+        };
+        observations.iter().map(answer).collect()
+    }
+
+    fn reset(&mut self) {}
+}
+
+#[test]
+fn health_comes_after_a_first_inference() {
+    let policy = Made::new().with_states(2).taking(Duration::from_millis(300));
+    let events = policy.events();
+    let server = policy.served();
+    assert_eq!(get(server.address(), "/healthz"), (503, "starting\n".to_owned()));
+    ready(server.address());
+    assert_eq!(*events.lock().unwrap(), [Event::Inferred { observations: 1 }, Event::Reset]);
+}
+
+#[test]
+fn a_policy_that_cannot_infer_ends_the_server() {
+    for (bad, expected) in [(0.0, "first inference"), (f32::NAN, "NaN")] {
+        let options = ServeOptions { address: "127.0.0.1:0".parse().unwrap(), ..ServeOptions::default() };
+        let server = Server::start(Box::new(Broken(Made::new(), bad)), options).unwrap();
+        let error = server.wait().unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+}
+
+#[test]
+fn stopping_answers_what_was_asked_and_says_goodbye() {
+    let server = Made::new().served();
+    let address = server.address();
+    ready(address);
+    let (mut busy, mut idle) = (Client::connect(address), Client::connect(address));
+    busy.send(&request(5, "sleep"));
+    thread::sleep(Duration::from_millis(100));
+    let client = thread::spawn(move || {
+        assert_eq!(busy.chunk().actions[0][1], 5.0);
+        let Message::Close(Some(frame)) = busy.receive() else { panic!("no goodbye") };
+        let Message::Close(Some(of_idle)) = idle.receive() else { panic!("no goodbye") };
+        // Read on, so that the goodbye is answered.
+        while busy.socket.read().is_ok() || idle.socket.read().is_ok() {}
+        (u16::from(frame.code), u16::from(of_idle.code))
+    });
+    server.stop().unwrap();
+    assert_eq!(client.join().unwrap(), (1001, 1001));
+    assert!(std::net::TcpStream::connect(address).is_err());
+}
+
+#[test]
+fn a_token_is_asked_for() {
+    let folder = std::env::temp_dir().join(format!("vipra-serve-token-{}", std::process::id()));
+    std::fs::write(&folder, "s3cret\n").unwrap();
+    let token = Token::from_file(&folder).unwrap();
+    let server = Made::new().served_with(&|options| options.access = Access::Token(token.clone()));
+    let address = server.address();
+    ready(address);
+    let ask = |header: Option<&str>| {
+        let mut request = ureq::http::Request::post(format!("http://{address}/reset"));
+        if let Some(header) = header {
+            request = request.header("authorization", header);
+        }
+        http(request.body(br#"{"task_description": "x"}"#.to_vec()).unwrap()).0
+    };
+    assert_eq!((ask(None), ask(Some("Bearer wrong")), ask(Some("Bearer s3cret"))), (401, 401, 200));
+    let connect = |header: Option<&str>| {
+        let mut request = format!("ws://{address}/").into_client_request().unwrap();
+        if let Some(header) = header {
+            request.headers_mut().insert("Authorization", header.parse().unwrap());
+        }
+        tungstenite::connect(request).is_ok()
+    };
+    // As openpi's client sends it.
+    assert_eq!((connect(None), connect(Some("Api-Key s3cret"))), (false, true));
+    std::fs::write(&folder, "two words\n").unwrap();
+    let error = Token::from_file(&folder).unwrap_err().to_string();
+    assert!(error.contains("one word"), "{error}");
+    std::fs::remove_file(&folder).unwrap();
+    assert!(Token::from_file(&folder).unwrap_err().to_string().contains("token"), "names the file");
+}
+
+#[test]
+fn an_address_in_use_is_a_named_error() {
+    let server = Made::new().served();
+    let options = ServeOptions { address: server.address(), ..ServeOptions::default() };
+    let error = Server::start(Box::new(Made::new()), options).map(|_| ()).unwrap_err().to_string();
+    assert!(error.contains(&server.address().to_string()), "{error}");
+}
