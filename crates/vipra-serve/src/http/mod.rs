@@ -3,6 +3,7 @@
 mod body;
 mod failure;
 mod nested;
+mod step_body;
 
 use std::sync::Arc;
 
@@ -20,6 +21,7 @@ use crate::{Error, Result};
 use body::{form, json_body};
 pub(crate) use failure::Failure;
 use nested::Nested;
+use step_body::StepBody;
 
 /// Names of the images in a form, the older one first.
 const FORM_IMAGES: [&str; 2] = ["image0", "image1"];
@@ -27,13 +29,6 @@ const FORM_IMAGES: [&str; 2] = ["image0", "image1"];
 #[derive(Deserialize)]
 struct ResetBody {
     task_description: String,
-}
-
-#[derive(Deserialize)]
-struct StepBody {
-    /// `[previous, current]`
-    image: [Nested; 2],
-    task_description: Option<String>,
 }
 
 /// `POST /reset`: an episode begins.
@@ -50,7 +45,7 @@ pub(crate) async fn step(State(app): State<Arc<App>>, request: Request) -> Resul
     let bytes = body::bytes(&app, request).await?;
     let decoding = app.clone();
     let decode = move || -> Result<([Frame; 2], Option<String>), Failure> {
-        let body: StepBody = json_body(&bytes, &["image"])?;
+        let body = StepBody::read(&bytes)?;
         let [previous, current] = body.image;
         let frame = |nested: Nested| prepared(&decoding, "image", nested.into_frame("image")?);
         Ok(([frame(previous)?, frame(current)?], body.task_description))

@@ -11,9 +11,10 @@ use crate::{Error, Result};
 /// `[height][width][3]`, levels from 0 to 255.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Nested {
-    height: usize,
-    width: usize,
-    levels: Vec<u8>,
+    pub(super) height: usize,
+    pub(super) width: usize,
+    /// `[height, width, 3]`
+    pub(super) levels: Vec<u8>,
 }
 
 impl Nested {
