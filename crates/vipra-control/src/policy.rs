@@ -21,6 +21,6 @@ pub trait Policy: Send {
         answers.into_iter().next().unwrap_or_else(|| Err(Error::Invalid("the policy gave no answer".to_owned())))
     }
 
-    /// An episode begins: forgets what was kept for speed, and begins what is drawn anew.
+    /// An episode begins: what is drawn is drawn from the beginning.
     fn reset(&mut self);
 }

@@ -124,7 +124,7 @@ impl Trainer {
                 total = total + vipra_nn::ops::cross_entropy(flat, &ids, &shares) * weights.of(*kind);
             }
         } else {
-            for (kind, term) in cross_entropies(&self.model, batch, &hidden)? {
+            for (kind, term) in cross_entropies(batch, &hidden, |kind, rows| self.model.logits(kind, rows))? {
                 total = total + term * weights.of(kind);
             }
         }

@@ -56,6 +56,32 @@ pub enum Error {
         /// Their folder.
         path: PathBuf,
     },
+    /// Demonstrations whose actions or states are not what is wanted.
+    #[error("{reason}: {}", path.display())]
+    ActionSpace {
+        /// What is wrong with them.
+        reason: String,
+        /// The dataset.
+        path: PathBuf,
+    },
+    /// A policy package that is not whole.
+    #[error("this is no whole policy package ({}): {}", faults.join("; "), path.display())]
+    Package {
+        /// Everything that is missing or does not match.
+        faults: Vec<String>,
+        /// The package.
+        path: PathBuf,
+    },
+    /// A file could not be read or written.
+    #[error("{what} failed ({reason}): {}", path.display())]
+    Io {
+        /// What was done.
+        what: &'static str,
+        /// What the system said.
+        reason: std::io::Error,
+        /// The file or folder.
+        path: PathBuf,
+    },
     /// A file or folder that is no trained model.
     #[error("{reason}: {}", path.display())]
     NotTrained {
@@ -67,6 +93,9 @@ pub enum Error {
     /// The data could not be read.
     #[error(transparent)]
     Data(#[from] vipra_data::Error),
+    /// What a robot says or is told makes no sense.
+    #[error(transparent)]
+    Control(#[from] vipra_control::Error),
     /// The tokenizer refused.
     #[error(transparent)]
     Tokenizer(#[from] vipra_tokenizer::Error),

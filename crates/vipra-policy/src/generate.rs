@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::layout::{Field, Kind, Sample};
-use crate::model::{Cache, Tokens, Transformer};
+use crate::model::{Cache, Numbers, PolicyModel, Tokens, Transformer};
 use crate::trained::TrainedTransformer;
 use crate::{Error, Result};
 
@@ -110,18 +110,46 @@ pub fn imagine(
     Ok(imagined)
 }
 
-/// A model in the middle of several sentences.
-struct Speaker<'a> {
-    model: &'a Transformer,
-    cache: Cache,
-    rows: usize,
-    /// What the last layer says about the last token, `[rows, 1, dim]`.
-    last: Tensor<3>,
+/// A model that reads tokens and scores the next ones.
+pub(crate) trait Speaks {
+    /// Reads tokens behind those of a cache.
+    fn read(&self, tokens: Tokens<'_>, cache: &mut Cache) -> Result<Tensor<3>>;
+    /// Scores of a kind's vocabulary.
+    fn score(&self, kind: Kind, hidden: Tensor<3>) -> Result<Tensor<3>>;
 }
 
-impl<'a> Speaker<'a> {
+impl Speaks for Transformer {
+    fn read(&self, tokens: Tokens<'_>, cache: &mut Cache) -> Result<Tensor<3>> {
+        self.forward_cached(tokens, cache)
+    }
+
+    fn score(&self, kind: Kind, hidden: Tensor<3>) -> Result<Tensor<3>> {
+        self.logits(kind, hidden)
+    }
+}
+
+impl Speaks for PolicyModel {
+    fn read(&self, tokens: Tokens<'_>, cache: &mut Cache) -> Result<Tensor<3>> {
+        Ok(self.transformer.read(self.embed(tokens, &Numbers::default())?, cache))
+    }
+
+    fn score(&self, kind: Kind, hidden: Tensor<3>) -> Result<Tensor<3>> {
+        self.logits(kind, hidden)
+    }
+}
+
+/// A model in the middle of several sentences.
+pub(crate) struct Speaker<'a, M> {
+    pub(crate) model: &'a M,
+    pub(crate) cache: Cache,
+    pub(crate) rows: usize,
+    /// What the last layer says about the last token, `[rows, 1, dim]`.
+    pub(crate) last: Tensor<3>,
+}
+
+impl<'a, M: Speaks> Speaker<'a, M> {
     /// Reads prompts, the shorter ones padded on the left.
-    fn read(model: &'a Transformer, prompts: &[Sample], padding: u32) -> Result<Self> {
+    fn read(model: &'a M, prompts: &[Sample], padding: u32) -> Result<Self> {
         let length = prompts.iter().map(Sample::len).max().filter(|length| *length > 0);
         let length = length.ok_or_else(|| Error::Invalid("there is no prompt to go on from".to_owned()))?;
         let (mut ids, mut kinds, mut unseen) = (Vec::new(), Vec::new(), Vec::new());
@@ -133,7 +161,7 @@ impl<'a> Speaker<'a> {
         }
         let is_padded = unseen.iter().any(|missing| *missing > 0);
         let mut cache = Cache::new(is_padded.then_some(unseen));
-        let hidden = model.forward_cached(Tokens { rows: prompts.len(), ids: &ids, kinds: &kinds }, &mut cache)?;
+        let hidden = model.read(Tokens { rows: prompts.len(), ids: &ids, kinds: &kinds }, &mut cache)?;
         let last = hidden.narrow(1, length - 1, 1);
         Ok(Self { model, cache, rows: prompts.len(), last })
     }
@@ -145,8 +173,14 @@ impl<'a> Speaker<'a> {
     }
 
     /// One token for each row, out of the first `codes` of its vocabulary.
-    fn choose(&mut self, kind: Kind, codes: usize, sampling: Sampling, random: &mut impl Rng) -> Result<Vec<u32>> {
-        let logits = self.model.logits(kind, self.last.clone())?.narrow(2, 0, codes);
+    pub(crate) fn choose(
+        &mut self,
+        kind: Kind,
+        codes: usize,
+        sampling: Sampling,
+        random: &mut impl Rng,
+    ) -> Result<Vec<u32>> {
+        let logits = self.model.score(kind, self.last.clone())?.narrow(2, 0, codes);
         let scores: Vec<f32> = logits.into_data().iter::<f32>().collect();
         if scores.iter().any(|score| score.is_nan()) {
             return Err(Error::Invalid("the model's scores are no numbers".to_owned()));
@@ -159,7 +193,7 @@ impl<'a> Speaker<'a> {
     fn push(&mut self, ids: &[u32], kind: Kind) -> Result<()> {
         let new = ids.len() / self.rows;
         let kinds = vec![kind; ids.len()];
-        let hidden = self.model.forward_cached(Tokens { rows: self.rows, ids, kinds: &kinds }, &mut self.cache)?;
+        let hidden = self.model.read(Tokens { rows: self.rows, ids, kinds: &kinds }, &mut self.cache)?;
         self.last = hidden.narrow(1, new - 1, 1);
         Ok(())
     }

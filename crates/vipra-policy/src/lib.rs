@@ -3,12 +3,20 @@
 //!
 //! [`layout`] says which token stands where in a sample, [`model`] is the transformer, [`loss`] what is minimised;
 //! [`pretrain`] makes a stage of the training loop of it, and [`generate`] lets a trained model imagine.
+//!
+//! [`finetune`] makes a policy of it, from demonstrations: by [`flow`] matching, or by [`bins`]. A [`policy`] puts out chunks
+//! of actions, and travels in a package.
 
+pub mod bins;
 mod error;
+pub mod finetune;
+pub mod flow;
 pub mod generate;
 pub mod layout;
 pub mod loss;
 pub mod model;
+mod order;
+pub mod policy;
 pub mod pretrain;
 mod prompt;
 mod trained;

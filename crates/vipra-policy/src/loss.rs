@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use vipra_nn::ops;
 
 use crate::layout::{Batch, Kind, Targets};
-use crate::model::{Transformer, indices};
+use crate::model::indices;
 use crate::{Error, Result};
 
 /// Weights of the kinds of tokens (reference 6.5). Their sum need not be one.
@@ -54,17 +54,21 @@ pub fn at_targets(hidden: &Tensor<3>, targets: &Targets) -> Tensor<2> {
 }
 
 /// Cross-entropy of each kind of token, as a mean over samples of means over a sample's tokens (reference 6.5), each `[1]`.
-/// Logits exist only where a loss is taken.
+/// Logits exist only where a loss is taken; `logits` makes them, `[targets, dim]` → `[targets, vocabulary]`.
 ///
 /// # Errors
-/// [`Error::Vocabulary`] for a target that its vocabulary does not have.
-pub fn cross_entropies(model: &Transformer, batch: &Batch, hidden: &Tensor<3>) -> Result<BTreeMap<Kind, Tensor<1>>> {
+/// [`Error::Vocabulary`] for a target that its vocabulary does not have; what `logits` says.
+pub fn cross_entropies(
+    batch: &Batch,
+    hidden: &Tensor<3>,
+    logits: impl Fn(Kind, Tensor<2>) -> Result<Tensor<2>>,
+) -> Result<BTreeMap<Kind, Tensor<1>>> {
     // All positions at once, cut by kind afterwards: one gather, whose gradient is one scatter.
     let positions = batch.targets.values().flat_map(|targets| &targets.positions).copied().collect();
     let rows = at_targets(hidden, &Targets { positions, ..Targets::default() });
     let mut first = 0;
     let terms = batch.targets.iter().map(|(kind, targets)| {
-        let logits = model.logits(*kind, rows.clone().narrow(0, first, targets.ids.len()))?;
+        let logits = logits(*kind, rows.clone().narrow(0, first, targets.ids.len()))?;
         first += targets.ids.len();
         let size = logits.dims()[1];
         if let Some(at) = targets.ids.iter().position(|id| *id as usize >= size) {

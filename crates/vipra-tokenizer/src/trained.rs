@@ -7,10 +7,14 @@ use burn::module::Module;
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 use vipra_data::picture::ImageConfig;
+use vipra_nn::pixels;
 use vipra_nn::weights::{Names, Weights, load, save};
 use vipra_train::checkpoint::find_weights;
 
 use crate::{Error, Result, Vqgan, VqganConfig, is_reference, reference_names, reference_weights};
+
+/// Frames that are encoded together, to bound memory.
+const ENCODED_TOGETHER: usize = 32;
 
 /// Key of the description in the header of the weights.
 const DESCRIPTION: &str = "frame_tokenizer";
@@ -67,6 +71,22 @@ impl TrainedTokenizer {
         let bytes = std::fs::read(&file).map_err(|error| fault(error.to_string()))?;
         let fingerprint = blake3::hash(&bytes).to_hex()[..16].to_owned();
         Ok(Self { model, description, fingerprint, path: file })
+    }
+
+    /// Tokens of frames of the model's size, several computed together.
+    ///
+    /// # Shapes
+    /// `frames`: `[frames, height, width, 3]`, RGB, 0..=255 → `[frames, tokens]`
+    pub fn encode_bytes(&self, frames: &[u8]) -> Vec<u16> {
+        let [height, width] = self.description.model.frame_size;
+        let device = self.model.devices().into_iter().next().unwrap_or_else(Device::flex);
+        let mut tokens = Vec::new();
+        for together in frames.chunks((3 * height * width * ENCODED_TOGETHER).max(1)) {
+            let count = together.len() / (3 * height * width).max(1);
+            let pixels = pixels::from_bytes(together, [count, height, width], &device);
+            tokens.extend(self.model.encode(pixels).into_data().iter::<i64>().map(|token| token as u16));
+        }
+        tokens
     }
 
     /// Takes over weights of the reference, or of ours, as a file that can be opened.

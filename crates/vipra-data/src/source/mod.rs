@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 pub use files::fingerprint;
 pub(crate) use files::{has_extension, instruction_in, sorted_entries, visible_files};
-pub use read::read_frames;
+pub use read::{read_augmented_frames, read_frames};
 
 use crate::config::OnError;
 use crate::error::{Error, Result};

@@ -41,6 +41,16 @@ impl Fields {
         ])
     }
 
+    /// `[instruction],[vision],action`: what the paper finetunes on.
+    pub fn finetuning() -> Self {
+        let field = |kind: Kind, name: &str, is_predicted| Field { kind, is_predicted, name: name.to_owned() };
+        Self(vec![
+            field(Kind::Text, "instruction", false),
+            field(Kind::Vision, "vision", false),
+            field(Kind::Action, "action", true),
+        ])
+    }
+
     /// The fields, in their order.
     pub fn iter(&self) -> impl Iterator<Item = &Field> {
         self.0.iter()

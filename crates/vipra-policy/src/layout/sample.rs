@@ -88,6 +88,16 @@ impl Layout {
         sample
     }
 
+    /// The part of a sample before its first action: what a policy has read when it acts.
+    pub fn up_to_actions(&self, sample: &Sample) -> Sample {
+        let end = sample.kinds.iter().position(|kind| *kind == Kind::Action).unwrap_or(sample.len());
+        Sample {
+            ids: sample.ids[..end].to_vec(),
+            kinds: sample.kinds[..end].to_vec(),
+            is_predicted: sample.is_predicted[..end].to_vec(),
+        }
+    }
+
     /// The marker that begins a field of this kind; none inside of another's.
     pub fn markers_before(&self, kind: Kind) -> Vec<u32> {
         if kind == Kind::LatentState { Vec::new() } else { self.markers.around(kind)[0].to_vec() }

@@ -18,6 +18,13 @@ impl Cache {
         Self { first_seen: left_padding, ..Self::default() }
     }
 
+    /// The same for each of `rows` rows, of a cache of one row.
+    pub fn repeat(&self, rows: usize) -> Self {
+        let layers = self.layers.iter().map(|layer| layer.repeat(rows)).collect();
+        let first_seen = self.first_seen.as_ref().map(|first| first.repeat(rows));
+        Self { layers, first_seen, length: self.length }
+    }
+
     /// Tokens that were read.
     pub fn len(&self) -> usize {
         self.length
@@ -36,15 +43,25 @@ pub(super) struct LayerCache {
 }
 
 impl LayerCache {
+    fn repeat(&self, rows: usize) -> Self {
+        let repeated = |held: &Tensor<4>| held.clone().repeat_dim(0, rows);
+        Self { held: self.held.as_ref().map(|(keys, values)| (repeated(keys), repeated(values))) }
+    }
+
     /// Takes new ones in, and returns all.
     pub(super) fn extend(&mut self, keys: Tensor<4>, values: Tensor<4>) -> (Tensor<4>, Tensor<4>) {
-        let all = match self.held.take() {
-            None => (keys, values),
-            Some((old_keys, old_values)) => {
-                (Tensor::cat(vec![old_keys, keys], 2), Tensor::cat(vec![old_values, values], 2))
-            }
-        };
+        let all = self.with(keys, values);
         self.held = Some(all.clone());
         all
+    }
+
+    /// All, with new ones behind them that are not taken in.
+    pub(super) fn with(&self, keys: Tensor<4>, values: Tensor<4>) -> (Tensor<4>, Tensor<4>) {
+        match &self.held {
+            None => (keys, values),
+            Some((held_keys, held_values)) => {
+                (Tensor::cat(vec![held_keys.clone(), keys], 2), Tensor::cat(vec![held_values.clone(), values], 2))
+            }
+        }
     }
 }

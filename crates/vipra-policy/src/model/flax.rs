@@ -79,6 +79,48 @@ pub fn from_flax(theirs: &Weights) -> Result<Weights> {
     Ok(ours)
 }
 
+/// Linear layers of a policy that the transformer does not have: our name, theirs; taken where they are.
+const POLICY_LINEARS: [(&str, &str); 7] = [
+    ("flow.encoder.linear_1", "transformer/action_encoder/linear_1"),
+    ("flow.encoder.linear_2", "transformer/action_encoder/linear_2"),
+    ("flow.encoder.linear_3", "transformer/action_encoder/linear_3"),
+    ("flow.velocity_head", "action_head"),
+    ("proprio_encoder.linear_1", "transformer/proprio_encoder/linear_1"),
+    ("proprio_encoder.linear_2", "transformer/proprio_encoder/linear_2"),
+    ("proprio_encoder.linear_3", "transformer/proprio_encoder/linear_3"),
+];
+
+/// As [`from_flax`] for the published policies: continuous, with proprioception, or quantised.
+///
+/// # Errors
+/// Those of [`from_flax`].
+pub fn policy_from_flax(theirs: &Weights) -> Result<Weights> {
+    let mut ours = Weights::new("weights of the published policy");
+    let transformer = from_flax(theirs)?;
+    for name in transformer.names() {
+        if let Some((shape, values)) = transformer.floats(name) {
+            ours.insert(format!("transformer.{name}"), shape.to_vec(), values.to_vec());
+        }
+    }
+    let is_quantised = theirs.floats(BIN_EMBEDDING).is_some();
+    for (name, their_name) in POLICY_LINEARS {
+        let name = if is_quantised { name.replace("flow.velocity_head", "bins.head") } else { name.to_owned() };
+        if let Some((shape, values)) = theirs.floats(&format!("{their_name}/kernel")) {
+            let [input, output] = sizes(&name, shape)?;
+            ours.insert(format!("{name}.weight"), vec![output, input], transposed(values, input, output));
+        }
+        if let Some((shape, values)) = theirs.floats(&format!("{their_name}/bias")) {
+            ours.insert(format!("{name}.bias"), shape.to_vec(), values.to_vec());
+        }
+    }
+    if let Some((shape, values)) = theirs.floats(BIN_EMBEDDING) {
+        ours.insert("bins.embedding", shape.to_vec(), values.to_vec());
+    }
+    Ok(ours)
+}
+
+const BIN_EMBEDDING: &str = "transformer/ate/embedding";
+
 fn sizes<const N: usize>(name: &str, shape: &[usize]) -> Result<[usize; N]> {
     shape.try_into().map_err(|_| Error::Invalid(format!("{name} has the shape {shape:?}, wanted are {N} axes")))
 }

@@ -5,7 +5,6 @@ use burn::nn::{Initializer, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
 use vipra_nn::ops::{self, CausalAttention, RotaryTable};
 
-use super::cache::LayerCache;
 use super::config::TransformerConfig;
 
 /// Root-mean-square norm.
@@ -74,16 +73,17 @@ impl Layer {
         self.feed_forward(x)
     }
 
-    /// As [`forward`](Self::forward) for tokens that come behind those of a cache, which takes them in.
+    /// As [`forward`](Self::forward) for tokens that come behind those of a cache: `place` gets their keys and values, and
+    /// returns them with those before.
     ///
     /// # Shapes
     /// `x`: `[rows, new, dim]` → the same.
-    pub(super) fn forward_cached(
+    pub(super) fn forward_behind(
         &self,
         x: Tensor<3>,
         rotary: &RotaryTable,
-        cache: &mut LayerCache,
         first_seen: Option<&[u32]>,
+        place: impl FnOnce(Tensor<4>, Tensor<4>) -> (Tensor<4>, Tensor<4>),
     ) -> Tensor<3> {
         let [rows, new, dim] = x.dims();
         let projected = ops::linear(&self.query_key_value, self.attention_norm.forward(x.clone()));
@@ -93,7 +93,7 @@ impl Layer {
             part.reshape([rows, new, self.heads, dim / self.heads]).swap_dims(1, 2)
         };
         let query = ops::rotate(part(0), rotary);
-        let (keys, values) = cache.extend(ops::rotate(part(1), rotary), part(2));
+        let (keys, values) = place(ops::rotate(part(1), rotary), part(2));
         let attended = ops::attend_to_cache(query, keys, values, first_seen);
         let attended = attended.swap_dims(1, 2).reshape([rows, new, dim]);
         self.feed_forward(x + ops::linear(&self.attention_out, attended))

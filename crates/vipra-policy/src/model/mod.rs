@@ -1,14 +1,20 @@
-//! The transformer: sizes, layers, embeddings and heads, the cache of keys and values.
+//! The transformer: sizes, layers, embeddings and heads, the cache of keys and values; and what a policy adds to it.
 
+mod actions;
 mod cache;
 mod config;
 mod flax;
+mod init;
 mod layer;
+mod policy;
 mod transformer;
 
+pub use actions::{ActionEncoder, BinActions, FlowActions, ProprioEncoder, time_embedding};
 pub use cache::Cache;
 pub use config::{RotaryPrecision, TransformerConfig, Vocabularies};
-pub use flax::from_flax;
+pub use flax::{from_flax, policy_from_flax};
+pub use init::NewParameters;
 pub use layer::{Layer, RmsNorm};
+pub use policy::{ActionDecoder, ActionSizes, Numbers, PolicyModel};
 pub(crate) use transformer::indices;
 pub use transformer::{Tokens, Transformer};

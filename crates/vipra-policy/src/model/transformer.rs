@@ -100,12 +100,19 @@ impl Transformer {
     /// # Errors
     /// [`Error::Vocabulary`] for an id that its vocabulary does not have.
     pub fn forward(&self, tokens: Tokens<'_>, first_seen: Option<Vec<u32>>) -> Result<Tensor<3>> {
-        let x = self.embed(tokens)?;
+        Ok(self.forward_embedded(self.embed(tokens, &[])?, first_seen))
+    }
+
+    /// As [`forward`](Self::forward) for [embedded](Self::embed) tokens.
+    ///
+    /// # Shapes
+    /// `[rows, length, dim]` → the same.
+    pub fn forward_embedded(&self, x: Tensor<3>, first_seen: Option<Vec<u32>>) -> Tensor<3> {
         let length = x.dims()[1];
         let attention =
             CausalAttention { heads: self.attention.heads, rotary: self.rotary(0, length, &x.device()), first_seen };
         let x = self.layers.iter().fold(x, |x, layer| layer.forward(x, &attention));
-        Ok(self.norm.forward(x))
+        self.norm.forward(x)
     }
 
     /// As [`forward`](Self::forward) for tokens that come behind those that a cache holds, which takes them in.
@@ -116,18 +123,44 @@ impl Transformer {
     /// # Errors
     /// [`Error::Vocabulary`].
     pub fn forward_cached(&self, tokens: Tokens<'_>, cache: &mut Cache) -> Result<Tensor<3>> {
-        let x = self.embed(tokens)?;
+        Ok(self.read(self.embed(tokens, &[])?, cache))
+    }
+
+    /// As [`forward_cached`](Self::forward_cached) for [embedded](Self::embed) tokens.
+    ///
+    /// # Shapes
+    /// `[rows, new, dim]` → the same.
+    pub fn read(&self, x: Tensor<3>, cache: &mut Cache) -> Tensor<3> {
         let new = x.dims()[1];
         let rotary = self.rotary(cache.length, new, &x.device());
         cache.layers.resize(self.layers.len(), LayerCache::default());
-        let first_seen = cache.first_seen.clone();
-        let x = self
-            .layers
-            .iter()
-            .zip(&mut cache.layers)
-            .fold(x, |x, (layer, cache)| layer.forward_cached(x, &rotary, cache, first_seen.as_deref()));
+        let first_seen = cache.first_seen.as_deref();
+        let layers = self.layers.iter().zip(&mut cache.layers);
+        let x = layers.fold(x, |x, (layer, cache)| {
+            layer.forward_behind(x, &rotary, first_seen, |keys, values| cache.extend(keys, values))
+        });
         cache.length += new;
-        Ok(self.norm.forward(x))
+        self.norm.forward(x)
+    }
+
+    /// As [`read`](Self::read), but the cache stays as it is: for tokens that will be others the next time.
+    ///
+    /// # Shapes
+    /// `[rows, new, dim]` → the same.
+    pub fn glance(&self, x: Tensor<3>, cache: &Cache) -> Tensor<3> {
+        let rotary = self.rotary(cache.length, x.dims()[1], &x.device());
+        let first_seen = cache.first_seen.as_deref();
+        let empty = LayerCache::default();
+        let held = cache.layers.iter().chain(std::iter::repeat(&empty));
+        let x = self.layers.iter().zip(held).fold(x, |x, (layer, cache)| {
+            layer.forward_behind(x, &rotary, first_seen, |keys, values| cache.with(keys, values))
+        });
+        self.norm.forward(x)
+    }
+
+    /// Width.
+    pub fn dim(&self) -> usize {
+        self.attention.heads * self.attention.head_dim
     }
 
     /// Scores of the vocabulary of a kind.
@@ -148,11 +181,16 @@ impl Transformer {
     }
 
     /// Embeddings: the rows of each table that are needed, put into the order of the tokens. No table is looked up for
-    /// tokens of another kind (the release looks every id up in each).
+    /// tokens of another kind (the release looks every id up in each). Tokens of kinds without a table are `given` as they
+    /// are embedded, by kind, in their order.
     ///
     /// # Shapes
-    /// → `[rows, length, dim]`
-    fn embed(&self, tokens: Tokens<'_>) -> Result<Tensor<3>> {
+    /// `given`: `[tokens of the kind, dim]` each → `[rows, length, dim]`
+    ///
+    /// # Errors
+    /// [`Error::Vocabulary`] for an id that its vocabulary does not have, [`Error::Invalid`] for tokens that are neither in
+    /// a table nor given.
+    pub fn embed(&self, tokens: Tokens<'_>, given: &[(Kind, Tensor<2>)]) -> Result<Tensor<3>> {
         let tables = [
             (&self.text_embedding, [Kind::Text, Kind::Text]),
             (&self.vision_embedding, [Kind::Vision, Kind::LatentState]),
@@ -177,6 +215,18 @@ impl Transformer {
             if !ids.is_empty() {
                 placed += ids.len();
                 parts.push(table.val().select(0, indices(&ids, &table.lazy_device())));
+            }
+        }
+        for (kind, rows) in given {
+            let places: Vec<usize> = (0..count).filter(|position| tokens.kinds[*position] == *kind).collect();
+            let found = rows.dims()[0];
+            if places.len() != found {
+                return Err(Error::Invalid(format!("{found} embeddings for {} tokens of kind {kind}", places.len())));
+            }
+            if found > 0 {
+                places.iter().enumerate().for_each(|(index, position)| order[*position] = placed + index);
+                placed += found;
+                parts.push(rows.clone());
             }
         }
         if let Some(position) = order.iter().position(|at| *at == usize::MAX) {

@@ -11,7 +11,7 @@ use super::config::PretrainConfig;
 use super::source::{Prepared, TokenSource};
 use crate::layout::{Content, Layout, Sample};
 use crate::model::Vocabularies;
-use crate::prompt::prompt;
+use crate::prompt::encode_instructions;
 use crate::{Error, Result};
 
 /// Datasets whose samples are learned from or measured on.
@@ -201,28 +201,4 @@ impl Samples {
             ..Content::default()
         }))
     }
-}
-
-/// Tokens of each instruction within its budget, and of none at all.
-fn encode_instructions(
-    tasks: BTreeSet<&str>,
-    text: &TextTokenizer,
-    budget: usize,
-) -> Result<HashMap<String, Vec<u32>>> {
-    let all = tasks.len();
-    let mut cut = Vec::new();
-    let mut encoded = HashMap::from([(String::new(), text.encode(&prompt(""))?)]);
-    for task in tasks {
-        let mut tokens = text.encode(&prompt(task))?;
-        if tokens.len() > budget {
-            cut.push(format!("`{task}` ({} tokens)", tokens.len()));
-            tokens.truncate(budget);
-        }
-        encoded.insert(task.to_owned(), tokens);
-    }
-    if !cut.is_empty() {
-        let first = cut.iter().take(3).cloned().collect::<Vec<_>>().join(", ");
-        tracing::warn!("{} of {all} instructions are cut to {budget} tokens: {first}", cut.len());
-    }
-    Ok(encoded)
 }

@@ -1,6 +1,5 @@
 //! Pretraining as a stage of the training loop.
 
-use serde::{Deserialize, Serialize};
 use vipra_data::clip::ClipAddress;
 use vipra_train::{Losses, Scalars, Stage, StageError, Step};
 
@@ -11,6 +10,7 @@ use super::evaluation::Evaluation;
 use crate::layout::{Arrangement, Batch, Kind, Sample};
 use crate::loss::cross_entropies;
 use crate::model::{Tokens, Transformer};
+use crate::order::{Order, Position};
 use crate::{Error, Result};
 
 /// Trains a [`Transformer`] on samples of tokens.
@@ -29,49 +29,11 @@ pub(super) struct HeldOut {
     pub(super) baselines: Baselines,
 }
 
-/// Where the stream of samples is.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Position {
-    epoch: u64,
-    index: u64,
-}
-
-/// The samples of an epoch, in their order.
-struct Order {
-    next: Position,
-    addresses: Vec<ClipAddress>,
-}
-
 /// Positions since the last line of metrics.
 #[derive(Default)]
 struct Padding {
     padding: usize,
     positions: usize,
-}
-
-impl Order {
-    fn at(position: Position, samples: &Samples) -> Result<Self> {
-        let order = samples.sampler().order(position.epoch);
-        let all = samples.sampler().clips_per_epoch();
-        if position.index > all {
-            return Err(Error::Invalid(format!("sample {} of an epoch of {all}", position.index)));
-        }
-        let addresses = (0..all).map(|index| order.clip(index)).collect::<Result<Vec<_>, _>>()?;
-        Ok(Self { next: position, addresses })
-    }
-
-    /// The sample that comes next; it comes again until it is [taken](Self::take).
-    fn peek(&mut self, samples: &Samples) -> Result<ClipAddress> {
-        if self.next.index == self.addresses.len() as u64 {
-            *self = Self::at(Position { epoch: self.next.epoch + 1, index: 0 }, samples)?;
-        }
-        Ok(self.addresses[self.next.index as usize])
-    }
-
-    fn take(&mut self) {
-        self.next.index += 1;
-    }
 }
 
 impl PretrainStage {
@@ -80,12 +42,12 @@ impl PretrainStage {
     /// # Errors
     /// None in practice: every epoch has samples.
     pub(super) fn new(config: PretrainConfig, samples: Samples, held_out: Option<HeldOut>) -> Result<Self> {
-        let order = Order::at(Position::default(), &samples)?;
+        let order = Order::at(Position::default(), samples.sampler())?;
         Ok(Self { config, samples, order, held_out, padding: Padding::default() })
     }
 
     fn next_sample(&mut self) -> Result<Sample> {
-        let address = self.order.peek(&self.samples)?;
+        let address = self.order.peek(self.samples.sampler())?;
         self.samples.sample(address)
     }
 
@@ -122,7 +84,7 @@ impl Stage for PretrainStage {
     fn loss(&mut self, model: &Transformer, batch: Batch, _step: &mut Step) -> Result<Losses, StageError> {
         let tokens = Tokens { rows: batch.rows, ids: &batch.ids, kinds: &batch.kinds };
         let hidden = model.forward(tokens, batch.first_seen.clone())?;
-        let terms = cross_entropies(model, &batch, &hidden)?;
+        let terms = cross_entropies(&batch, &hidden, |kind, rows| model.logits(kind, rows))?;
         let weights = &self.config.loss;
         let mut total = None;
         let mut parts = Vec::new();
@@ -163,11 +125,11 @@ impl Stage for PretrainStage {
     }
 
     fn state(&self) -> serde_json::Value {
-        serde_json::json!(self.order.next)
+        serde_json::json!(self.order.position())
     }
 
     fn restore(&mut self, state: serde_json::Value) -> Result<(), StageError> {
-        self.order = Order::at(serde_json::from_value(state)?, &self.samples)?;
+        self.order = Order::at(serde_json::from_value(state)?, self.samples.sampler())?;
         Ok(())
     }
 }

@@ -5,4 +5,5 @@
 #[path = "../../../vipra-nn/tests/parity/golden.rs"]
 mod golden;
 mod layout;
+mod policy;
 mod transformer;

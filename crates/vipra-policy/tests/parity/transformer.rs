@@ -165,7 +165,7 @@ fn parity_of_losses_and_gradients() {
     let batch = Batch::new(&rows, 1);
     let tokens = Tokens { rows: batch.rows, ids: &batch.ids, kinds: &batch.kinds };
     let hidden = model.forward(tokens, None).unwrap();
-    let terms = cross_entropies(&model, &batch, &hidden).unwrap();
+    let terms = cross_entropies(&batch, &hidden, |kind, rows| model.logits(kind, rows)).unwrap();
     let relative = Tolerance { relative: 1e-5, absolute: 0.0 };
     let weights = TokenWeights::default();
     let mut total: Option<Tensor<1>> = None;
@@ -282,7 +282,11 @@ fn packed_samples_do_not_see_each_other() {
         let batch = Batch::new(rows, 1);
         let tokens = Tokens { rows: batch.rows, ids: &batch.ids, kinds: &batch.kinds };
         let hidden = model.forward(tokens, batch.first_seen.clone()).unwrap();
-        cross_entropies(&model, &batch, &hidden).unwrap().into_values().flat_map(values).collect()
+        cross_entropies(&batch, &hidden, |kind, rows| model.logits(kind, rows))
+            .unwrap()
+            .into_values()
+            .flat_map(values)
+            .collect()
     };
     let alone: Vec<Vec<Sample>> = samples.iter().map(|sample| vec![sample.clone()]).collect();
     let (alone, packed) = (losses(&alone), losses(&[samples[..3].to_vec(), samples[3..].to_vec()]));
@@ -292,9 +296,10 @@ fn packed_samples_do_not_see_each_other() {
     // The same row read as one sample: if this were no different, the comparison above could not fail.
     let batch = Batch::new(&[samples[..3].to_vec()], 1);
     let tokens = Tokens { rows: batch.rows, ids: &batch.ids, kinds: &batch.kinds };
-    let leaking = cross_entropies(&model, &batch, &model.forward(tokens, None).unwrap()).unwrap();
+    let leaking = model.forward(tokens, None).unwrap();
+    let leaking = cross_entropies(&batch, &leaking, |kind, rows| model.logits(kind, rows)).unwrap();
     let apart = model.forward(tokens, batch.first_seen.clone()).unwrap();
-    let apart = cross_entropies(&model, &batch, &apart).unwrap();
+    let apart = cross_entropies(&batch, &apart, |kind, rows| model.logits(kind, rows)).unwrap();
     let difference = |kind: &Kind| (values(leaking[kind].clone())[0] - values(apart[kind].clone())[0]).abs();
     assert!(difference(&Kind::LatentAction) > 1e-3, "samples of a row that see each other lose alike");
 }

@@ -2,11 +2,8 @@
 
 use std::path::Path;
 
-use burn::module::Module;
-use burn::tensor::Device;
 use vipra_data::source::{Source, fingerprint, read_frames};
 use vipra_data::video::DecoderPool;
-use vipra_nn::pixels;
 
 use super::info::{CacheInfo, CachedEpisode};
 use super::write::{Begun, CacheWriter};
@@ -62,7 +59,7 @@ pub fn encode_dataset(
         let mut tokens = Vec::with_capacity(frames.len() * trained.description.model.tokens_per_frame());
         for together in frames.chunks(ENCODED_TOGETHER) {
             let bytes = read_frames(source, *at, &camera, together, trained.description.image, &mut decoders)?;
-            tokens.extend(encode_frames(trained, &bytes, together.len()));
+            tokens.extend(trained.encode_bytes(&bytes));
             done += together.len();
             progress(done, all);
         }
@@ -70,15 +67,4 @@ pub fn encode_dataset(
     }
     writer.finish()?;
     Ok(done)
-}
-
-/// Tokens of frames of the model's size.
-///
-/// # Shapes
-/// `bytes`: `[frames, height, width, 3]` → `[frames, tokens]`
-fn encode_frames(trained: &TrainedTokenizer, bytes: &[u8], frames: usize) -> Vec<u16> {
-    let [height, width] = trained.description.model.frame_size;
-    let device = trained.model.devices().into_iter().next().unwrap_or_else(Device::flex);
-    let tokens = trained.model.encode(pixels::from_bytes(bytes, [frames, height, width], &device));
-    tokens.into_data().iter::<i64>().map(|token| token as u16).collect()
 }

@@ -1,0 +1,98 @@
+//! Held-out chunks: how far the policy's are from the true ones.
+
+use vipra_control::ActionSpace;
+use vipra_train::Scalars;
+
+use super::chunk::Chunk;
+
+/// Sums of squared errors, and of those of a policy that always puts out the mean action of the training data.
+#[derive(Debug)]
+pub(super) struct ActionErrors<'a> {
+    space: &'a ActionSpace,
+    measured: usize,
+    /// By dimension: of the policy, of the mean action; first actions, then the whole chunk.
+    first: Vec<[f64; 2]>,
+    all: Vec<[f64; 2]>,
+}
+
+impl<'a> ActionErrors<'a> {
+    /// Nothing was measured yet. `mean` is the mean action, in the robot's units.
+    pub(super) fn new(space: &'a ActionSpace, measured: usize) -> Self {
+        let none = vec![[0.0; 2]; space.width()];
+        Self { space, measured, first: none.clone(), all: none }
+    }
+
+    /// Compares a chunk, `[horizon·action]`, with the true one. Actions behind an episode's end are left out.
+    pub(super) fn add(&mut self, predicted: &[f32], chunk: &Chunk, mean: &[f64]) {
+        let width = self.space.width();
+        for (step, is_real) in chunk.is_real.iter().enumerate() {
+            if !is_real {
+                continue;
+            }
+            for (dimension, mean) in mean.iter().enumerate() {
+                let at = step * width + dimension;
+                let scale = self.space.normalizer.scale[dimension];
+                let truth = f64::from(chunk.actions[at]);
+                let errors = [f64::from(predicted[at]) - truth, mean - truth].map(|error| (error / scale).powi(2));
+                let add = |sums: &mut [f64; 2]| sums.iter_mut().zip(errors).for_each(|(sum, error)| *sum += error);
+                add(&mut self.all[dimension]);
+                if step < self.measured {
+                    add(&mut self.first[dimension]);
+                }
+            }
+        }
+    }
+
+    /// Squared errors over those of the mean action: of the first actions, of the whole chunk, and of the first actions by
+    /// dimension.
+    pub(super) fn scalars(&self) -> Scalars {
+        let total = |sums: &[[f64; 2]]| {
+            let [model, mean] =
+                sums.iter().fold([0.0; 2], |sum, dimension| [sum[0] + dimension[0], sum[1] + dimension[1]]);
+            model / mean.max(f64::MIN_POSITIVE)
+        };
+        let mut scalars =
+            vec![("first_actions_error".to_owned(), total(&self.first)), ("chunk_error".to_owned(), total(&self.all))];
+        for (name, sums) in self.space.names.iter().zip(&self.first) {
+            if sums[1] > 0.0 {
+                scalars.push((format!("first_actions_error/{name}"), sums[0] / sums[1]));
+            }
+        }
+        scalars
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use vipra_control::{ActionKind, RotationForm};
+    use vipra_data::normalize::Normalizer;
+
+    use super::*;
+
+    #[test]
+    fn the_mean_action_scores_one_and_the_truth_nothing() {
+        let space = ActionSpace {
+            kind: ActionKind::Absolute,
+            rotation: RotationForm::None,
+            gripper: None,
+            names: vec!["x".into(), "y".into()],
+            units: vec!["m".into(); 2],
+            normalizer: Normalizer { offset: vec![1.0, 2.0], scale: vec![0.1, 10.0] },
+        };
+        let chunk = Chunk { actions: vec![1.1, 5.0, 1.3, -4.0, 9.0, 9.0], is_real: vec![true, true, false] };
+        let mean = [1.0, 2.0];
+        let mut errors = ActionErrors::new(&space, 1);
+        errors.add(&[1.0, 2.0, 1.0, 2.0, 1.0, 2.0], &chunk, &mean);
+        assert!(errors.scalars().iter().all(|(_, value)| (value - 1.0).abs() < 1e-6), "{:?}", errors.scalars());
+
+        let mut errors = ActionErrors::new(&space, 1);
+        errors.add(&chunk.actions, &chunk, &mean);
+        assert!(errors.scalars().iter().all(|(_, value)| *value == 0.0));
+
+        // One dimension wrong by its scale in the first action: 1 of (1 + 0.09).
+        let mut errors = ActionErrors::new(&space, 1);
+        errors.add(&[1.2, 5.0, 1.3, -4.0, 0.0, 0.0], &chunk, &mean);
+        let first = errors.scalars()[0].1;
+        assert!((first - 1.0 / 1.09).abs() < 1e-5, "{first}");
+    }
+}

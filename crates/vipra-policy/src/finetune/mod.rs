@@ -1,0 +1,15 @@
+//! Finetuning: demonstrations, the stage of the training loop, held-out numbers, and the package at the end.
+
+mod chunk;
+mod config;
+mod data;
+mod evaluation;
+mod frames;
+mod numbers;
+mod session;
+mod stage;
+
+pub use chunk::{Chunk, cut};
+pub use config::{ActionConfig, FinetuneConfig, ProprioConfig};
+pub use session::{Session, Start, Summary, train};
+pub use stage::{FinetuneBatch, FinetuneStage};

@@ -1,0 +1,186 @@
+//! Finetuning as a stage of the training loop.
+
+use std::sync::Arc;
+
+use burn::module::Module;
+use burn::tensor::{Device, Distribution, Tensor, TensorData};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use vipra_data::clip::ClipAddress;
+use vipra_tokenizer::TrainedTokenizer;
+use vipra_train::{Losses, Scalars, Stage, StageError, Step};
+
+use super::config::FinetuneConfig;
+use super::data::{Demonstrations, Moment};
+use super::evaluation::ActionErrors;
+use super::frames::View;
+use crate::flow::flow_loss;
+use crate::layout::{Batch, Content, Kind, Layout, Sample};
+use crate::loss::cross_entropies;
+use crate::model::{ActionDecoder, Numbers, PolicyModel, Tokens, indices};
+use crate::order::{Order, Position};
+use crate::policy::{ChunkDecoder, Specification};
+use crate::{Error, Result};
+
+/// Seed of the noise of held-out chunks: the same at every validation.
+const VALIDATION_SEED: u64 = 0x7a11;
+
+/// Trains a [`PolicyModel`] on demonstrations.
+pub struct FinetuneStage {
+    pub(super) config: FinetuneConfig,
+    pub(super) specification: Specification,
+    pub(super) layout: Layout,
+    pub(super) tokenizer: Arc<TrainedTokenizer>,
+    pub(super) learned: Demonstrations,
+    pub(super) order: Order,
+    pub(super) held_out: Option<HeldOut>,
+    /// Whether the transformer was pretrained.
+    pub(super) is_pretrained: bool,
+    pub(super) device: Device,
+}
+
+/// Held-out demonstrations.
+pub(super) struct HeldOut {
+    pub(super) demonstrations: Demonstrations,
+    pub(super) addresses: Vec<ClipAddress>,
+    /// Mean action of the demonstrations that are learned from, in the robot's units.
+    pub(super) mean: Vec<f64>,
+}
+
+/// Samples as tokens and numbers.
+pub struct FinetuneBatch {
+    tokens: Batch,
+    /// `[rows, horizon, action]`, normalised.
+    actions: Vec<f32>,
+    /// `[rows, horizon]`: whether an action counts.
+    counts: Vec<f32>,
+    proprio: Option<Tensor<3>>,
+}
+
+impl FinetuneStage {
+    /// The kinds of tokens that a loss is taken of.
+    fn learned_kinds(&self) -> Vec<Kind> {
+        let is_binned = self.config.decoder == ActionDecoder::Autoregressive;
+        let kinds = self.config.fields.predicted();
+        kinds.filter(|kind| *kind == Kind::LatentState || (*kind == Kind::Action && is_binned)).collect()
+    }
+
+    /// Velocities at the actions of a batch, against those of the way.
+    fn flow_term(&self, model: &PolicyModel, batch: &FinetuneBatch, step: &mut Step) -> Result<(Tensor<1>, Tensor<3>)> {
+        let (rows, horizon) = (batch.tokens.rows, self.config.horizon);
+        let shape = [rows, horizon, self.specification.sizes.action];
+        let device = self.device.clone().without_autodiff();
+        let actions = Tensor::from_data(TensorData::new(batch.actions.clone(), shape), &device);
+        let noise = Tensor::random(shape, Distribution::Normal(0.0, 1.0), &device);
+        let times = self.config.flow.draw_times(rows, &mut step.random);
+        let (between, target) = self.config.flow.on_the_way(noise, actions, &times);
+        let numbers = Numbers { proprio: batch.proprio.clone(), actions: Some((between, &times)) };
+        let hidden = self.read(model, &batch.tokens, &numbers)?;
+        let places = batch.tokens.kinds.iter().enumerate().filter(|(_, kind)| **kind == Kind::Action);
+        let places: Vec<u32> = places.map(|(at, _)| at as u32).collect();
+        let [_, length, dim] = hidden.dims();
+        let at_actions = hidden.clone().reshape([rows * length, dim]).select(0, indices(&places, &self.device));
+        let velocity = model.flow()?.velocity(at_actions.reshape([rows, horizon, dim]));
+        Ok((flow_loss(velocity, target, &batch.counts), hidden))
+    }
+
+    fn read(&self, model: &PolicyModel, batch: &Batch, numbers: &Numbers<'_>) -> Result<Tensor<3>> {
+        let tokens = Tokens { rows: batch.rows, ids: &batch.ids, kinds: &batch.kinds };
+        Ok(model.transformer.forward_embedded(model.embed(tokens, numbers)?, None))
+    }
+
+    fn moments(
+        demonstrations: &mut Demonstrations,
+        tokenizer: &TrainedTokenizer,
+        addresses: &[ClipAddress],
+        view: View,
+    ) -> Result<Vec<Moment>> {
+        addresses.iter().map(|address| demonstrations.moment(tokenizer, *address, view)).collect()
+    }
+}
+
+impl Stage for FinetuneStage {
+    type Model = PolicyModel;
+    type Batch = FinetuneBatch;
+
+    fn next_batch(&mut self) -> Result<FinetuneBatch, StageError> {
+        let mut moments = Vec::with_capacity(self.config.train.batch_size);
+        for _ in 0..self.config.train.batch_size {
+            let address = self.order.peek(self.learned.sampler())?;
+            let view = View::Augmented(self.order.position().epoch % self.config.augmentations);
+            moments.push(self.learned.moment(&self.tokenizer, address, view)?);
+            self.order.take();
+        }
+        let rows: Vec<Vec<Sample>> = moments.iter().map(|moment| vec![moment.sample.clone()]).collect();
+        let mut tokens = Batch::new(&rows, self.layout.ids.begin);
+        let kinds = self.learned_kinds();
+        tokens.targets.retain(|kind, _| kinds.contains(kind));
+        Ok(FinetuneBatch {
+            tokens,
+            actions: self.learned.normalized_chunks(&moments),
+            counts: self.learned.counts(&moments),
+            proprio: self.learned.proprio(&moments, &self.device),
+        })
+    }
+
+    /// Flow or cross-entropy of the actions, and cross-entropy of the latent state where it is predicted (reference 6.5).
+    fn loss(&mut self, model: &PolicyModel, batch: FinetuneBatch, step: &mut Step) -> Result<Losses, StageError> {
+        let mut parts = Vec::new();
+        let hidden = match self.config.decoder {
+            ActionDecoder::FlowMatching => {
+                let (term, hidden) = self.flow_term(model, &batch, step)?;
+                parts.push(("flow", term));
+                hidden
+            }
+            ActionDecoder::Autoregressive => {
+                let numbers = Numbers { proprio: batch.proprio.clone(), actions: None };
+                self.read(model, &batch.tokens, &numbers)?
+            }
+        };
+        if !batch.tokens.targets.is_empty() {
+            let terms = cross_entropies(&batch.tokens, &hidden, |kind, rows| model.logits(kind, rows))?;
+            parts.extend(terms.into_iter().map(|(kind, term)| (kind.name(), term)));
+        }
+        let total = parts.iter().map(|(_, term)| term.clone()).reduce(|sum, term| sum + term);
+        let total = total.ok_or_else(|| Error::Invalid("the batch has nothing to predict".to_owned()))?;
+        Ok(Losses { total, parts: parts.into_iter().map(|(name, term)| (name, term.detach())).collect() })
+    }
+
+    fn validate(&mut self, model: &PolicyModel) -> Result<Scalars, StageError> {
+        let Some(held_out) = &mut self.held_out else { return Ok(Scalars::new()) };
+        let decoder = ChunkDecoder { model, specification: &self.specification, layout: &self.layout };
+        let space = &self.specification.control.action;
+        let mut errors = ActionErrors::new(space, self.config.measured_actions);
+        let mut random = ChaCha8Rng::seed_from_u64(VALIDATION_SEED);
+        let prefix = self.layout.prompt(&Content::default(), Kind::Text);
+        let prefix = decoder.read_prefix(&prefix.ids)?;
+        let device = model.devices().into_iter().next().unwrap_or_else(|| self.device.clone());
+        for addresses in held_out.addresses.chunks(self.config.train.batch_size) {
+            let demonstrations = &mut held_out.demonstrations;
+            let moments = Self::moments(demonstrations, &self.tokenizer, addresses, View::Plain)?;
+            // Prompts are read together if they are laid out alike.
+            for group in moments.chunk_by(|a, b| a.sample.kinds == b.sample.kinds) {
+                let prompts: Vec<Sample> =
+                    group.iter().map(|moment| self.layout.up_to_actions(&moment.sample)).collect();
+                let proprio = held_out.demonstrations.proprio(group, &device);
+                let chunks = decoder.decode(&prompts, proprio, &prefix, &mut random)?;
+                group.iter().zip(chunks).for_each(|(moment, chunk)| errors.add(&chunk, &moment.chunk, &held_out.mean));
+            }
+        }
+        Ok(errors.scalars())
+    }
+
+    fn rate_factor(&self, parameter: &str) -> f64 {
+        if self.is_pretrained && parameter.starts_with("transformer.") { self.config.pretrained_rate } else { 1.0 }
+    }
+
+    fn state(&self) -> serde_json::Value {
+        serde_json::json!(self.order.position())
+    }
+
+    fn restore(&mut self, state: serde_json::Value) -> Result<(), StageError> {
+        let position: Position = serde_json::from_value(state)?;
+        self.order = Order::at(position, self.learned.sampler())?;
+        Ok(())
+    }
+}

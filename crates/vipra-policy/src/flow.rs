@@ -1,0 +1,221 @@
+//! Flow matching: the way from noise to actions, what is learned of it, and how it is walked (reference 6.4).
+//!
+//! Time runs from 0 (noise) to 1 (data), as in the release and against the paper's letter.
+
+use burn::tensor::{Tensor, TensorData};
+use rand::{Rng, RngExt};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, Result};
+
+/// How the way is learned.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct FlowConfig {
+    /// What is left of the noise at the end.
+    #[schemars(range(min = 0.0, max = 0.5))]
+    pub sigma_min: f64,
+    /// Which times are learned from.
+    pub times: Times,
+}
+
+impl Default for FlowConfig {
+    fn default() -> Self {
+        Self { sigma_min: 0.001, times: Times::Beta }
+    }
+}
+
+/// Which times are learned from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Times {
+    /// Near the noise more often: `t = (1 - sigma_min)·(1 - s)`, `s` of Beta(1.5, 1).
+    #[default]
+    Beta,
+    /// Spread evenly over a batch, from a common offset.
+    Uniform,
+}
+
+impl FlowConfig {
+    /// A time for each row.
+    pub fn draw_times(&self, rows: usize, random: &mut impl Rng) -> Vec<f32> {
+        match self.times {
+            Times::Beta => (0..rows).map(|_| self.beta_time(random.random())).collect(),
+            Times::Uniform => {
+                let offset: f64 = random.random();
+                let spread = (0..rows).map(|row| (offset + row as f64 / rows as f64) % (1.0 - 1e-5));
+                spread.map(|time| time as f32).collect()
+            }
+        }
+    }
+
+    /// The share of Beta(1.5, 1) below `s` is `s^1.5`.
+    fn beta_time(&self, share: f64) -> f32 {
+        ((1.0 - self.sigma_min) * (1.0 - share.powf(1.0 / 1.5))) as f32
+    }
+
+    /// Where noise and actions meet at a time of each row, and the velocity there.
+    ///
+    /// # Shapes
+    /// `noise`, `actions`: `[rows, horizon, action]` → two of the same
+    pub fn on_the_way(&self, noise: Tensor<3>, actions: Tensor<3>, times: &[f32]) -> (Tensor<3>, Tensor<3>) {
+        let keep = 1.0 - self.sigma_min;
+        let time: Tensor<3> =
+            Tensor::from_data(TensorData::new(times.to_vec(), [times.len(), 1, 1]), &actions.device());
+        let noise_share = time.clone() * -keep + 1.0;
+        let between = noise.clone() * noise_share + actions.clone() * time;
+        (between, actions - noise * keep)
+    }
+}
+
+/// Mean squared error of velocities, over the numbers of an action and then over all actions that count.
+///
+/// # Shapes
+/// `velocity`, `target`: `[rows, horizon, action]`; `counts`: `[rows·horizon]`, 1 or 0 → `[1]`
+pub fn flow_loss(velocity: Tensor<3>, target: Tensor<3>, counts: &[f32]) -> Tensor<1> {
+    let [rows, horizon, _] = velocity.dims();
+    let total: f32 = counts.iter().sum();
+    let shares: Vec<f32> = counts.iter().map(|count| count / total.max(1e-5)).collect();
+    let shares = Tensor::<3>::from_data(TensorData::new(shares, [rows, horizon, 1]), &target.device());
+    ((velocity - target).square().mean_dim(2) * shares).sum()
+}
+
+/// How the way is walked.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct SolverConfig {
+    /// The rule of a step.
+    pub method: Method,
+    /// Steps.
+    #[schemars(range(min = 1))]
+    pub steps: usize,
+    /// Standard deviation of the noise that actions begin as. Below 1 they are more alike each time.
+    #[schemars(range(min = 0.0))]
+    pub noise_spread: f64,
+}
+
+impl Default for SolverConfig {
+    /// The published server's.
+    fn default() -> Self {
+        Self { method: Method::Euler, steps: 10, noise_spread: 1.0 }
+    }
+}
+
+/// The rule of a step.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Method {
+    /// Goes on with the velocity where it is.
+    #[default]
+    Euler,
+    /// Goes on with the mean of the velocities where it is and where Euler's step would lead: two looks a step.
+    Heun,
+}
+
+impl SolverConfig {
+    /// Walks from noise to actions.
+    ///
+    /// # Shapes
+    /// `noise`: `[rows, horizon, action]` → the same; `velocity` is asked at such a place and a time for all rows.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] without steps; what `velocity` says.
+    pub fn walk(
+        &self,
+        noise: Tensor<3>,
+        mut velocity: impl FnMut(Tensor<3>, f32) -> Result<Tensor<3>>,
+    ) -> Result<Tensor<3>> {
+        if self.steps == 0 {
+            return Err(Error::Invalid("0 steps lead nowhere".to_owned()));
+        }
+        let step = 1.0 / self.steps as f64;
+        (0..self.steps).try_fold(noise, |place, index| {
+            let time = index as f64 * step;
+            let here = velocity(place.clone(), time as f32)?;
+            let ahead = place.clone() + here.clone() * step;
+            Ok(match self.method {
+                Method::Euler => ahead,
+                Method::Heun => place + (here + velocity(ahead, (time + step) as f32)?) * (step / 2.0),
+            })
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Device;
+    use proptest::prelude::*;
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha8Rng;
+
+    use super::*;
+
+    fn numbers(values: &[f32]) -> Tensor<3> {
+        Tensor::from_data(TensorData::new(values.to_vec(), [1, values.len(), 1]), &Device::flex())
+    }
+
+    #[test]
+    fn times_are_skewed_to_the_noise() {
+        let config = FlowConfig::default();
+        let mut random = ChaCha8Rng::seed_from_u64(3);
+        let mut times = config.draw_times(40_000, &mut random);
+        times.sort_by(f32::total_cmp);
+        // Quartiles of the reference's sampler (reference 6.4).
+        for (share, expected) in [(0.25, 0.174), (0.5, 0.369), (0.75, 0.602)] {
+            let found = times[(share * 40_000.0) as usize];
+            assert!((found - expected).abs() < 0.01, "{share}: {found}, not {expected}");
+        }
+        assert!(times[39_999] < 0.9991);
+    }
+
+    #[test]
+    fn uniform_times_fill_the_range() {
+        let config = FlowConfig { times: Times::Uniform, ..FlowConfig::default() };
+        let mut times = config.draw_times(100, &mut ChaCha8Rng::seed_from_u64(1));
+        times.sort_by(f32::total_cmp);
+        assert!(times.windows(2).all(|pair| pair[1] - pair[0] < 0.0101));
+        assert!(times[0] < 0.0101 && times[99] > 0.989);
+    }
+
+    proptest! {
+        /// A field that always points along the way leads to the actions, by either rule.
+        #[test]
+        fn the_true_velocity_leads_to_the_actions(
+            noise in prop::collection::vec(-3.0_f32..3.0, 4),
+            actions in prop::collection::vec(-3.0_f32..3.0, 4),
+            steps in 1..12_usize,
+        ) {
+            let flow = FlowConfig { sigma_min: 0.0, ..FlowConfig::default() };
+            let (_, target) = flow.on_the_way(numbers(&noise), numbers(&actions), &[0.3]);
+            for method in [Method::Euler, Method::Heun] {
+                let solver = SolverConfig { method, steps, ..SolverConfig::default() };
+                let found = solver.walk(numbers(&noise), |_, _| Ok(target.clone())).unwrap();
+                let found: Vec<f32> = found.into_data().iter::<f32>().collect();
+                for (found, expected) in found.iter().zip(&actions) {
+                    prop_assert!((found - expected).abs() < 1e-4, "{found} against {expected}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn heun_is_exact_where_the_velocity_grows_evenly() {
+        // dx/dt = 2t leads from 0 to 1.
+        let walk = |method| {
+            let solver = SolverConfig { method, steps: 4, ..SolverConfig::default() };
+            let end = solver.walk(numbers(&[0.0]), |place, time| Ok(place * 0.0 + f64::from(2.0 * time))).unwrap();
+            end.into_data().iter::<f32>().next().unwrap()
+        };
+        assert!((walk(Method::Heun) - 1.0).abs() < 1e-6);
+        assert!((walk(Method::Euler) - 0.75).abs() < 1e-6);
+    }
+
+    #[test]
+    fn what_does_not_count_is_not_in_the_loss() {
+        let (velocity, target) = (numbers(&[1.0, 5.0]), numbers(&[0.0, 0.0]));
+        let loss = flow_loss(velocity.clone(), target.clone(), &[1.0, 0.0]);
+        assert!((loss.into_scalar::<f32>() - 1.0).abs() < 1e-6);
+        assert_eq!(flow_loss(velocity, target, &[0.0, 0.0]).into_scalar::<f32>(), 0.0);
+    }
+}

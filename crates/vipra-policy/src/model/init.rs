@@ -1,0 +1,45 @@
+//! What parameters are that no checkpoint holds.
+
+use burn::nn::{Initializer, Linear, LinearConfig};
+use burn::tensor::{Device, Distribution, Tensor};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Parameters that finetuning adds to a pretrained model. The reference's: matrices by their inputs (LeCun), biases small
+/// and normal (reference 6.6).
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct NewParameters {
+    /// Matrices are normal with this over the root of their inputs as standard deviation.
+    #[schemars(range(min = 0.0))]
+    pub matrix_gain: f64,
+    /// Standard deviation of biases.
+    #[schemars(range(min = 0.0))]
+    pub bias_spread: f64,
+}
+
+impl Default for NewParameters {
+    fn default() -> Self {
+        Self { matrix_gain: 1.0, bias_spread: 0.01 }
+    }
+}
+
+impl NewParameters {
+    pub(super) fn matrix<const D: usize>(&self, shape: [usize; D], inputs: usize, device: &Device) -> Tensor<D> {
+        let spread = self.matrix_gain / (inputs as f64).sqrt();
+        Tensor::random(shape, Distribution::Normal(0.0, spread), device)
+    }
+
+    pub(super) fn linear(&self, inputs: usize, outputs: usize, device: &Device) -> Linear {
+        let spread = self.matrix_gain / (inputs as f64).sqrt();
+        let initializer = Initializer::Normal { mean: 0.0, std: spread };
+        let mut linear = LinearConfig::new(inputs, outputs).with_initializer(initializer).init(device);
+        linear.bias = linear.bias.map(|bias| {
+            bias.map(|bias| {
+                let values = Tensor::random(bias.dims(), Distribution::Normal(0.0, self.bias_spread), &bias.device());
+                if bias.is_require_grad() { values.require_grad() } else { values }
+            })
+        });
+        linear
+    }
+}

@@ -1,0 +1,49 @@
+//! Samples of an epoch, in their order.
+
+use serde::{Deserialize, Serialize};
+use vipra_data::clip::{ClipAddress, ClipSampler};
+
+use crate::{Error, Result};
+
+/// Where a stream of samples is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Position {
+    pub(crate) epoch: u64,
+    pub(crate) index: u64,
+}
+
+/// The samples of an epoch, in their order.
+pub(crate) struct Order {
+    next: Position,
+    addresses: Vec<ClipAddress>,
+}
+
+impl Order {
+    pub(crate) fn at(position: Position, sampler: &ClipSampler) -> Result<Self> {
+        let order = sampler.order(position.epoch);
+        let all = sampler.clips_per_epoch();
+        if position.index > all {
+            return Err(Error::Invalid(format!("sample {} of an epoch of {all}", position.index)));
+        }
+        let addresses = (0..all).map(|index| order.clip(index)).collect::<Result<Vec<_>, _>>()?;
+        Ok(Self { next: position, addresses })
+    }
+
+    /// Where the sample that comes next is.
+    pub(crate) fn position(&self) -> Position {
+        self.next
+    }
+
+    /// The sample that comes next; it comes again until it is [taken](Self::take).
+    pub(crate) fn peek(&mut self, sampler: &ClipSampler) -> Result<ClipAddress> {
+        if self.next.index == self.addresses.len() as u64 {
+            *self = Self::at(Position { epoch: self.next.epoch + 1, index: 0 }, sampler)?;
+        }
+        Ok(self.addresses[self.next.index as usize])
+    }
+
+    pub(crate) fn take(&mut self) {
+        self.next.index += 1;
+    }
+}

@@ -1,0 +1,11 @@
+//! A finetuned policy: what it is, how it makes chunks, and the package that it travels in.
+
+mod decoder;
+mod package;
+mod runtime;
+mod specification;
+
+pub use decoder::{ChunkDecoder, flow_chunks, flow_chunks_naively};
+pub use package::{Package, PackageParts};
+pub use runtime::TrainedPolicy;
+pub use specification::Specification;

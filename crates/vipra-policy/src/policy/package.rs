@@ -1,0 +1,213 @@
+//! The policy package: one directory that stands alone.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use burn::tensor::Device;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use vipra_data::stats::Stats;
+use vipra_nn::weights::Weights;
+use vipra_tokenizer::{TextTokenizer, TrainedTokenizer};
+
+use super::runtime::TrainedPolicy;
+use super::specification::Specification;
+use crate::{Error, Result};
+
+/// What the package is and what belongs to it.
+const POLICY_FILE: &str = "policy.json";
+/// The weights.
+const MODEL_FILE: &str = "model.safetensors";
+/// The frame tokenizer.
+const FRAME_TOKENIZER_FILE: &str = "frame_tokenizer.safetensors";
+/// The text tokenizer.
+const TEXT_TOKENIZER_FILE: &str = "text_tokenizer.json";
+/// Statistics of actions and states.
+const STATISTICS_FILE: &str = "statistics.json";
+/// The configuration of the run.
+const CONFIG_FILE: &str = "config.toml";
+/// What came of the run.
+const TRAINING_FILE: &str = "training.json";
+
+/// Files whose contents `policy.json` vouches for.
+const FILES: [&str; 6] =
+    [MODEL_FILE, FRAME_TOKENIZER_FILE, TEXT_TOKENIZER_FILE, STATISTICS_FILE, CONFIG_FILE, TRAINING_FILE];
+
+/// `policy.json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Manifest {
+    /// Version of this form.
+    format: u32,
+    specification: Specification,
+    /// File → hash of its contents.
+    files: BTreeMap<String, String>,
+}
+
+const FORMAT: u32 = 1;
+
+/// What a package is made of.
+#[derive(Debug)]
+pub struct PackageParts<'a> {
+    /// The weights file of a finetuned policy; its header holds the specification and the text tokenizer.
+    pub weights: &'a Path,
+    /// The weights file of the frame tokenizer.
+    pub frame_tokenizer: &'a Path,
+    /// Statistics of actions and states.
+    pub statistics: &'a Stats,
+    /// The resolved configuration, as TOML.
+    pub config: &'a str,
+    /// What came of the run.
+    pub training: &'a Value,
+}
+
+/// A policy package, open.
+#[derive(Debug)]
+pub struct Package {
+    /// What it is.
+    pub specification: Specification,
+    /// Statistics of actions and states.
+    pub statistics: Stats,
+    /// What came of the run that made it.
+    pub training: Value,
+    /// Its folder.
+    pub path: PathBuf,
+    text: TextTokenizer,
+    weights: Weights,
+}
+
+impl Package {
+    /// Writes a package; it appears whole, in the place of one that was there.
+    ///
+    /// # Errors
+    /// [`Error::NotTrained`] if the weights are no policy's; what keeps a file from being written.
+    pub fn write(parts: &PackageParts<'_>, path: &Path) -> Result<()> {
+        let weights = Weights::read_safetensors(parts.weights)?;
+        let (specification, text) = Specification::of(&weights)?;
+        let partial = path.with_extension("partial");
+        let fault = |reason: std::io::Error| Error::Io { what: "writing a package", reason, path: path.to_path_buf() };
+        let _ = std::fs::remove_dir_all(&partial);
+        std::fs::create_dir_all(&partial).map_err(fault)?;
+        std::fs::copy(parts.weights, partial.join(MODEL_FILE)).map_err(fault)?;
+        std::fs::copy(parts.frame_tokenizer, partial.join(FRAME_TOKENIZER_FILE)).map_err(fault)?;
+        let texts = [
+            (TEXT_TOKENIZER_FILE, text.to_json()?),
+            (STATISTICS_FILE, to_json(parts.statistics)?),
+            (CONFIG_FILE, parts.config.to_owned()),
+            (TRAINING_FILE, to_json(parts.training)?),
+        ];
+        for (name, text) in texts {
+            std::fs::write(partial.join(name), text).map_err(fault)?;
+        }
+        let mut files = BTreeMap::new();
+        for name in FILES {
+            let bytes = std::fs::read(partial.join(name)).map_err(fault)?;
+            files.insert(name.to_owned(), blake3::hash(&bytes).to_hex().to_string());
+        }
+        let manifest = Manifest { format: FORMAT, specification, files };
+        std::fs::write(partial.join(POLICY_FILE), to_json(&manifest)?).map_err(fault)?;
+        if path.exists() {
+            std::fs::remove_dir_all(path).map_err(fault)?;
+        }
+        std::fs::rename(&partial, path).map_err(fault)
+    }
+
+    /// Opens a package: its folder, or the folder of the run that made it.
+    ///
+    /// # Errors
+    /// [`Error::Package`] with everything that is missing or does not match.
+    pub fn open(path: &Path) -> Result<Self> {
+        let inside = path.join("package");
+        let path = if !path.join(POLICY_FILE).exists() && inside.exists() { inside } else { path.to_path_buf() };
+        let broken = |faults: Vec<String>| Error::Package { faults, path: path.clone() };
+        let manifest = std::fs::read(path.join(POLICY_FILE))
+            .map_err(|error| broken(vec![format!("{POLICY_FILE} cannot be read: {error}")]))?;
+        let manifest: Manifest = serde_json::from_slice(&manifest)
+            .map_err(|error| broken(vec![format!("{POLICY_FILE} is not understood: {error}")]))?;
+        let mut faults = Vec::new();
+        if manifest.format != FORMAT {
+            faults.push(format!("its format is {}, known is {FORMAT}", manifest.format));
+        }
+        let mut contents = BTreeMap::new();
+        for name in FILES {
+            match std::fs::read(path.join(name)) {
+                Err(error) => faults.push(format!("{name} is missing: {error}")),
+                Ok(bytes) if manifest.files.get(name) != Some(&blake3::hash(&bytes).to_hex().to_string()) => {
+                    faults.push(format!("{name} is not the file that the package was written with"));
+                }
+                Ok(bytes) => {
+                    contents.insert(name, bytes);
+                }
+            }
+        }
+        if !faults.is_empty() {
+            return Err(broken(faults));
+        }
+        let text_of =
+            |name: &str| String::from_utf8_lossy(contents.get(name).map_or(&[][..], Vec::as_slice)).into_owned();
+        let statistics: Stats =
+            parse(&text_of(STATISTICS_FILE), STATISTICS_FILE).map_err(|fault| broken(vec![fault]))?;
+        let training: Value = parse(&text_of(TRAINING_FILE), TRAINING_FILE).map_err(|fault| broken(vec![fault]))?;
+        let text = TextTokenizer::from_json(&text_of(TEXT_TOKENIZER_FILE))?;
+        let weights = Weights::read_safetensors(&path.join(MODEL_FILE))?;
+        let specification = manifest.specification;
+        faults.extend(mismatches(&specification, &statistics, &text));
+        if !faults.is_empty() {
+            return Err(broken(faults));
+        }
+        Ok(Self { specification, statistics, training, path, text, weights })
+    }
+
+    /// The policy of the package, ready for use.
+    ///
+    /// # Errors
+    /// [`Error::Package`] if the frame tokenizer is another; what is wrong with the weights.
+    pub fn policy(&self, device: &Device) -> Result<TrainedPolicy> {
+        let tokenizer = TrainedTokenizer::open(&self.path.join(FRAME_TOKENIZER_FILE), device)?;
+        if tokenizer.fingerprint != self.specification.frames.fingerprint {
+            let found = &tokenizer.fingerprint;
+            let faults = vec![format!(
+                "the frame tokenizer is {found}, the policy was trained with {}",
+                self.specification.frames.fingerprint
+            )];
+            return Err(Error::Package { faults, path: self.path.clone() });
+        }
+        let model = self.specification.load(&self.weights, device)?;
+        TrainedPolicy::new(model, self.specification.clone(), self.text.clone(), tokenizer)
+    }
+}
+
+/// What in a package does not go together.
+fn mismatches(specification: &Specification, statistics: &Stats, text: &TextTokenizer) -> Vec<String> {
+    let mut faults = Vec::new();
+    let control = &specification.control;
+    let mut widths = vec![("an action", control.action.width(), control.action.normalizer.offset.len())];
+    widths.push(("an action of the model", control.action.width(), specification.sizes.action));
+    if let Some(proprio) = &control.proprio {
+        widths.push(("a state", proprio.names.len(), proprio.normalizer.offset.len()));
+    }
+    for (what, names, numbers) in widths {
+        if names != numbers {
+            faults.push(format!("{what} has {numbers} numbers, but {names} names"));
+        }
+    }
+    let expected = [Some(control.action.width()), control.proprio.as_ref().map(|proprio| proprio.names.len())];
+    for width in expected.into_iter().flatten() {
+        if !statistics.values().any(|stats| stats.mean.len() == width) {
+            faults.push(format!("{STATISTICS_FILE} has no statistics of {width} dimensions"));
+        }
+    }
+    if text.vocab_size() > specification.vocabularies.text {
+        let (text, model) = (text.vocab_size(), specification.vocabularies.text);
+        faults.push(format!("{TEXT_TOKENIZER_FILE} has {text} tokens, the model {model}"));
+    }
+    faults
+}
+
+fn to_json(value: &impl Serialize) -> Result<String> {
+    serde_json::to_string_pretty(value).map_err(|error| Error::Invalid(error.to_string()))
+}
+
+fn parse<T: for<'a> Deserialize<'a>>(text: &str, name: &str) -> Result<T, String> {
+    serde_json::from_str(text).map_err(|error| format!("{name} is not understood: {error}"))
+}

@@ -1,0 +1,235 @@
+//! A policy at work.
+
+use std::collections::{BTreeMap, HashMap};
+
+use burn::module::Module;
+use burn::tensor::{Device, Tensor, TensorData};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use vipra_control::{ActionChunk, Observation, Policy, PolicyDescription};
+use vipra_data::Frame;
+use vipra_data::picture::Resizer;
+use vipra_tokenizer::{TextTokenizer, TrainedTokenizer};
+
+use super::decoder::ChunkDecoder;
+use super::specification::Specification;
+use crate::layout::{Content, Kind, Layout, Sample};
+use crate::model::{Cache, PolicyModel};
+use crate::prompt::prompt;
+use crate::{Error, Result};
+
+/// Instructions whose part of the cache is kept.
+const KEPT_INSTRUCTIONS: usize = 16;
+
+/// A finetuned policy, ready for use.
+#[derive(Debug)]
+pub struct TrainedPolicy {
+    model: PolicyModel,
+    specification: Specification,
+    text: TextTokenizer,
+    tokenizer: TrainedTokenizer,
+    layout: Layout,
+    instructions: HashMap<String, Instruction>,
+    seed: u64,
+    random: ChaCha8Rng,
+    device: Device,
+}
+
+/// What was read of an instruction.
+#[derive(Debug, Clone)]
+struct Instruction {
+    tokens: Vec<u32>,
+    prefix: Cache,
+}
+
+/// What was seen, as tokens and numbers.
+struct Seen {
+    frames: [Vec<u16>; 2],
+    /// `[states·state]`, normalised.
+    proprio: Vec<f32>,
+}
+
+impl TrainedPolicy {
+    /// A policy out of its parts.
+    ///
+    /// # Errors
+    /// What the text tokenizer says, which it never should.
+    pub fn new(
+        model: PolicyModel,
+        specification: Specification,
+        text: TextTokenizer,
+        tokenizer: TrainedTokenizer,
+    ) -> Result<Self> {
+        let device = model.devices().into_iter().next().unwrap_or_else(Device::flex);
+        Ok(Self {
+            layout: specification.layout(&text)?,
+            model,
+            specification,
+            text,
+            tokenizer,
+            instructions: HashMap::new(),
+            seed: 0,
+            random: ChaCha8Rng::seed_from_u64(0),
+            device,
+        })
+    }
+
+    /// Draws from this seed from now on, and again after each reset.
+    pub fn seed(&mut self, seed: u64) {
+        self.seed = seed;
+        self.random = ChaCha8Rng::seed_from_u64(seed);
+    }
+
+    /// What it is.
+    pub fn specification(&self) -> &Specification {
+        &self.specification
+    }
+
+    /// What makes its chunks.
+    pub fn decoder(&self) -> ChunkDecoder<'_> {
+        ChunkDecoder { model: &self.model, specification: &self.specification, layout: &self.layout }
+    }
+
+    /// The prompt of what is seen: everything up to where the actions begin.
+    fn prompt(&self, text: &[u32], seen: &Seen) -> Sample {
+        let states = self.specification.control.proprio.as_ref().map_or(0, |proprio| proprio.states);
+        let imagined = vec![0; self.specification.frames.length];
+        let content = Content {
+            text,
+            frames: &[&seen.frames[0], &seen.frames[1]],
+            latent_state: &imagined,
+            states,
+            ..Content::default()
+        };
+        self.layout.prompt(&content, Kind::Action)
+    }
+
+    /// Checks observations and turns them into tokens; the frames of all of them are encoded together.
+    fn look(&self, observations: &[Observation]) -> Vec<vipra_control::Result<Seen>> {
+        let states: Vec<_> = observations.iter().map(|observation| self.proprio(observation)).collect();
+        let fine = observations.iter().zip(&states).filter(|(_, state)| state.is_ok());
+        let frames: Vec<&Frame> = fine.flat_map(|(observation, _)| &observation.frames).collect();
+        let mut tokens = self.encode(&frames).map(Vec::into_iter);
+        let seen = states.into_iter().map(|state| {
+            let proprio = state?;
+            let tokens = tokens.as_mut().map_err(|error| vipra_control::Error::Policy(error.to_string().into()))?;
+            let frames = tokens.next().zip(tokens.next());
+            let frames = frames.ok_or_else(|| vipra_control::Error::observation("frames", "were not encoded"))?;
+            Ok(Seen { frames: frames.into(), proprio })
+        });
+        seen.collect()
+    }
+
+    /// States on the model's scale.
+    fn proprio(&self, observation: &Observation) -> vipra_control::Result<Vec<f32>> {
+        for frame in &observation.frames {
+            if frame.pixels().is_empty() {
+                let reason = format!("a picture of {}×{} pixels", frame.width(), frame.height());
+                return Err(vipra_control::Error::observation("frames", reason));
+            }
+        }
+        let Some(space) = &self.specification.control.proprio else { return Ok(Vec::new()) };
+        observation.check_proprio(space.states, space.names.len())?;
+        let mut values: Vec<f64> = observation.proprio.iter().flatten().map(|value| f64::from(*value)).collect();
+        space.normalizer.normalize(&mut values);
+        Ok(values.into_iter().map(|value| value as f32).collect())
+    }
+
+    /// Tokens of each frame. A frame that comes several times in a row is encoded once.
+    fn encode(&self, frames: &[&Frame]) -> Result<Vec<Vec<u16>>> {
+        let image = self.specification.image;
+        let size = 3 * image.width * image.height;
+        let seen = self.specification.seen();
+        let mut resizer = Resizer::new(image);
+        let mut pixels = Vec::new();
+        let mut places = Vec::with_capacity(frames.len());
+        for (index, frame) in frames.iter().enumerate() {
+            if index == 0 || frames[index - 1] != *frame {
+                pixels.resize(pixels.len() + size, 0);
+                let start = pixels.len() - size;
+                resizer.resize(frame, seen.region, &mut pixels[start..])?;
+            }
+            places.push(pixels.len() / size.max(1) - 1);
+        }
+        let tokens = self.tokenizer.encode_bytes(&pixels);
+        let length = self.specification.frames.length;
+        Ok(places.into_iter().map(|place| tokens[place * length..][..length].to_vec()).collect())
+    }
+
+    /// Reads an instruction, unless that was done before.
+    fn instruction(&mut self, instruction: &str) -> Result<Instruction> {
+        if let Some(known) = self.instructions.get(instruction) {
+            return Ok(known.clone());
+        }
+        let mut tokens = self.text.encode(&prompt(instruction))?;
+        let limit = self.specification.instruction_tokens;
+        if tokens.len() > limit {
+            tracing::warn!("an instruction of {} tokens is cut to {limit}: {instruction}", tokens.len());
+            tokens.truncate(limit);
+        }
+        let whole = self.layout.prompt(&Content { text: &tokens, ..Content::default() }, Kind::Vision);
+        let prefix = self.decoder().read_prefix(&whole.ids)?;
+        if self.instructions.len() >= KEPT_INSTRUCTIONS {
+            self.instructions.clear();
+        }
+        let known = Instruction { tokens, prefix };
+        self.instructions.insert(instruction.to_owned(), known.clone());
+        Ok(known)
+    }
+
+    /// Chunks for what is seen under one instruction, `[horizon·action]` each.
+    fn chunks(&mut self, instruction: &str, seen: &[&Seen]) -> Result<Vec<ActionChunk>> {
+        let Instruction { tokens, prefix } = self.instruction(instruction)?;
+        let prompts: Vec<Sample> = seen.iter().map(|seen| self.prompt(&tokens, seen)).collect();
+        let proprio = self.specification.control.proprio.as_ref().map(|space| {
+            let values: Vec<f32> = seen.iter().flat_map(|seen| seen.proprio.iter().copied()).collect();
+            let shape = [seen.len(), space.states, space.names.len()];
+            Tensor::from_data(TensorData::new(values, shape), &self.device)
+        });
+        let mut random = self.random.clone();
+        let chunks = self.decoder().decode(&prompts, proprio, &prefix, &mut random);
+        self.random = random;
+        let width = self.specification.sizes.action;
+        let to_chunk = |values: Vec<f32>| ActionChunk { actions: values.chunks(width).map(<[f32]>::to_vec).collect() };
+        Ok(chunks?.into_iter().map(to_chunk).collect())
+    }
+}
+
+impl Policy for TrainedPolicy {
+    fn describe(&self) -> &PolicyDescription {
+        &self.specification.control
+    }
+
+    fn infer_batch(&mut self, observations: &[Observation]) -> Vec<vipra_control::Result<ActionChunk>> {
+        let seen = self.look(observations);
+        // Prompts of one instruction are equally long, so that they share what was read of it and need no padding.
+        let mut groups: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        for (index, observation) in observations.iter().enumerate().filter(|(index, _)| seen[*index].is_ok()) {
+            groups.entry(&observation.instruction).or_default().push(index);
+        }
+        let mut answers: BTreeMap<usize, vipra_control::Result<ActionChunk>> = BTreeMap::new();
+        for (instruction, members) in groups {
+            let group: Vec<&Seen> = members.iter().filter_map(|index| seen[*index].as_ref().ok()).collect();
+            match self.chunks(instruction, &group) {
+                Ok(chunks) => answers.extend(members.into_iter().zip(chunks.into_iter().map(Ok))),
+                Err(error) => {
+                    let failed = |index| (index, Err(vipra_control::Error::Policy(error.to_string().into())));
+                    answers.extend(members.into_iter().map(failed));
+                }
+            }
+        }
+        let refused = seen.into_iter().enumerate().filter_map(|(index, seen)| Some((index, Err(seen.err()?))));
+        answers.extend(refused);
+        answers.into_values().collect()
+    }
+
+    fn reset(&mut self) {
+        self.random = ChaCha8Rng::seed_from_u64(self.seed);
+    }
+}
+
+impl From<Error> for vipra_control::Error {
+    fn from(error: Error) -> Self {
+        Self::Policy(Box::new(error))
+    }
+}

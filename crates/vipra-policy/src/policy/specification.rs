@@ -1,0 +1,116 @@
+//! What must be known of a policy to use its weights.
+
+use std::collections::BTreeMap;
+
+use burn::module::Module;
+use burn::tensor::Device;
+use serde::{Deserialize, Serialize};
+use vipra_control::{Execution, PolicyDescription};
+use vipra_data::picture::{AugmentConfig, ImageConfig};
+use vipra_nn::weights::{Names, Weights, load};
+use vipra_tokenizer::TextTokenizer;
+
+use crate::bins::Bins;
+use crate::flow::SolverConfig;
+use crate::generate::Sampling;
+use crate::layout::{Fields, Layout, Markers, SpecialIds};
+use crate::model::{ActionSizes, NewParameters, PolicyModel, TransformerConfig, Vocabularies};
+use crate::trained::Codebook;
+use crate::{Error, Result};
+
+/// Key of the specification in the header of the weights.
+const SPECIFICATION: &str = "policy";
+
+/// Everything about a policy but its weights and its tokenizers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Specification {
+    /// What a robot must know.
+    pub control: PolicyDescription,
+    /// Sizes of the transformer.
+    pub model: TransformerConfig,
+    /// Sizes of its vocabularies.
+    pub vocabularies: Vocabularies,
+    /// Sizes of what reads states and puts out actions.
+    pub sizes: ActionSizes,
+    /// What a sample holds.
+    pub fields: Fields,
+    /// Most tokens of an instruction.
+    pub instruction_tokens: usize,
+    /// The frame tokenizer.
+    pub frames: Codebook,
+    /// Codes of latent actions in the vocabulary that pretraining left.
+    pub latent_action_codes: usize,
+    /// How frames are brought to the tokenizer's size.
+    pub image: ImageConfig,
+    /// Area of the centred crop that is seen of a frame.
+    pub crop_area: f64,
+    /// Bins of actions, if the policy puts out bins.
+    pub bins: Option<Bins>,
+    /// How chunks flow.
+    pub solver: SolverConfig,
+    /// How bins and tokens of the frame ahead are chosen.
+    pub sampling: Sampling,
+    /// How chunks are executed.
+    pub execution: Execution,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Header {
+    specification: Specification,
+    /// As the text tokenizer stores itself.
+    text_tokenizer: String,
+}
+
+impl Specification {
+    /// As the header of a weights file holds it, with the text tokenizer.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if it has no form in JSON.
+    pub fn to_metadata(&self, text: &TextTokenizer) -> Result<BTreeMap<String, String>> {
+        let header = Header { specification: self.clone(), text_tokenizer: text.to_json()? };
+        let header = serde_json::to_string(&header).map_err(|error| Error::Invalid(error.to_string()))?;
+        Ok(BTreeMap::from([(SPECIFICATION.to_owned(), header)]))
+    }
+
+    /// Out of the header of a weights file.
+    ///
+    /// # Errors
+    /// [`Error::NotTrained`] if there is none, or it cannot be read.
+    pub fn of(weights: &Weights) -> Result<(Self, TextTokenizer)> {
+        let fault = |reason: String| Error::NotTrained { reason, path: weights.source().into() };
+        let header = weights.metadata.get(SPECIFICATION);
+        let header = header.ok_or_else(|| fault("these are not the weights of a policy".to_owned()))?;
+        let Header { specification, text_tokenizer } = serde_json::from_str(header)
+            .map_err(|error| fault(format!("its specification cannot be read: {error}")))?;
+        Ok((specification, TextTokenizer::from_json(&text_tokenizer)?))
+    }
+
+    /// The policy with these weights, in evaluation mode.
+    ///
+    /// # Errors
+    /// What is wrong with the weights, with all names that do not fit.
+    pub fn load(&self, weights: &Weights, device: &Device) -> Result<PolicyModel> {
+        let transformer = self.model.init(&self.vocabularies, device)?;
+        let model = self.sizes.init(transformer, &NewParameters::default(), device);
+        Ok(load(model, weights, &Names::default())?.valid())
+    }
+
+    /// The layout of its samples.
+    ///
+    /// # Errors
+    /// What the text tokenizer says, which it never should.
+    pub fn layout(&self, text: &TextTokenizer) -> Result<Layout> {
+        Ok(Layout {
+            fields: self.fields.clone(),
+            markers: Markers::new(text)?,
+            ids: SpecialIds::behind(self.frames.codes, self.latent_action_codes),
+        })
+    }
+
+    /// What is seen of a frame.
+    pub fn seen(&self) -> vipra_data::picture::Augmentation {
+        AugmentConfig { crop_area: self.crop_area, ..AugmentConfig::default() }.at_inference()
+    }
+}
