@@ -1,0 +1,30 @@
+//! An embedded tabletop: something to learn from and to succeed at, with nothing to download.
+//!
+//! A [`Tabletop`] holds two to five objects in named colours, moved by rapier3d, seen by one fixed camera, worked on by a
+//! `hand` or a `gripper` ([`Embodiment`]). Its [`Task`]s come in words and are judged by geometry ([`Verdict`]); a [`Split`]
+//! keeps pairs of colour and shape, or places, away from training. [`Expert`] does the tasks; [`record`] writes what it does
+//! as LeRobot datasets.
+//!
+//! Everything is a function of configuration, seed and actions, and equal in every run.
+
+mod embodiment;
+mod error;
+mod expert;
+mod object;
+mod physics;
+mod render;
+mod scene;
+mod split;
+mod tabletop;
+mod task;
+mod verdict;
+
+pub use embodiment::Embodiment;
+pub use error::{Error, Result};
+pub use expert::{Expert, play};
+pub use object::{Color, Kind, Object};
+pub use scene::{Placed, Scene};
+pub use split::{Split, is_held_out_pair, is_held_out_position};
+pub use tabletop::{ACTION_NAMES, CONTROL_RATE_HZ, DIMENSIONS, LARGEST_PICTURE, STATE_NAMES, Tabletop, TabletopConfig};
+pub use task::{Side, Task, TaskKind};
+pub use verdict::Verdict;
