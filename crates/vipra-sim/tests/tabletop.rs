@@ -45,9 +45,13 @@ fn golden_trajectory() {
     let mut table = seen(TaskKind::Put, 7);
     let (seen, succeeded) = played(&mut table, 7);
     let mut states = blake3::Hasher::new();
-    seen.iter().for_each(|(_, state)| state.iter().for_each(|value| drop(states.update(&value.to_le_bytes()))));
+    for value in seen.iter().flat_map(|(_, state)| state) {
+        states.update(&value.to_le_bytes());
+    }
     let mut pictures = blake3::Hasher::new();
-    seen.iter().for_each(|(frame, _)| drop(pictures.update(frame.pixels())));
+    for (frame, _) in &seen {
+        pictures.update(frame.pixels());
+    }
     let found = format!(
         "{} | {} steps | {succeeded} | {:.4?} | states {} | pictures {}",
         table.instruction(),
