@@ -12,7 +12,7 @@ mod policy;
 mod tokenizer;
 
 pub use laq::{DeviceArgs, LabelArgs, LaqCommand, ModelArgs, ReportArgs, TrainArgs, TransferArgs};
-pub use policy::{PredictArgs, PretrainArgs};
+pub use policy::{DescribeArgs, FinetuneArgs, OpenLoopArgs, PolicyCommand, PredictArgs, PretrainArgs};
 pub use tokenizer::{EncodeArgs, ImportArgs, ReconstructArgs, TokenizerCommand};
 
 /// Turns videos without action labels into a robot policy.
@@ -55,6 +55,11 @@ pub enum Command {
     Pretrain(PretrainArgs),
     /// Let a pretrained model imagine the future of frames, and draw it beside the truth.
     Predict(PredictArgs),
+    /// Turn a pretrained model and demonstrations into a policy. An interrupted run goes on when it is called again.
+    Finetune(FinetuneArgs),
+    /// Look at a policy, and compare its actions with those of demonstrations.
+    #[command(subcommand)]
+    Policy(PolicyCommand),
     /// Show or check a configuration.
     #[command(subcommand)]
     Config(ConfigCommand),

@@ -1,8 +1,8 @@
-//! Flags of `vipra pretrain` and `vipra predict`.
+//! Flags of `vipra pretrain`, `vipra predict`, `vipra finetune` and `vipra policy`.
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 
 use super::laq::DeviceArgs;
 use crate::config::ConfigArgs;
@@ -83,6 +83,75 @@ pub struct PredictArgs {
     /// The folder to write: strips and animations of each moment, and a page with all of them.
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
+    #[command(flatten)]
+    pub device: DeviceArgs,
+}
+
+/// What to finetune, and on what.
+#[derive(Args)]
+pub struct FinetuneArgs {
+    /// Demonstrations to learn from, in place of the configuration's sources; splits as for `laq train`.
+    pub paths: Vec<PathBuf>,
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// Frames a second, for datasets that carry none.
+    #[arg(long, value_name = "RATE", value_parser = super::rate)]
+    pub fps: Option<f64>,
+    /// The camera, where a dataset has several.
+    #[arg(long)]
+    pub camera: Option<String>,
+    /// The pretrained model: a run folder, one of its checkpoints, or a weights file; or `scratch`.
+    #[arg(long, value_name = "PATH")]
+    pub from: PathBuf,
+    /// The frame tokenizer, if it does not lie in the run folder of the pretrained model.
+    #[arg(long, value_name = "PATH")]
+    pub tokenizer: Option<PathBuf>,
+    /// The run folder: configuration, metrics, checkpoints, and the policy package at the end.
+    #[arg(long, value_name = "DIR")]
+    pub run: PathBuf,
+    #[command(flatten)]
+    pub device: DeviceArgs,
+}
+
+/// Commands on policies.
+#[derive(Subcommand)]
+pub enum PolicyCommand {
+    /// Say what a policy sees and puts out, and what it was made of.
+    Describe(DescribeArgs),
+    /// Let a policy look at each moment of an episode, and compare its actions with the true ones.
+    OpenLoop(OpenLoopArgs),
+}
+
+/// A policy to look at.
+#[derive(Args)]
+pub struct DescribeArgs {
+    /// The policy package, or the run folder that it lies in.
+    pub package: PathBuf,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What to compare.
+#[derive(Args)]
+pub struct OpenLoopArgs {
+    /// The policy package, or the run folder that it lies in.
+    pub package: PathBuf,
+    /// Demonstrations.
+    #[arg(long, value_name = "PATH")]
+    pub data: PathBuf,
+    /// The episode, by its name.
+    #[arg(long, value_name = "NAME")]
+    pub episode: String,
+    /// The camera, where there are several.
+    #[arg(long)]
+    pub camera: Option<String>,
+    /// Draw true and predicted actions, one curve a dimension.
+    #[arg(long, value_name = "PNG")]
+    pub out: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
     #[command(flatten)]
     pub device: DeviceArgs,
 }

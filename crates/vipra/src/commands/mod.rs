@@ -2,8 +2,10 @@
 
 mod config;
 mod data;
+mod finetune;
 mod info;
 mod laq;
+mod policy;
 mod predict;
 mod pretrain;
 mod tokenizer;
@@ -32,6 +34,8 @@ pub fn run(cli: Cli) -> Result<Outcome> {
         Command::Tokenizer(command) => tokenizer::run(command),
         Command::Pretrain(args) => pretrain::run(&args),
         Command::Predict(args) => predict::run(&args),
+        Command::Finetune(args) => finetune::run(&args),
+        Command::Policy(command) => policy::run(command),
         Command::Config(command) => config::run(command),
         Command::Info => info::run(),
         Command::Completions { shell } => {

@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use vipra_data::DataConfig;
 use vipra_laq::train::LaqStageConfig;
+use vipra_policy::finetune::FinetuneConfig;
 use vipra_policy::pretrain::PretrainConfig;
 use vipra_tokenizer::train::TokenizerStageConfig;
 
@@ -28,6 +29,8 @@ pub struct Config {
     pub tokenizer: TokenizerStageConfig,
     /// Pretraining: the multimodal transformer and how it is trained.
     pub pretrain: PretrainConfig,
+    /// Finetuning: from a pretrained model and demonstrations to a policy.
+    pub finetune: FinetuneConfig,
 }
 
 impl Config {
@@ -40,6 +43,7 @@ impl Config {
             .chain(section("laq", self.laq.faults()))
             .chain(section("tokenizer", self.tokenizer.faults()))
             .chain(section("pretrain", self.pretrain.faults()))
+            .chain(section("finetune", self.finetune.faults()))
             .collect()
     }
 }

@@ -90,7 +90,7 @@ pub fn run(args: &PretrainArgs) -> Result<Outcome> {
 }
 
 /// Everything that the text tokenizer will have to read: markers, and the instructions of what is learned from.
-fn texts(config: &Config) -> Result<Vec<String>> {
+pub fn texts(config: &Config) -> Result<Vec<String>> {
     let mut texts: Vec<String> = Markers::TEXTS.concat().into_iter().map(str::to_owned).collect();
     for source in &config.data.sources {
         let open = prepare::open(source)?;

@@ -1,0 +1,116 @@
+//! `vipra finetune`.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use serde_json::json;
+use vipra_policy::TrainedTransformer;
+use vipra_policy::finetune::{Session, Start, Summary, train};
+use vipra_tokenizer::TrainedTokenizer;
+use vipra_train::Interrupt;
+
+use super::Outcome;
+use super::laq::{device, split_datasets};
+use super::pretrain::texts;
+use crate::cli::FinetuneArgs;
+use crate::config::{Config, load, to_toml};
+use crate::output::print;
+use crate::progress::Progress;
+use crate::run_folder::{RunFolder, TOKENIZER_FILE};
+use crate::training_end::{as_json, held_out_table, stopped, write_summary};
+use crate::training_progress::TrainingProgress;
+
+/// In place of a pretrained model.
+const SCRATCH: &str = "scratch";
+
+pub fn run(args: &FinetuneArgs) -> Result<Outcome> {
+    let mut config = load(&args.config)?;
+    split_datasets(&mut config.data, &args.paths, args.fps, args.camera.as_deref())?;
+    let device = device(&args.device)?;
+    let pretrained = match args.from.as_os_str() == SCRATCH {
+        true => None,
+        false => Some(TrainedTransformer::open(&args.from, &device)?),
+    };
+    let tokenizer = TrainedTokenizer::open(&tokenizer_of(args, pretrained.as_ref())?, &device)?;
+    let folder = RunFolder::create(&args.run, &config)?;
+    let mut configuration = serde_json::to_value(&config).context("the configuration has no form in JSON")?;
+    configuration["inputs"] = json!({
+        "tokenizer": tokenizer.fingerprint,
+        "pretrained": pretrained.as_ref().map(|trained| fingerprint(&trained.path)).transpose()?,
+    });
+    let start = match pretrained {
+        Some(trained) => Start::Pretrained(Box::new(trained)),
+        None => Start::Scratch {
+            model: config.pretrain.model.clone(),
+            text: config.tokenizer.text.make(&texts(&config)?)?,
+            latent_action_codes: config.laq.model.quantizer.codes,
+        },
+    };
+    let interrupt = Interrupt::listen()?;
+    let reading = Progress::new("reading demonstrations", "episodes");
+    let mut training = TrainingProgress::new("finetuning", config.finetune.train.steps);
+    let config_toml = to_toml(&config)?;
+    let summary = train(Session {
+        stage: &config.finetune,
+        data: &config.data,
+        learned: &config.data.sources,
+        held_out: &config.data.validation,
+        start,
+        tokenizer,
+        configuration,
+        config_toml: &config_toml,
+        folder: folder.path(),
+        device,
+        interrupt: &interrupt,
+        reading: &|done, all| reading.set(done, all),
+        progress: &mut |event| training.show(event),
+    })?;
+    drop(training);
+    report(&summary, &config, &folder)?;
+    // Whoever waits for the run must not take an interrupted one for a finished one.
+    Ok(if summary.interrupted_at.is_some() { Outcome::CheckFailed } else { Outcome::Done })
+}
+
+/// The tokenizer that is named, or the one in the run folder of the pretrained model.
+fn tokenizer_of(args: &FinetuneArgs, pretrained: Option<&TrainedTransformer>) -> Result<PathBuf> {
+    if let Some(path) = &args.tokenizer {
+        return Ok(path.clone());
+    }
+    let trained =
+        pretrained.context("a policy from scratch has no frame tokenizer of its own: name one by --tokenizer")?;
+    let beside = trained.path.ancestors().map(|folder| folder.join(TOKENIZER_FILE)).find(|file| file.is_file());
+    beside.with_context(|| {
+        format!("no frame tokenizer lies beside the model: name one by --tokenizer: {}", trained.path.display())
+    })
+}
+
+fn fingerprint(path: &Path) -> Result<String> {
+    let bytes = std::fs::read(path).with_context(|| format!("reading {}", path.display()))?;
+    Ok(blake3::hash(&bytes).to_hex()[..16].to_owned())
+}
+
+fn report(summary: &Summary, config: &Config, folder: &RunFolder) -> Result<()> {
+    let Some(package) = &summary.package else {
+        return print(&stopped(summary.interrupted_at.unwrap_or_default(), &summary.checkpoint));
+    };
+    let written = json!({
+        "checkpoint": summary.checkpoint,
+        "package": package,
+        "parameters": summary.parameters,
+        "new_parameters": summary.new_parameters,
+        "validation": as_json(&summary.validation),
+    });
+    write_summary(folder, &written)?;
+    let measured = format!("squared error of the first {} actions, of a chunk", config.finetune.measured_actions);
+    let measured = format!("{measured}; 1 for the mean action");
+    let rows = [("first_actions_error", measured.as_str()), ("chunk_error", "the same of all actions of a chunk")];
+    let mut text = held_out_table(&summary.validation, &rows);
+    text.push_str(&format!(
+        "\n{} parameters ({} tensors of them new), {} samples an epoch, policy in {}\n",
+        summary.parameters,
+        summary.new_parameters.len(),
+        summary.samples_per_epoch,
+        package.display()
+    ));
+    print(&text)
+}

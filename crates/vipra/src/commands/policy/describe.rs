@@ -1,0 +1,59 @@
+//! `vipra policy describe`.
+
+use anyhow::Result;
+use serde_json::json;
+use vipra_policy::policy::{Package, Specification};
+
+use crate::cli::DescribeArgs;
+use crate::commands::Outcome;
+use crate::output::{print, print_json, short, table};
+
+pub fn run(args: &DescribeArgs) -> Result<Outcome> {
+    let package = Package::open(&args.package)?;
+    match args.json {
+        true => print_json(&json!({
+            "specification": package.specification,
+            "statistics": package.statistics,
+            "training": package.training,
+        }))?,
+        false => print(&to_text(&package))?,
+    }
+    Ok(Outcome::Done)
+}
+
+fn to_text(package: &Package) -> String {
+    let Specification { control, model, fields, execution, solver, .. } = &package.specification;
+    let [height, width] = control.image_size;
+    let facts = [
+        ("package", package.path.display().to_string()),
+        ("policy", control.policy.clone()),
+        ("fields", fields.to_string()),
+        ("transformer", format!("{} layers of {}, {} heads", model.layers, model.dim, model.heads)),
+        ("frames", format!("two of {width}×{height}, {} s apart", short(control.frame_interval_secs))),
+        ("chunk", format!("{} actions at {} Hz", control.horizon, short(control.control_rate_hz))),
+        ("execution", format!("{execution:?}")),
+        ("solver", format!("{:?}, {} steps", solver.method, solver.steps)),
+        ("action", format!("{:?}, rotation {:?}", control.action.kind, control.action.rotation)),
+        (
+            "proprioception",
+            control.proprio.as_ref().map_or("none".to_owned(), |proprio| {
+                format!("{} states of {}", proprio.states, proprio.names.join(", "))
+            }),
+        ),
+    ];
+    let fingerprints = control.fingerprints.iter().map(|(name, value)| (name.as_str(), value.clone()));
+    let facts = facts.into_iter().chain(fingerprints).map(|(name, value)| vec![name.to_owned(), value]);
+    let mut text = table(&["", ""], facts.collect(), usize::MAX);
+    let action = &control.action;
+    let dimensions = action.names.iter().zip(&action.units).enumerate().map(|(at, (name, unit))| {
+        let is_gripper = action.gripper.as_ref().filter(|gripper| gripper.dimension == *name);
+        let note = is_gripper.map_or(String::new(), |gripper| {
+            format!("open at {}, closed at {}", short(gripper.open), short(gripper.closed))
+        });
+        let numbers = [action.normalizer.offset[at], action.normalizer.scale[at]].map(short);
+        vec![name.clone(), unit.clone(), numbers[0].clone(), numbers[1].clone(), note]
+    });
+    text.push('\n');
+    text.push_str(&table(&["action", "unit", "offset", "scale", ""], dimensions.collect(), usize::MAX));
+    text
+}

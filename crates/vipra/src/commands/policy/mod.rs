@@ -1,0 +1,17 @@
+//! `vipra policy`.
+
+mod curves;
+mod describe;
+mod open_loop;
+
+use anyhow::Result;
+
+use super::Outcome;
+use crate::cli::PolicyCommand;
+
+pub fn run(command: PolicyCommand) -> Result<Outcome> {
+    match command {
+        PolicyCommand::Describe(args) => describe::run(&args),
+        PolicyCommand::OpenLoop(args) => open_loop::run(&args),
+    }
+}
