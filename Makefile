@@ -1,9 +1,13 @@
 # Two commands for a newcomer: `make demo` and `make test`. Each installs what it needs.
-.PHONY: demo test test-vulkan test-interop bench bench-laq bench-pretrain fuzz deps clean
+.PHONY: demo test test-python test-vulkan test-interop test-interop-lerobot test-interop-server bench bench-laq bench-pretrain fuzz deps clean
 export CARGO_TERM_COLOR ?= auto
 
 INTEROP := .venv-interop
 INTEROP_PYTHON := $(INTEROP)/bin/python
+# openpi's client wants an older NumPy than lerobot.
+INTEROP_SERVER := .venv-interop-server
+CLIENT := .venv-client
+PYTHON ?= python3
 VIPRA_SHARED ?= $(abspath ../shared)
 BENCH_DATA ?= $(VIPRA_SHARED)/data/simpler-widowx
 FUZZ_SECS ?= 60
@@ -25,8 +29,20 @@ test-vulkan:
 	@scripts/deps.sh vulkan
 	CARGO_TARGET_DIR=target/vulkan VIPRA_DEVICE=$(GPU) cargo test --release --workspace --no-fail-fast --features $(GPU) --test parity
 
+## The Python clients and the SIMPLER adapter, without a simulator.
+test-python: $(CLIENT)/done
+	cd python && ../$(CLIENT)/bin/python -m pytest -q
+
+## Others' software with ours: lerobot reads what the writer wrote, openpi's client drives the server.
+test-interop: test-interop-server test-interop-lerobot
+
+## The real openpi client, and the calls of ViPRA's published HTTP client, drive the server.
+test-interop-server: deps $(INTEROP_SERVER)/done
+	cargo build -q -p vipra-serve --example made_server
+	$(INTEROP_SERVER)/bin/python python/interop/check_server.py $(or $(CARGO_TARGET_DIR),target)/debug/examples/made_server
+
 ## The real lerobot library reads what the writer wrote, and every value is compared.
-test-interop: deps $(INTEROP)/done
+test-interop-lerobot: deps $(INTEROP)/done
 	rm -rf runs/interop
 	SVT_LOG=1 cargo run -q -p vipra-data --example interop_datasets -- runs/interop
 	PYTHONWARNINGS=ignore $(INTEROP_PYTHON) python/interop/check_lerobot.py runs/interop
@@ -52,9 +68,19 @@ $(INTEROP)/done: benches/peers/requirements.txt
 	$(INTEROP)/bin/pip install -q -r $<
 	touch $@
 
+$(INTEROP_SERVER)/done: python/interop/requirements-server.txt
+	$(PYTHON) -m venv $(INTEROP_SERVER)
+	$(INTEROP_SERVER)/bin/pip install -q -r $<
+	touch $@
+
+$(CLIENT)/done: python/pyproject.toml
+	$(PYTHON) -m venv $(CLIENT)
+	$(CLIENT)/bin/pip install -q -e 'python[test]'
+	touch $@
+
 deps:
 	@scripts/deps.sh
 
 clean:
 	cargo clean
-	rm -rf $(INTEROP) runs
+	rm -rf $(INTEROP) $(INTEROP_SERVER) $(CLIENT) runs

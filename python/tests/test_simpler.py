@@ -1,0 +1,290 @@
+"""The policy and the loop, with an environment that is no simulator."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from vipra_client import WebSocketClient
+from vipra_client.simpler import SimplerPolicy, evaluate
+from vipra_client.simpler.__main__ import main
+from vipra_client.simpler.environments import EPISODES, TASKS, ManiSkill2
+from vipra_client.simpler.evaluation import finished, summary, wilson
+from vipra_client.websocket import Chunk
+
+
+class MadeClient:
+    """Answers from a list of metadata; keeps what it was asked."""
+
+    def __init__(self, **changes):
+        from conftest import METADATA
+
+        self.metadata = {**METADATA, **changes}
+        self.asked = []
+
+    def infer(self, image, prompt, previous_image, state):
+        self.asked.append((image[0, 0, 0], prompt, previous_image[0, 0, 0], state))
+        actions = np.repeat(np.arange(14.0)[:, None], 7, axis=1)
+        actions[:, 6] = np.where(np.arange(14) % 2 == 0, 1.0, -1.0)
+        return Chunk(actions)
+
+
+def image(level):
+    return np.full((8, 10, 3), level, np.uint8)
+
+
+def test_a_chunk_is_asked_for_every_seventh_step_with_the_frame_of_the_interval():
+    client = MadeClient()
+    policy = SimplerPolicy(client)
+    policy.reset("pick")
+    for step in range(22):
+        raw, action = policy.step(image(step), "pick")
+        assert action["world_vector"].tolist() == [step % 7] * 3
+        assert action["rot_axangle"].tolist() == [step % 7] * 3
+        assert action["gripper"].tolist() == [1.0 if step % 7 % 2 == 0 else -1.0]
+        assert raw["open_gripper"].tolist() == [float(step % 7 % 2 == 0)]
+        assert action["terminate_episode"].tolist() == [0.0]
+    # 2.8 s are 14 steps; before there are so many, the first image stands in.
+    assert [(now, past) for now, _, past, _ in client.asked] == [(0, 0), (7, 0), (14, 0), (21, 7)]
+    assert len(policy.chunk_ms) == 4
+
+
+def test_the_policys_own_interval_is_honoured():
+    client = MadeClient(frame_interval_secs=0.6)
+    policy = SimplerPolicy(client, execute=5)
+    policy.reset("pick")
+    for step in range(16):
+        policy.step(image(step))
+    assert [(now, past) for now, _, past, _ in client.asked] == [(0, 0), (5, 2), (10, 7), (15, 12)]
+
+
+def test_another_task_begins_an_episode():
+    client = MadeClient()
+    policy = SimplerPolicy(client)
+    with pytest.raises(ValueError, match="no task"):
+        policy.step(image(0))
+    policy.step(image(1), "pick")
+    policy.step(image(2), "place")
+    assert [(now, prompt, past) for now, prompt, past, _ in client.asked] == [(1, "pick", 1), (2, "place", 2)]
+
+
+def test_roll_pitch_yaw_is_converted():
+    policy = SimplerPolicy(MadeClient(rotation="roll-pitch-yaw"))
+    _, action = policy.form.convert([0.0, 0.0, 0.0, 0.1, 0.2, 0.3, 1.0])
+    np.testing.assert_allclose(action["rot_axangle"], [0.06892461, 0.21322593, 0.28874894], atol=1e-8)
+
+
+def test_the_gripper_is_found_by_name():
+    names = ["gripper", "x", "y", "z", "a", "b", "c"]
+    policy = SimplerPolicy(MadeClient(action_names=names, gripper={"dimension": "gripper", "open": 0.0, "closed": 1.0}))
+    raw, action = policy.form.convert([0.2, 1, 2, 3, 4, 5, 6])
+    assert action["world_vector"].tolist() == [1, 2, 3] and action["rot_axangle"].tolist() == [4, 5, 6]
+    assert action["gripper"].tolist() == [1.0] and raw["open_gripper"].tolist() == [0.8]
+
+
+def test_states_are_sent_for_every_step():
+    client = MadeClient(state_names=["x_m", "gripper_open"], states=3)
+    policy = SimplerPolicy(client, execute=2)
+    policy.reset("pick")
+    with pytest.raises(ValueError, match="gripper_open"):
+        policy.step(image(0))
+    policy.reset("pick")
+    for step in range(5):
+        policy.step(image(step), state={"ee_xyz": [step, 0, 0], "gripper_open": 1.0})
+    sent = [state[:, 0].tolist() for *_, state in client.asked]
+    assert sent == [[0, 0, 0], [0, 1, 2], [2, 3, 4]]
+
+
+def test_images_are_brought_to_a_size():
+    client = MadeClient()
+    policy = SimplerPolicy(client, image_size=(4, 5))
+    sizes = []
+    client.infer = lambda image, *_, **named: sizes.append((image.shape, named["previous_image"].shape)) or Chunk(np.zeros((14, 7)))
+    policy.step(image(1), "pick")
+    assert sizes == [((4, 5, 3), (4, 5, 3))]
+
+
+def test_policies_of_other_robots_are_refused():
+    with pytest.raises(ValueError, match="WidowX"):
+        SimplerPolicy(MadeClient(action_names=["a", "b"]))
+    with pytest.raises(ValueError, match="absolute"):
+        SimplerPolicy(MadeClient(action_kind="absolute"))
+    with pytest.raises(ValueError, match="15 actions"):
+        SimplerPolicy(MadeClient(), execute=15)
+
+
+class MadeEnvironment:
+    """Ten steps; succeeds at the steps that an episode's plan says, and grasps at its third step if there are any."""
+
+    plans = {0: range(0), 1: [3, 4], 2: [9]}
+
+    def __init__(self, task):
+        self.task, self.actions = task, []
+
+    def reset(self, episode):
+        self.episode, self.at = episode, -1
+
+    def observe(self):
+        return image(max(self.at, 0)), {"ee_xyz": [0, 0, 0]}
+
+    def step(self, action):
+        assert action.shape == (7,)
+        self.at += 1
+        return self.at == 9
+
+    def instruction(self):
+        return f"do {self.task}"
+
+    def verdict(self):
+        plan = self.plans[self.episode]
+        return {"success_now": self.at in plan, "grasped": bool(plan) and self.at == 2}
+
+
+def run(out, client=None, tasks=("a", "b"), header=None, environment=MadeEnvironment):
+    said = []
+    policy = SimplerPolicy(client or MadeClient())
+    results = evaluate(environment, policy, list(tasks), range(3), out, header or {"policy": "x"}, report=said.append)
+    return results, said
+
+
+def test_both_verdicts_are_kept(tmp_path):
+    results, said = run(tmp_path / "out.jsonl")
+    verdicts = [(one["task"], one["episode"], one["success_last"], one["success_any"], one["grasped"]) for one in results[:3]]
+    assert verdicts == [("a", 0, False, False, False), ("a", 1, False, True, True), ("a", 2, True, True, True)]
+    assert all(one["steps"] == 10 and len(one["latencies"]) == 2 for one in results)
+    assert "success, then lost, grasped" in said[1]
+    table = summary(results)
+    assert [line.split()[0] for line in table.splitlines()] == ["task", "a", "b", "all"]
+    assert "33.3% [6.1%, 79.2%]" in table
+
+
+def test_an_interrupted_run_goes_on(tmp_path):
+    out = tmp_path / "out.jsonl"
+    whole, _ = run(out)
+    lines = out.read_text().splitlines()
+    assert len(lines) == 7 and json.loads(lines[0]) == {"policy": "x"}
+    # Killed in the middle of the fifth line.
+    out.write_text("\n".join(lines[:5]) + "\n" + lines[5][:20])
+    again, said = run(out)
+    assert len(said) == 2
+    keep = ("task", "episode", "success_last", "steps")
+    assert [[one[key] for key in keep] for one in again] == [[one[key] for key in keep] for one in whole]
+    assert len(finished(out, {"policy": "x"})) == 6
+    with pytest.raises(ValueError, match="something else.*policy"):
+        run(out, header={"policy": "y"})
+
+
+def test_an_environment_is_closed_also_when_it_fails(tmp_path):
+    closed = []
+
+    class Breaks(MadeEnvironment):
+        def step(self, action):
+            raise RuntimeError("as asked for")
+
+        def close(self):
+            closed.append(self.task)
+
+    with pytest.raises(RuntimeError, match="as asked for"):
+        run(tmp_path / "out.jsonl", environment=Breaks)
+    assert closed == ["a"]
+
+
+def test_wilson():
+    # Known values: 0 of 24, 12 of 24.
+    assert wilson(0, 24) == pytest.approx((0.0, 0.138), abs=1e-3)
+    assert wilson(12, 24) == pytest.approx((0.314, 0.686), abs=1e-3)
+    assert wilson(0, 0) == (0.0, 1.0)
+
+
+MODULE = """
+import numpy as np
+
+class Env:
+    def close(self): pass
+
+def make_env(task):
+    env = Env(); env.task = task; return env
+
+def reset(env, episode_id):
+    env.left = 3
+    return env.left, {"success": False}
+
+def observe(obs):
+    return np.zeros((8, 8, 3), np.uint8), {}
+
+def step(env, action):
+    assert list(action[:3]) == [float(3 - env.left)] * 3
+    env.left -= 1
+    return env.left, 0.0, False, env.left == 0, {"success": env.left == 0}
+
+def instruction(env):
+    return f"do {env.task}"
+
+def verdict(info):
+    return dict(success_now=info["success"], grasped=True)
+"""
+
+
+def test_the_command_runs_episodes_of_a_module(made_server, tmp_path, capsys):
+    (tmp_path / "made_simulator.py").write_text(MODULE)
+    server, out = made_server(), tmp_path / "out.jsonl"
+    flags = ["--port", str(server.port), "--simulator", str(tmp_path), "--module", "made_simulator"]
+    assert main([*flags, "--tasks", "carrot", "--episodes", "0:4", "--out", str(out)]) == 0
+    assert "100.0%" in capsys.readouterr().out
+    header, *lines = [json.loads(line) for line in out.read_text().splitlines()]
+    assert header["environment"] == "simpler-maniskill3" and header["execute"] == 7
+    assert [(line["task"], line["episode"], line["success_last"], line["steps"]) for line in lines] == [
+        ("carrot", episode, True, 3) for episode in range(4)
+    ]
+    assert server.requests[0]["prompt"] == "do carrot"
+    assert main(["--port", "9", "--simulator", str(tmp_path), "--out", str(out)]) == 2
+
+
+def test_the_originals_interface_is_understood(monkeypatch):
+    """Against a stand-in of the package `simpler_env`, after its documentation."""
+    import types
+
+    class Env:
+        def reset(self, options):
+            self.options = options
+            return {"frame": 1}, {}
+
+        def step(self, action):
+            return {"frame": 2}, 0.0, True, True, {"success": True, "episode_stats": {"is_src_obj_grasped": True}}
+
+        def get_language_instruction(self):
+            return "do it"
+
+    made = Env()
+    package = types.ModuleType("simpler_env")
+    package.make = lambda name: setattr(made, "name", name) or made
+    observations = types.ModuleType("simpler_env.utils.env.observation_utils")
+    observations.get_image_from_maniskill2_obs_dict = lambda env, obs: image(obs["frame"])
+    monkeypatch.setitem(sys.modules, "simpler_env", package)
+    monkeypatch.setitem(sys.modules, "simpler_env.utils.env.observation_utils", observations)
+    environment = ManiSkill2("spoon")
+    environment.reset(5)
+    assert made.name == "widowx_spoon_on_towel" and made.options == {"obj_init_options": {"episode_id": 5}}
+    assert environment.observe()[0][0, 0, 0] == 1
+    assert environment.step(np.zeros(7))
+    assert environment.verdict() == {"success_now": True, "grasped": True}
+    assert environment.instruction() == "do it"
+
+
+def test_the_help_explains_itself():
+    said = subprocess.run([sys.executable, "-m", "vipra_client.simpler", "--help"], capture_output=True, text=True, check=True).stdout
+    for word in ("last step", "any step", "--execute", "--simulator", "JSON"):
+        assert word in said, word
+    assert (len(TASKS), EPISODES) == (4, 24)
+
+
+def test_an_end_to_end_policy_over_a_socket(made_server):
+    server = made_server()
+    with WebSocketClient(port=server.port) as client:
+        policy = SimplerPolicy(client, execute=14)
+        policy.reset("pick")
+        for step in range(15):
+            policy.step(image(step))
+    assert [request["observation/image"][0, 0, 0] for request in server.requests] == [0, 14]

@@ -1,0 +1,5 @@
+"""What a server refuses."""
+
+
+class ServerError(RuntimeError):
+    """The server answered with an error; its text says why."""

@@ -1,0 +1,96 @@
+"""openpi's protocol: one request, one answer, in the robot's units."""
+
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+
+import numpy as np
+import websockets.sync.client
+from websockets.exceptions import ConnectionClosed
+
+from vipra_client.errors import ServerError
+from vipra_client.images import check_image, to_jpeg
+from vipra_client.messages import pack, unpack
+
+DEFAULT_PORT = 8005
+
+
+@dataclass
+class Chunk:
+    """Actions for the steps to come, [horizon, dimensions], in the robot's units, and how long they took, in milliseconds."""
+
+    actions: np.ndarray
+    policy_ms: float = 0.0
+    server_ms: float = 0.0
+    rest: dict = field(default_factory=dict)
+
+
+class WebSocketClient:
+    """A connection. What the server remembers of it (earlier images, states) is forgotten when it is closed."""
+
+    def __init__(self, host="127.0.0.1", port=DEFAULT_PORT, token=None, timeout_secs=60.0, jpeg=False):
+        """Connects. `jpeg` sends images as JPEG files: less to send, and a little is lost."""
+        address = host if host.startswith(("ws://", "wss://")) else f"ws://{host}"
+        if port is not None:
+            address += f":{port}"
+        headers = {"Authorization": f"Bearer {token}"} if token else None
+        self._timeout_secs = timeout_secs
+        self._jpeg = jpeg
+        connecting = websockets.sync.client.connect(
+            address, compression=None, max_size=None, additional_headers=headers, open_timeout=timeout_secs
+        )
+        self._open = ExitStack()
+        self._socket = self._open.enter_context(connecting)
+        self.metadata = unpack(self._socket.recv(timeout=timeout_secs))
+
+    def infer(self, image, prompt=None, previous_image=None, state=None) -> Chunk:
+        """The chunk for what the robot sees.
+
+        image, previous_image: RGB, uint8 [height, width, 3]; the second one is what was seen `metadata["frame_interval_secs"]` earlier.
+        Without it the server takes what this connection sent at that time.
+        state: [dimensions], or [states, dimensions], the oldest first.
+        """
+        request = {"observation/image": self._image(image, "image")}
+        if previous_image is not None:
+            request["observation/previous_image"] = self._image(previous_image, "previous_image")
+        if state is not None:
+            request["observation/state"] = np.asarray(state, dtype=np.float32)
+        if prompt is not None:
+            request["prompt"] = str(prompt)
+        answer = self.request(request)
+        timings = answer.get("server_timing", {})
+        return Chunk(
+            actions=answer.pop("actions"),
+            policy_ms=answer.get("policy_timing", {}).get("infer_ms", 0.0),
+            server_ms=timings.get("infer_ms", 0.0),
+            rest=answer,
+        )
+
+    def request(self, request: dict):
+        """Sends a map as it is; the answer's map."""
+        try:
+            self._socket.send(pack(request))
+            answer = self._socket.recv(timeout=self._timeout_secs)
+        except TimeoutError as error:
+            # The late answer would be taken for that to the next request.
+            self.close()
+            raise ServerError(f"no answer within {self._timeout_secs} s") from error
+        except ConnectionClosed as error:
+            raise ServerError(f"the connection is closed: {error}") from error
+        if isinstance(answer, str):
+            self.close()
+            raise ServerError(answer)
+        return unpack(answer)
+
+    def close(self):
+        """Says goodbye."""
+        self._open.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def _image(self, image, name):
+        image = check_image(image, name)
+        return to_jpeg(image) if self._jpeg else image
