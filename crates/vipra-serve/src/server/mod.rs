@@ -25,13 +25,7 @@ const NETWORK_THREADS: usize = 2;
 /// Options that are not safe, an address that cannot be had, a policy whose first inference fails.
 pub fn serve(policy: Box<dyn Policy>, options: ServeOptions) -> Result<()> {
     let server = Server::start(policy, options)?;
-    let stop = server.stop.clone();
-    server.runtime_handle.spawn(async move {
-        if signalled().await.is_ok() {
-            stop.cancel();
-        }
-    });
-    tracing::info!("listening on {}", server.address);
+    server.stop_on_signals();
     server.wait()
 }
 
@@ -79,6 +73,7 @@ impl Server {
         let description = policy.describe().clone();
         let (model, policy_thread) = Model::start(policy, options.default_prompt.as_deref(), &options.limits)?;
         let app = Arc::new(App::new(description, options, model, stop.clone())?);
+        tracing::info!("listening on {address}");
         let thread = std::thread::Builder::new()
             .name("server".to_owned())
             .spawn(move || run(&runtime, listener, app, policy_thread))
@@ -89,6 +84,17 @@ impl Server {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Stops when SIGINT or SIGTERM comes, which from now on end nothing else.
+    pub fn stop_on_signals(&self) {
+        let stop = self.stop.clone();
+        self.runtime_handle.spawn(async move {
+            match signalled().await {
+                Ok(()) => stop.cancel(),
+                Err(error) => tracing::warn!("signals cannot be waited for: {error}"),
+            }
+        });
     }
 
     /// Waits until it ends.

@@ -9,10 +9,12 @@ use crate::config::ConfigArgs;
 
 mod laq;
 mod policy;
+mod serve;
 mod tokenizer;
 
 pub use laq::{DeviceArgs, LabelArgs, LaqCommand, ModelArgs, ReportArgs, TrainArgs, TransferArgs};
 pub use policy::{DescribeArgs, FinetuneArgs, OpenLoopArgs, PolicyCommand, PredictArgs, PretrainArgs};
+pub use serve::ServeArgs;
 pub use tokenizer::{EncodeArgs, ImportArgs, ReconstructArgs, TokenizerCommand};
 
 /// Turns videos without action labels into a robot policy.
@@ -60,6 +62,8 @@ pub enum Command {
     /// Look at a policy, and compare its actions with those of demonstrations.
     #[command(subcommand)]
     Policy(PolicyCommand),
+    /// Put a policy on the network, by ViPRA's HTTP API and openpi's WebSocket protocol on one port.
+    Serve(ServeArgs),
     /// Show or check a configuration.
     #[command(subcommand)]
     Config(ConfigCommand),

@@ -8,6 +8,7 @@ mod laq;
 mod policy;
 mod predict;
 mod pretrain;
+mod serve;
 mod tokenizer;
 
 use anyhow::Result;
@@ -36,6 +37,7 @@ pub fn run(cli: Cli) -> Result<Outcome> {
         Command::Predict(args) => predict::run(&args),
         Command::Finetune(args) => finetune::run(&args),
         Command::Policy(command) => policy::run(command),
+        Command::Serve(args) => serve::run(&args),
         Command::Config(command) => config::run(command),
         Command::Info => info::run(),
         Command::Completions { shell } => {

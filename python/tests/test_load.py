@@ -1,0 +1,19 @@
+"""Many clients at a time."""
+
+from vipra_client.load import main
+
+
+def test_every_client_is_answered(made_server, capsys):
+    server = made_server(state_names=["x_m"], states=2)
+    assert main(["--port", str(server.port), "--clients", "3", "--secs", "0.3", "--size", "4", "6"]) == 0
+    said = capsys.readouterr().out
+    assert "for each of 3 clients" in said and "p99" in said
+    assert server.requests[0]["observation/image"].shape == (4, 6, 3)
+    assert server.requests[0]["observation/state"].shape == (2, 1)
+
+
+def test_what_goes_wrong_is_said(made_server, capsys):
+    server = made_server()
+    server.answer = lambda request: "no"
+    assert main(["--port", str(server.port), "--clients", "2", "--secs", "0.1"]) == 1
+    assert "client 0: no" in capsys.readouterr().err
