@@ -5,7 +5,8 @@
 use std::time::Instant;
 
 use rayon::prelude::*;
-use vipra_sim::{Embodiment, Split, Tabletop, TabletopConfig, TaskKind, play};
+use vipra_sim::record::play;
+use vipra_sim::{Embodiment, Split, Tabletop, TabletopConfig, TaskKind};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
@@ -25,8 +26,8 @@ fn measure(config: TabletopConfig, episodes: u64) -> vipra_sim::Result<()> {
     let began = Instant::now();
     let play_one = |seed: u64| {
         let mut table = Tabletop::new(config, seed)?;
-        let steps = play(&mut table, seed)?;
-        Ok((steps, table.verdict(), seed))
+        let played = play(&mut table, seed, false)?;
+        Ok((played.actions.len(), played.verdict, seed))
     };
     let outcomes = (0..episodes).into_par_iter().map(play_one).collect::<vipra_sim::Result<Vec<_>>>()?;
     let won: Vec<_> = outcomes.iter().filter(|(_, verdict, _)| verdict.success_now).collect();

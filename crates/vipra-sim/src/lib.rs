@@ -12,6 +12,7 @@ mod error;
 mod expert;
 mod object;
 mod physics;
+pub mod record;
 mod render;
 mod scene;
 mod split;
@@ -21,7 +22,7 @@ mod verdict;
 
 pub use embodiment::Embodiment;
 pub use error::{Error, Result};
-pub use expert::{Expert, play};
+pub use expert::Expert;
 pub use object::{Color, Kind, Object};
 pub use scene::{Placed, Scene};
 pub use split::{Split, is_held_out_pair, is_held_out_position};

@@ -12,7 +12,6 @@ mod style;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use crate::error::Result;
 use crate::tabletop::{DIMENSIONS, Tabletop};
 use crate::task::Task;
 use motion::Motion;
@@ -83,17 +82,4 @@ impl Expert {
         let goal = self.goal(table);
         self.steps > 0 && goal.place.distance(table.target().translation) < goal.tolerance
     }
-}
-
-/// Plays the task of a table to its end.
-///
-/// # Errors
-/// [`Error::Action`](crate::Error::Action) if the expert is confused.
-pub fn play(table: &mut Tabletop, seed: u64) -> Result<usize> {
-    let mut expert = Expert::new(table, seed);
-    while table.steps() < table.most_steps() && !expert.is_done() {
-        let action = expert.act(table);
-        table.step(&action)?;
-    }
-    Ok(table.steps())
 }

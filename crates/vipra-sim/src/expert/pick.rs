@@ -7,6 +7,8 @@ use super::phase::{Goal, Phase, nearest_quarter, yaw_of};
 use crate::object::Kind;
 use crate::tabletop::Tabletop;
 
+/// Steps after which the way down ends where it is: an object that is pushed along is not caught up with.
+const DESCENDING: usize = 6;
 /// Steps until fingers have closed, and opened.
 const CLOSING: usize = 2;
 const OPENING: usize = 2;
@@ -27,7 +29,7 @@ impl Expert {
         let arrived = self.has_arrived(table);
         match self.phase {
             Phase::Approach if arrived => Some(Phase::Descend),
-            Phase::Descend if arrived => Some(Phase::Close),
+            Phase::Descend if arrived || self.steps >= DESCENDING => Some(Phase::Close),
             Phase::Close if self.steps >= CLOSING => Some(if has_it { Phase::Lift } else { Phase::Approach }),
             Phase::Lift if !has_it => Some(Phase::Approach),
             Phase::Lift if arrived => {

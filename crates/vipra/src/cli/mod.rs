@@ -10,11 +10,13 @@ use crate::config::ConfigArgs;
 mod laq;
 mod policy;
 mod serve;
+mod sim;
 mod tokenizer;
 
 pub use laq::{DeviceArgs, LabelArgs, LaqCommand, ModelArgs, ReportArgs, TrainArgs, TransferArgs};
 pub use policy::{DescribeArgs, FinetuneArgs, OpenLoopArgs, PolicyCommand, PredictArgs, PretrainArgs};
 pub use serve::ServeArgs;
+pub use sim::{PlayArgs, RecordArgs, SimCommand, TableArgs};
 pub use tokenizer::{EncodeArgs, ImportArgs, ReconstructArgs, TokenizerCommand};
 
 /// Turns videos without action labels into a robot policy.
@@ -64,6 +66,9 @@ pub enum Command {
     Policy(PolicyCommand),
     /// Put a policy on the network, by ViPRA's HTTP API and openpi's WebSocket protocol on one port.
     Serve(ServeArgs),
+    /// Work at the embedded tabletop: something to learn from, with nothing to download.
+    #[command(subcommand)]
+    Sim(SimCommand),
     /// Show or check a configuration.
     #[command(subcommand)]
     Config(ConfigCommand),

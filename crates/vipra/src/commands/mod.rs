@@ -9,6 +9,7 @@ mod policy;
 mod predict;
 mod pretrain;
 mod serve;
+mod sim;
 mod tokenizer;
 
 use anyhow::Result;
@@ -38,6 +39,7 @@ pub fn run(cli: Cli) -> Result<Outcome> {
         Command::Finetune(args) => finetune::run(&args),
         Command::Policy(command) => policy::run(command),
         Command::Serve(args) => serve::run(&args),
+        Command::Sim(command) => sim::run(command),
         Command::Config(command) => config::run(command),
         Command::Info => info::run(),
         Command::Completions { shell } => {

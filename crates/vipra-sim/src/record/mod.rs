@@ -1,0 +1,9 @@
+//! What experts do, as LeRobot datasets and as videos.
+
+mod dataset;
+mod episode;
+mod video;
+
+pub use dataset::{CAMERA, Recorded, Recording, evaluation_seed, record, recording_seed};
+pub use episode::{Played, play};
+pub use video::{save_video, video_kinds};

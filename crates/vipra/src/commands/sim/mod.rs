@@ -1,0 +1,23 @@
+//! `vipra sim`.
+
+mod play;
+mod record;
+
+use anyhow::Result;
+use vipra_sim::TabletopConfig;
+
+use super::Outcome;
+use crate::cli::{SimCommand, TableArgs};
+
+pub fn run(command: SimCommand) -> Result<Outcome> {
+    match command {
+        SimCommand::Record(args) => record::run(&args),
+        SimCommand::Play(args) => play::run(&args),
+    }
+}
+
+fn table(args: &TableArgs, size: u16) -> Result<TabletopConfig> {
+    anyhow::ensure!(size.is_multiple_of(2), "--size {size}: videos have an even number of pixels a side");
+    let TableArgs { embodiment, task, split, .. } = *args;
+    Ok(TabletopConfig { embodiment, split, task, size: size.into() })
+}

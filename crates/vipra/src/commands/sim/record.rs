@@ -1,0 +1,27 @@
+//! `vipra sim record`.
+
+use anyhow::Result;
+use vipra_sim::record::{Recording, record};
+
+use super::{Outcome, table};
+use crate::cli::RecordArgs;
+use crate::output::print;
+use crate::progress::Progress;
+
+pub fn run(args: &RecordArgs) -> Result<Outcome> {
+    let recording = Recording {
+        table: table(&args.table, args.size)?,
+        episodes: args.episodes as usize,
+        seed: args.table.seed,
+        actions: !args.no_actions,
+    };
+    let progress = Progress::new("recording", "episodes");
+    let recorded = record(&args.out, &recording, &|done, all| progress.set(done, all))?;
+    drop(progress);
+    let (who, out) = (args.table.embodiment.name(), args.out.display());
+    let (episodes, frames, failures) = (recorded.episodes, recorded.frames, recorded.failures);
+    let actions = if recording.has_actions() { "with actions" } else { "without actions" };
+    print(&format!("{episodes} episodes of the {who} {actions}, {frames} frames, written to {out}\n"))?;
+    print(&format!("{failures} attempts failed and were left out\n"))?;
+    Ok(Outcome::Done)
+}
