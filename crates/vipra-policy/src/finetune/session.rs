@@ -119,7 +119,8 @@ pub fn train(session: Session<'_>) -> Result<Summary> {
         false => {
             let demonstrations = demonstrations(held_out)?;
             let addresses = spread(&demonstrations, config.validation_samples)?;
-            Some(HeldOut { demonstrations, addresses, mean })
+            let of_learned = spread(&learned, config.validation_samples.div_ceil(4))?;
+            Some(HeldOut { demonstrations, addresses, learned: of_learned, mean })
         }
     };
     let samples_per_epoch = learned.sampler().clips_per_epoch();

@@ -43,8 +43,43 @@ pub struct FinetuneStage {
 pub(super) struct HeldOut {
     pub(super) demonstrations: Demonstrations,
     pub(super) addresses: Vec<ClipAddress>,
+    /// Some of those that are learned from.
+    pub(super) learned: Vec<ClipAddress>,
     /// Mean action of the demonstrations that are learned from, in the robot's units.
     pub(super) mean: Vec<f64>,
+}
+
+/// Measures a policy on demonstrations.
+struct Judge<'a> {
+    decoder: ChunkDecoder<'a>,
+    tokenizer: &'a TrainedTokenizer,
+    /// Chunks that are made together.
+    rows: usize,
+    measured: usize,
+    mean: &'a [f64],
+}
+
+impl<'a> Judge<'a> {
+    /// Chunks from the same noise each time, against the true ones.
+    fn measure(&self, demonstrations: &mut Demonstrations, addresses: &[ClipAddress]) -> Result<ActionErrors<'a>> {
+        let layout = self.decoder.layout;
+        let mut errors = ActionErrors::new(&self.decoder.specification.control.action, self.measured);
+        let mut random = ChaCha8Rng::seed_from_u64(VALIDATION_SEED);
+        let prefix = self.decoder.read_prefix(&layout.prompt(&Content::default(), Kind::Text).ids)?;
+        let device = self.decoder.model.devices().into_iter().next().unwrap_or_else(Device::flex);
+        for addresses in addresses.chunks(self.rows.max(1)) {
+            let moments = addresses.iter().map(|at| demonstrations.moment(self.tokenizer, *at, View::Plain));
+            let moments = moments.collect::<Result<Vec<Moment>>>()?;
+            // Prompts are read together if they are laid out alike.
+            for group in moments.chunk_by(|a, b| a.sample.kinds == b.sample.kinds) {
+                let prompts: Vec<Sample> = group.iter().map(|moment| layout.up_to_actions(&moment.sample)).collect();
+                let proprio = demonstrations.proprio(group, &device);
+                let chunks = self.decoder.decode(&prompts, proprio, &prefix, &mut random)?;
+                group.iter().zip(chunks).for_each(|(moment, chunk)| errors.add(&chunk, &moment.chunk, self.mean));
+            }
+        }
+        Ok(errors)
+    }
 }
 
 /// Samples as tokens and numbers.
@@ -87,15 +122,6 @@ impl FinetuneStage {
     fn read(&self, model: &PolicyModel, batch: &Batch, numbers: &Numbers<'_>) -> Result<Tensor<3>> {
         let tokens = Tokens { rows: batch.rows, ids: &batch.ids, kinds: &batch.kinds };
         Ok(model.transformer.forward_embedded(model.embed(tokens, numbers)?, None))
-    }
-
-    fn moments(
-        demonstrations: &mut Demonstrations,
-        tokenizer: &TrainedTokenizer,
-        addresses: &[ClipAddress],
-        view: View,
-    ) -> Result<Vec<Moment>> {
-        addresses.iter().map(|address| demonstrations.moment(tokenizer, *address, view)).collect()
     }
 }
 
@@ -148,26 +174,18 @@ impl Stage for FinetuneStage {
 
     fn validate(&mut self, model: &PolicyModel) -> Result<Scalars, StageError> {
         let Some(held_out) = &mut self.held_out else { return Ok(Scalars::new()) };
-        let decoder = ChunkDecoder { model, specification: &self.specification, layout: &self.layout };
-        let space = &self.specification.control.action;
-        let mut errors = ActionErrors::new(space, self.config.measured_actions);
-        let mut random = ChaCha8Rng::seed_from_u64(VALIDATION_SEED);
-        let prefix = self.layout.prompt(&Content::default(), Kind::Text);
-        let prefix = decoder.read_prefix(&prefix.ids)?;
-        let device = model.devices().into_iter().next().unwrap_or_else(|| self.device.clone());
-        for addresses in held_out.addresses.chunks(self.config.train.batch_size) {
-            let demonstrations = &mut held_out.demonstrations;
-            let moments = Self::moments(demonstrations, &self.tokenizer, addresses, View::Plain)?;
-            // Prompts are read together if they are laid out alike.
-            for group in moments.chunk_by(|a, b| a.sample.kinds == b.sample.kinds) {
-                let prompts: Vec<Sample> =
-                    group.iter().map(|moment| self.layout.up_to_actions(&moment.sample)).collect();
-                let proprio = held_out.demonstrations.proprio(group, &device);
-                let chunks = decoder.decode(&prompts, proprio, &prefix, &mut random)?;
-                group.iter().zip(chunks).for_each(|(moment, chunk)| errors.add(&chunk, &moment.chunk, &held_out.mean));
-            }
-        }
-        Ok(errors.scalars())
+        let judge = Judge {
+            decoder: ChunkDecoder { model, specification: &self.specification, layout: &self.layout },
+            tokenizer: &self.tokenizer,
+            rows: self.config.train.batch_size,
+            measured: self.config.measured_actions,
+            mean: &held_out.mean,
+        };
+        let mut scalars = judge.measure(&mut held_out.demonstrations, &held_out.addresses)?.scalars();
+        let learned = judge.measure(&mut self.learned, &held_out.learned)?.scalars();
+        // Far below the held-out one: the demonstrations are known by heart.
+        scalars.extend(learned.into_iter().take(1).map(|(name, value)| (format!("learned_{name}"), value)));
+        Ok(scalars)
     }
 
     fn rate_factor(&self, parameter: &str) -> f64 {
