@@ -1,0 +1,179 @@
+//! Groups of episodes, outcomes on disk, interruptions, and what does not belong together.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "in a test a panic is the message")]
+
+mod made;
+
+use std::path::Path;
+
+use made::{Counted, Drawing, STEPS};
+use serde_json::json;
+use vipra_control::{Execution, Policy};
+use vipra_eval::{
+    EvaluateOptions, Header, OUTCOMES, Outcome, compare, evaluate, plan, read_outcomes, summarize, videos,
+};
+
+fn header(model: &str) -> Header {
+    let json = json!({"environment": "counted", "policy": "made", "fingerprints": {"model": model}});
+    json.as_object().unwrap().clone()
+}
+
+const OPTIONS: EvaluateOptions = EvaluateOptions { execution: Execution::First { actions: 2 }, parallel: 4, videos: 1 };
+
+fn run(policy: &mut Drawing, folder: &Path, broken: Option<u64>) -> vipra_eval::Result<Vec<Outcome>> {
+    let plan = plan(&["seen".into()], &[0, 1], 5);
+    let make =
+        |_: &vipra_control::PolicyDescription| Ok(Box::new(Counted::new(broken)) as Box<dyn vipra_eval::Environment>);
+    evaluate(policy, &make, &plan, &header("abc"), folder, &OPTIONS, &|_, _| ())
+}
+
+/// What does not hang on the clock.
+fn timeless(outcome: &Outcome) -> Outcome {
+    Outcome { secs: 0.0, latencies: vec![0.0; outcome.latencies.len()], ..outcome.clone() }
+}
+
+#[test]
+fn episodes_run_to_their_end_and_are_judged_both_ways() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut policy = Drawing::new();
+    let outcomes = run(&mut policy, folder.path(), None).unwrap();
+    assert_eq!(outcomes.len(), 10);
+    for outcome in &outcomes {
+        assert_eq!((outcome.success_last, outcome.success_any), (outcome.episode % 3 == 0, outcome.episode % 3 < 2));
+        // Chunks at steps 0, 2 and 4.
+        assert_eq!((outcome.steps, outcome.latencies.len()), (STEPS, 3));
+        assert!(outcome.secs >= 0.0 && outcome.touched.is_none());
+    }
+    assert_eq!(policy.batches, [4, 4, 4, 4, 4, 4, 2, 2, 2], "groups of 4, 4 and 2 of ten episodes");
+    // One frame 0.2 s, that is one step, before the current one, and the state of now.
+    let third = &policy.seen[4];
+    assert_eq!((third.frames[0].pixels()[0], third.frames[1].pixels()[0]), (1, 2));
+    assert_eq!((third.proprio.as_slice(), third.instruction.as_str()), ([vec![2.0]].as_slice(), "count to 0"));
+    let (found, written) = read_outcomes(&folder.path().join(OUTCOMES)).unwrap();
+    assert_eq!((found, written.len()), (header("abc"), 10));
+    let kinds: Vec<bool> = videos(folder.path()).unwrap().iter().map(|video| video.is_success).collect();
+    assert_eq!(kinds, [false, true], "one of each");
+}
+
+#[test]
+fn an_interrupted_evaluation_ends_as_if_it_never_had_been() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = run(&mut Drawing::new(), &folder.path().join("whole"), None).unwrap();
+    assert!(whole.iter().any(|outcome| outcome.grasped) && whole.iter().any(|outcome| !outcome.grasped));
+
+    let broken = folder.path().join("broken");
+    run(&mut Drawing::new(), &broken, Some(4)).unwrap_err();
+    let file = broken.join(OUTCOMES);
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert_eq!(text.lines().count(), 1 + 4, "the first group was finished");
+    // A kill in the middle of a line, of the second in a group.
+    let cut = text.lines().nth(2).unwrap().len() / 2 + text.lines().take(2).map(|line| line.len() + 1).sum::<usize>();
+    std::fs::write(&file, &text[..cut]).unwrap();
+
+    let again = run(&mut Drawing::new(), &broken, None).unwrap();
+    assert_eq!(whole.iter().map(timeless).collect::<Vec<_>>(), again.iter().map(timeless).collect::<Vec<_>>());
+    assert_eq!(read_outcomes(&file).unwrap().1.len(), 10, "none twice");
+
+    let mut idle = Drawing::new();
+    assert_eq!(run(&mut idle, &broken, None).unwrap(), again);
+    assert!(idle.batches.is_empty(), "nothing is left to do");
+}
+
+#[test]
+fn outcomes_of_something_else_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    run(&mut Drawing::new(), folder.path(), None).unwrap();
+    let file = folder.path().join(OUTCOMES);
+    let error = vipra_eval::Journal::open(&file, &header("another")).unwrap_err().to_string();
+    assert!(error.contains("fingerprints") && error.contains(&file.display().to_string()), "{error}");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replacen("\"steps\":5", "\"steps\":\"many\"", 1)).unwrap();
+    let error = read_outcomes(&file).unwrap_err().to_string();
+    assert!(error.contains("line 2") && error.contains("many"), "{error}");
+    std::fs::write(&file, text.lines().skip(1).map(|line| format!("{line}\n")).collect::<String>()).unwrap();
+    assert!(read_outcomes(&file).unwrap_err().to_string().contains("no header"));
+}
+
+#[test]
+fn a_policy_that_answers_too_little_is_found_out() {
+    struct Silent(Drawing);
+    impl Policy for Silent {
+        fn describe(&self) -> &vipra_control::PolicyDescription {
+            self.0.describe()
+        }
+        fn infer_batch(
+            &mut self,
+            observations: &[vipra_control::Observation],
+        ) -> Vec<vipra_control::Result<vipra_control::ActionChunk>> {
+            self.0.infer_batch(&observations[1..])
+        }
+        fn reset(&mut self) {}
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let make =
+        |_: &vipra_control::PolicyDescription| Ok(Box::new(Counted::new(None)) as Box<dyn vipra_eval::Environment>);
+    let plan = plan(&["seen".into()], &[0], 2);
+    let mut policy = Silent(Drawing::new());
+    let error = evaluate(&mut policy, &make, &plan, &header("a"), folder.path(), &OPTIONS, &|_, _| ()).unwrap_err();
+    assert!(error.to_string().contains("asked for 2 chunks and gave 1"), "{error}");
+}
+
+/// Outcomes as the Python client writes them for SIMPLER.
+const SIMPLER: &str = r#"{"environment": "simpler-maniskill3", "policy": "flow-matching", "fingerprints": {}, "execute": 7, "image_size": null}
+{"task": "spoon", "episode": 0, "instruction": "put the spoon on the towel", "success_last": true, "success_any": true, "grasped": true, "steps": 60, "secs": 12.0, "latencies": [100.0, 120.5]}
+{"task": "spoon", "episode": 1, "instruction": "put the spoon on the towel", "success_last": false, "success_any": true, "grasped": true, "steps": 60, "secs": 15.0, "latencies": [90.0, 130.0]}
+{"task": "cube", "episode": 0, "instruction": "stack", "success_last": false, "success_any": false, "grasped": false, "steps": 60, "secs": 15.0, "latencies": []}
+"#;
+
+#[test]
+fn outcomes_of_the_python_client_are_read_and_summarised() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("simpler.jsonl");
+    std::fs::write(&file, SIMPLER).unwrap();
+    let (_, outcomes) = read_outcomes(&file).unwrap();
+    let summaries = summarize(&outcomes);
+    let names: Vec<&str> = summaries.iter().map(|summary| summary.task.as_str()).collect();
+    assert_eq!(names, ["cube", "spoon", ""]);
+    let spoon = &summaries[1];
+    assert_eq!((spoon.success_last.successes, spoon.success_any.successes, spoon.success_last.trials), (1, 2, 2));
+    assert_eq!((spoon.latency_ms, spoon.steps, spoon.control_rate_hz), (Some([100.0, 130.0]), 60.0, 4.0));
+    assert_eq!((summaries[0].latency_ms, summaries[0].touched), (None, None));
+}
+
+fn outcome(split: &str, episode: u64, success: bool) -> Outcome {
+    let text = format!(
+        r#"{{"task": "put", "split": "{split}", "seed": 1, "episode": {episode}, "instruction": "put {episode}", "success_last": {success},
+        "success_any": true, "grasped": {success}, "steps": 60, "secs": 1.0, "latencies": []}}"#
+    );
+    serde_json::from_str(&text).unwrap()
+}
+
+#[test]
+fn policies_are_compared_on_the_same_episodes() {
+    // The first alone succeeds at 9 episodes of `seen`, the second alone at one; both at 5 of another split.
+    let first: Vec<Outcome> =
+        (0..10).map(|n| outcome("seen", n, n < 9)).chain((0..5).map(|n| outcome("new", n, true))).collect();
+    let second: Vec<Outcome> =
+        (0..12).map(|n| outcome("seen", n, n >= 9)).chain((0..5).map(|n| outcome("new", n, true))).collect();
+    let compared = compare((&header("a"), &first), (&header("b"), &second)).unwrap();
+    assert_eq!(compared.unpaired, [0, 2]);
+    let last: Vec<_> = compared.comparisons.iter().filter(|one| one.measure == "success, last step").collect();
+    assert_eq!(last.iter().map(|one| one.split.as_str()).collect::<Vec<_>>(), ["new", "seen", ""]);
+    assert_eq!(
+        (last[1].only_first, last[1].only_second, last[1].first.successes, last[1].second.trials),
+        (9, 1, 9, 10)
+    );
+    assert!((last[1].p_value - 0.021_484_375).abs() < 1e-9);
+    assert_eq!((last[0].only_first, last[0].p_value), (0, 1.0));
+    assert_eq!((last[2].first.trials, last[2].only_first), (15, 9));
+
+    let mut elsewhere = header("b");
+    elsewhere.insert("environment".into(), "other".into());
+    assert!(compare((&header("a"), &first), (&elsewhere, &second)).is_err());
+    assert!(compare((&header("a"), &first[..1]), (&header("b"), &second[1..2])).is_err(), "no episode in common");
+    let mut renamed = second.clone();
+    renamed[0].instruction = "another scene".into();
+    assert!(
+        compare((&header("a"), &first), (&header("b"), &renamed)).unwrap_err().to_string().contains("another scene")
+    );
+}

@@ -1,0 +1,203 @@
+//! Finetuning as a person does it: a policy from scratch and from a pretrained model, killed and gone on with, looked at and
+//! compared with demonstrations; and what goes wrong.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "in a test a panic is the message")]
+
+#[path = "../../vipra-laq/tests/made_data/mod.rs"]
+mod made_data;
+mod program;
+
+use program::{Place, checkpoint, contains, kill_after, runs, vipra};
+use serde_json::Value;
+
+const CONFIG: &str = r#"
+[data.clip]
+frames = 4
+[data.image]
+width = 16
+height = 16
+[laq]
+validation_clips = 4
+[laq.model]
+frame_size = [16, 16]
+patch = 4
+dim = 16
+spatial_encoder = { depth = 1, heads = 2, registers = 1, position_grid = 4 }
+encoder_depth = 1
+decoder_depth = 1
+heads = 2
+head_dim = 8
+code_length = 4
+[laq.loss.perceptual]
+widths = [4, 4, 4, 4, 4]
+steps = 3
+[laq.train]
+steps = 2
+batch_size = 2
+[tokenizer]
+validation_frames = 8
+[tokenizer.model]
+frame_size = [16, 16]
+width = 8
+multipliers = [1, 2]
+blocks = 1
+groups = 4
+latent_dim = 8
+codes = 24
+code_dim = 4
+[tokenizer.loss.perceptual]
+widths = [4, 4, 4, 4, 4]
+steps = 3
+[tokenizer.train]
+steps = 10
+batch_size = 4
+[pretrain]
+horizon = 3
+validation_samples = 6
+[pretrain.model]
+dim = 16
+layers = 2
+heads = 2
+feed_forward = 24
+[pretrain.train]
+steps = 2
+batch_size = 2
+[finetune]
+horizon = 4
+measured_actions = 2
+validation_samples = 8
+execution = { first = { actions = 2 } }
+augmentations = 2
+[finetune.action]
+kind = "delta-end-effector"
+units = ["px", "px", "1"]
+[finetune.train]
+steps = 24
+batch_size = 3
+accumulation = 1
+log_every = 4
+validate_every = 12
+[finetune.train.optimizer]
+learning_rate = 2e-3
+[finetune.train.checkpoint]
+every = 8
+"#;
+
+/// A place with a tokenizer that has hardly learned anything.
+fn place() -> Place {
+    let place = Place::new(CONFIG);
+    runs(&mut place.train(&["tokenizer", "train"], "tokenizer", &[]), 0);
+    place
+}
+
+fn scratch(place: &Place, run: &str, more: &[&str]) -> std::process::Command {
+    let mut command = place.train(&["finetune"], run, &["--from", "scratch"]);
+    command.args(["--tokenizer", &place.path("tokenizer")]).args(more);
+    command
+}
+
+fn open_loop(place: &Place, package: &str, more: &[&str]) -> std::process::Command {
+    let mut command = vipra(&["policy", "open-loop", &place.path(package), "--data", place.data()]);
+    command.args(more);
+    command
+}
+
+#[test]
+fn finetune_kill_resume_describe_compare() {
+    let place = place();
+    let whole = runs(&mut scratch(&place, "whole", &["-v"]), 0);
+    contains(&whole, &["first_actions_error", "chunk_error", "samples an epoch", "whole/package"]);
+    kill_after(scratch(&place, "killed", &[]), &place.path("killed"), 8);
+    runs(&mut scratch(&place, "killed", &[]), 0);
+    let last = |run: &str| checkpoint(&place.path(run), 24);
+    assert!(last("whole") == last("killed"), "the resumed run ends elsewhere");
+
+    // The package stands alone: it is found nowhere near its run any more.
+    let moved = place.path("elsewhere");
+    std::fs::rename(place.path("whole/package"), &moved).unwrap();
+    let told = runs(&mut vipra(&["policy", "describe", &moved]), 0);
+    contains(&told, &["flow-matching", "two of 16×16, 0.4 s apart", "4 actions at 5 Hz", "px", "still"]);
+    let described: Value = serde_json::from_str(&runs(&mut vipra(&["policy", "describe", &moved, "--json"]), 0)).unwrap();
+    let mean = described["statistics"]["action"]["mean"][2].as_f64().unwrap();
+    assert!((mean - 1.0).abs() < 1e-6, "the mean of a constant dimension is {mean}");
+    // What hardly varies is not blown up.
+    assert_eq!(described["specification"]["control"]["action"]["normalizer"]["scale"][2], 1e-4);
+
+    let picture = place.path("curves.png");
+    let told = runs(&mut open_loop(&place, "elsewhere", &["--episode", "3", "--out", &picture]), 0);
+    contains(&told, &["dx", "dy", "still", "spread"]);
+    assert!(std::fs::read(&picture).unwrap().starts_with(b"\x89PNG"));
+    // The same noise each time.
+    assert_eq!(told, runs(&mut open_loop(&place, "elsewhere", &["--episode", "3"]), 0));
+    contains(&runs(&mut open_loop(&place, "elsewhere", &["--episode", "nine"]), 2), &["no episode `nine`"]);
+}
+
+#[test]
+fn a_pretrained_model_becomes_a_policy_with_its_own_tokenizers() {
+    let place = place();
+    runs(&mut place.train(&["laq", "train"], "laq", &[]), 0);
+    let mut pretrain = place.train(&["pretrain"], "pretrained", &["--tokenizer", &place.path("tokenizer")]);
+    runs(pretrain.args(["--laq", &place.path("laq")]), 0);
+    let finetune = |run: &str, more: &[&str]| {
+        let mut command = place.train(&["finetune"], run, &["--from", &place.path("pretrained")]);
+        command.args(more);
+        command
+    };
+    let fields = "finetune.fields=\"[instruction],[vision],latent_state,action\"";
+    runs(&mut finetune("flow", &["--set", fields, "--set", "finetune.train.steps=2"]), 0);
+    let summary: Value = serde_json::from_slice(&std::fs::read(place.path("flow/summary.json")).unwrap()).unwrap();
+    let new = summary["new_parameters"].as_array().unwrap();
+    assert!(new.iter().all(|name| name.as_str().unwrap().starts_with("flow.")), "{new:?}");
+    contains(&runs(&mut vipra(&["policy", "describe", &place.path("flow")]), 0), &["latent_actions", "latent_state"]);
+    runs(&mut open_loop(&place, "flow", &["--episode", "3"]), 0);
+
+    let binned = ["--set", "finetune.decoder=\"autoregressive\"", "--set", "finetune.bins=6"];
+    runs(&mut finetune("bins", &[&binned[..], &["--set", "finetune.train.steps=2"]].concat()), 0);
+    let told = runs(&mut open_loop(&place, "bins", &["--episode", "3", "--json"]), 0);
+    let rows: Value = serde_json::from_str(&told).unwrap();
+    // A constant dimension has one bin, so that it is always right.
+    assert_eq!((rows[2]["dimension"].as_str(), rows[2]["error"].as_f64()), (Some("still"), Some(0.0)));
+
+    runs(&mut place.train(&["tokenizer", "train"], "other", &["--set", "tokenizer.train.seed=1"]), 0);
+    contains(&runs(&mut finetune("run", &["--tokenizer", &place.path("other")]), 2), &["reads the tokens of"]);
+}
+
+#[test]
+fn bad_input_is_said_plainly() {
+    let place = place();
+    let fails = |more: &[&str], parts: &[&str]| contains(&runs(&mut scratch(&place, "run", more), 2), parts);
+    fails(&["--set", "finetune.fields=\"[instruction],action,[vision]\""], &["must come last"]);
+    fails(&["--set", "finetune.fields=\"[instruction],[vision],latent_action,action\""], &["is for pretraining"]);
+    fails(&["--set", "finetune.measured_actions=5"], &["5 are more than the 4 of a chunk"]);
+    fails(&["--set", "finetune.execution={first={actions=5}}"], &["5 actions of a chunk of 4"]);
+    fails(&["--set", "finetune.action.feature=\"torque\""], &["no feature `torque`", "squares"]);
+    fails(&["--set", "finetune.fields=\"[instruction],[vision],[proprio],action\""], &["no feature `observation.state`"]);
+    fails(&["--set", "finetune.action.units=[\"px\"]"], &["are 1, but an action has 3"]);
+    let gripper = "finetune.action.gripper={dimension=\"claw\",open=1.0,closed=0.0}";
+    fails(&["--set", gripper], &["no dimension", "claw"]);
+    let mut without = place.train(&["finetune"], "run", &["--from", "scratch"]);
+    contains(&runs(&mut without, 2), &["name one by --tokenizer"]);
+
+    let unsaid = CONFIG.replace("kind = \"delta-end-effector\"\n", "");
+    let file = place.path("unsaid.toml");
+    std::fs::write(&file, unsaid).unwrap();
+    let mut command = vipra(&["finetune", place.data(), "--config", &file, "--from", "scratch"]);
+    command.args(["--tokenizer", &place.path("tokenizer"), "--run", &place.path("unsaid")]);
+    contains(&runs(&mut command, 2), &["say what an action does", "finetune.action.kind"]);
+}
+
+/// Everything that is wrong with a package is said at once.
+#[test]
+fn a_broken_package_is_refused_with_a_list() {
+    let place = place();
+    runs(&mut scratch(&place, "run", &["--set", "finetune.train.steps=1"]), 0);
+    let package = place.path("run/package");
+    let describe = || vipra(&["policy", "describe", &package]);
+    runs(&mut describe(), 0);
+    std::fs::remove_file(format!("{package}/statistics.json")).unwrap();
+    std::fs::write(format!("{package}/config.toml"), "changed = true\n").unwrap();
+    let told = runs(&mut describe(), 2);
+    contains(&told, &["statistics.json is missing", "config.toml is not the file that the package was written with"]);
+    std::fs::remove_file(format!("{package}/policy.json")).unwrap();
+    contains(&runs(&mut describe(), 2), &["policy.json cannot be read"]);
+}
