@@ -117,7 +117,8 @@ fn finetune_kill_resume_describe_compare() {
     std::fs::rename(place.path("whole/package"), &moved).unwrap();
     let told = runs(&mut vipra(&["policy", "describe", &moved]), 0);
     contains(&told, &["flow-matching", "two of 16×16, 0.4 s apart", "4 actions at 5 Hz", "px", "still"]);
-    let described: Value = serde_json::from_str(&runs(&mut vipra(&["policy", "describe", &moved, "--json"]), 0)).unwrap();
+    let described: Value =
+        serde_json::from_str(&runs(&mut vipra(&["policy", "describe", &moved, "--json"]), 0)).unwrap();
     let mean = described["statistics"]["action"]["mean"][2].as_f64().unwrap();
     assert!((mean - 1.0).abs() < 1e-6, "the mean of a constant dimension is {mean}");
     // What hardly varies is not blown up.
@@ -171,7 +172,10 @@ fn bad_input_is_said_plainly() {
     fails(&["--set", "finetune.measured_actions=5"], &["5 are more than the 4 of a chunk"]);
     fails(&["--set", "finetune.execution={first={actions=5}}"], &["5 actions of a chunk of 4"]);
     fails(&["--set", "finetune.action.feature=\"torque\""], &["no feature `torque`", "squares"]);
-    fails(&["--set", "finetune.fields=\"[instruction],[vision],[proprio],action\""], &["no feature `observation.state`"]);
+    fails(
+        &["--set", "finetune.fields=\"[instruction],[vision],[proprio],action\""],
+        &["no feature `observation.state`"],
+    );
     fails(&["--set", "finetune.action.units=[\"px\"]"], &["are 1, but an action has 3"]);
     let gripper = "finetune.action.gripper={dimension=\"claw\",open=1.0,closed=0.0}";
     fails(&["--set", gripper], &["no dimension", "claw"]);

@@ -70,6 +70,8 @@ pub struct Package {
     pub statistics: Stats,
     /// What came of the run that made it.
     pub training: Value,
+    /// Hash of its weights.
+    pub fingerprint: String,
     /// Its folder.
     pub path: PathBuf,
     text: TextTokenizer,
@@ -151,11 +153,13 @@ impl Package {
         let text = TextTokenizer::from_json(&text_of(TEXT_TOKENIZER_FILE))?;
         let weights = Weights::read_safetensors(&path.join(MODEL_FILE))?;
         let specification = manifest.specification;
+        let fingerprint =
+            manifest.files.get(MODEL_FILE).map(|hash| hash.chars().take(16).collect()).unwrap_or_default();
         faults.extend(mismatches(&specification, &statistics, &text));
         if !faults.is_empty() {
             return Err(broken(faults));
         }
-        Ok(Self { specification, statistics, training, path, text, weights })
+        Ok(Self { specification, statistics, training, fingerprint, path, text, weights })
     }
 
     /// The policy of the package, ready for use.

@@ -7,12 +7,14 @@ use clap_complete::Shell;
 
 use crate::config::ConfigArgs;
 
+mod eval;
 mod laq;
 mod policy;
 mod serve;
 mod sim;
 mod tokenizer;
 
+pub use eval::{EnvironmentName, EvalArgs, EvalCommand, EvalCompareArgs, EvalReportArgs, EvalRunArgs};
 pub use laq::{DeviceArgs, LabelArgs, LaqCommand, ModelArgs, ReportArgs, TrainArgs, TransferArgs};
 pub use policy::{DescribeArgs, FinetuneArgs, OpenLoopArgs, PolicyCommand, PredictArgs, PretrainArgs};
 pub use serve::ServeArgs;
@@ -69,6 +71,8 @@ pub enum Command {
     /// Work at the embedded tabletop: something to learn from, with nothing to download.
     #[command(subcommand)]
     Sim(SimCommand),
+    /// Let a policy act in an environment, and count how often it succeeds.
+    Eval(Box<EvalArgs>),
     /// Show or check a configuration.
     #[command(subcommand)]
     Config(ConfigCommand),

@@ -2,6 +2,7 @@
 
 mod config;
 mod data;
+mod eval;
 mod finetune;
 mod info;
 mod laq;
@@ -40,6 +41,7 @@ pub fn run(cli: Cli) -> Result<Outcome> {
         Command::Policy(command) => policy::run(command),
         Command::Serve(args) => serve::run(&args),
         Command::Sim(command) => sim::run(command),
+        Command::Eval(args) => eval::run(&args),
         Command::Config(command) => config::run(command),
         Command::Info => info::run(),
         Command::Completions { shell } => {

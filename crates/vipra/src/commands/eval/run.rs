@@ -1,0 +1,88 @@
+//! `vipra eval PACKAGE`.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use serde_json::json;
+use vipra_control::{Execution, Policy};
+use vipra_eval::{
+    EvaluateOptions, Header, Section, TabletopEnvironment, evaluate, page, plan, splits_named, summarize, videos,
+};
+use vipra_policy::policy::Package;
+use vipra_sim::{Embodiment, Split, TabletopConfig};
+
+use super::to_table;
+use crate::cli::{EnvironmentName, EvalRunArgs};
+use crate::commands::Outcome;
+use crate::commands::laq::device;
+use crate::output::{print, print_json};
+use crate::progress::Progress;
+
+pub fn run(args: &EvalRunArgs) -> Result<Outcome> {
+    let (package, out) = (args.package.as_deref().context("no package")?, args.out.as_deref().context("no --out")?);
+    let splits = splits(&args.split)?;
+    let package = Package::open(package)?;
+    let mut policy = package.policy(&device(&args.device)?)?;
+    let execution = match args.execute {
+        Some(actions) => Execution::First { actions: actions.into() },
+        None => package.specification.execution,
+    };
+    let [side, _] = policy.describe().image_size;
+    let EnvironmentName::Tabletop = args.env;
+    let config = TabletopConfig { embodiment: Embodiment::Gripper, split: Split::Seen, task: None, size: side };
+    let options = EvaluateOptions { execution, parallel: args.parallel.into(), videos: args.videos };
+    let seeds: Vec<u64> = (0..u64::from(args.seeds)).collect();
+    let header = header(&package, &options)?;
+    let progress = Progress::new("evaluating", "episodes");
+    let outcomes = evaluate(
+        &mut policy,
+        &|description| Ok(Box::new(TabletopEnvironment::new(config, description)?)),
+        &plan(&splits, &seeds, args.episodes.into()),
+        &header,
+        out,
+        &options,
+        &|done, all| progress.set(done, all),
+    )?;
+    drop(progress);
+    let summaries = summarize(&outcomes);
+    let title = package.path.display().to_string();
+    write_page(&out.join("report.html"), &[Section { title, header, outcomes, videos: videos(out)? }])?;
+    match args.json {
+        true => print_json(&summaries)?,
+        false => print(&format!("{}\n  outcomes, videos and a page in {}\n", to_table(&summaries), out.display()))?,
+    }
+    Ok(Outcome::Done)
+}
+
+/// What outcomes belong to: others are not added to them.
+fn header(package: &Package, options: &EvaluateOptions) -> Result<Header> {
+    let header = json!({
+        "environment": "tabletop",
+        "policy": package.specification.control.policy,
+        "model": package.fingerprint,
+        "fingerprints": package.specification.control.fingerprints,
+        "execution": options.execution,
+        "parallel": options.parallel,
+    });
+    header.as_object().cloned().context("a header is an object")
+}
+
+fn splits(names: &[String]) -> Result<Vec<String>> {
+    let mut splits: Vec<String> = Vec::new();
+    for name in names {
+        let found = splits_named(name).with_context(|| {
+            let known = Split::ALL.map(Split::name).join(", ");
+            format!("there is no split `{name}`; known are {known}, and unseen for all that are not seen")
+        })?;
+        splits.extend(found.into_iter().map(|split| split.name().to_owned()));
+    }
+    let mut seen = std::collections::BTreeSet::new();
+    splits.retain(|split| seen.insert(split.clone()));
+    Ok(splits)
+}
+
+/// Writes the page of evaluations.
+pub fn write_page(path: &Path, sections: &[Section]) -> Result<()> {
+    crate::files::create_parent(path)?;
+    std::fs::write(path, page(sections)?).with_context(|| format!("writing {}", path.display()))
+}
