@@ -18,11 +18,15 @@ pub struct FlowConfig {
     pub sigma_min: f64,
     /// Which times are learned from.
     pub times: Times,
+    /// Noises, each at a time of its own, that a sample is learned from in a step. They share what is read before the
+    /// actions, so that several cost little more than one (the release: 1).
+    #[schemars(range(min = 1))]
+    pub noises: usize,
 }
 
 impl Default for FlowConfig {
     fn default() -> Self {
-        Self { sigma_min: 0.001, times: Times::Beta }
+        Self { sigma_min: 0.001, times: Times::Beta, noises: 1 }
     }
 }
 

@@ -81,6 +81,7 @@ pub fn dot_self_attention(projected: Tensor<3>, heads: usize) -> Tensor<3> {
         key_mask: None,
         causal: false,
         first_key: None,
+        branches: None,
     };
     let attended: Tensor<4> = run!(kernel, projected.unsqueeze_dim::<4>(2));
     attended.squeeze_dim(2)
@@ -118,6 +119,7 @@ pub fn cosine_self_attention(
         key_mask: options.key_mask.map(|mask| mask.into_data().iter::<bool>().collect()),
         causal: options.causal,
         first_key: None,
+        branches: None,
     };
     match options.bias {
         Some(bias) => run!(kernel, query, key_value, query_scale, key_scale, bias),

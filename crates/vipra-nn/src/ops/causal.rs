@@ -17,6 +17,35 @@ pub struct CausalAttention {
     /// First token that each token sees, `[batch, tokens]`: where its sample begins, if several are packed into a row, or
     /// where the padding on the left ends. Everything up to itself, without.
     pub first_seen: Option<Vec<u32>>,
+    /// Tokens that go on from the same beginning in several ways.
+    pub branches: Option<Branches>,
+}
+
+/// Tokens from `first` on are branches of `length` tokens each, behind each other in a row: a branch sees what comes before
+/// `first`, and itself, but no other branch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Branches {
+    /// Tokens before the branches.
+    pub first: usize,
+    /// Tokens of a branch.
+    pub length: usize,
+}
+
+impl Branches {
+    /// Where the branch of a token begins.
+    pub(super) fn begin(self, token: usize) -> usize {
+        token - token.saturating_sub(self.first) % self.length.max(1)
+    }
+
+    /// Keys that a token does not see because they belong to earlier branches.
+    pub(super) fn hidden(self, token: usize) -> std::ops::Range<usize> {
+        if token < self.first { 0..0 } else { self.first..self.begin(token) }
+    }
+
+    /// Position of each of `count` tokens: all branches go on where the beginning ends.
+    pub fn positions(self, count: usize) -> impl Iterator<Item = usize> {
+        (0..count).map(move |token| if token < self.first { token } else { self.first + token - self.begin(token) })
+    }
 }
 
 /// Self attention in which a token sees itself and what comes before, scaled by `1/√head_dim`.
@@ -38,6 +67,7 @@ pub fn causal_self_attention(projected: Tensor<3>, attention: &CausalAttention) 
         key_mask: None,
         causal: true,
         first_key: attention.first_seen.clone(),
+        branches: attention.branches,
     };
     let attended: Tensor<4> = run!(kernel, projected.unsqueeze_dim::<4>(2));
     attended.squeeze_dim(2)
@@ -48,7 +78,7 @@ pub(super) fn causal_self_attention_of_parts(projected: Tensor<3>, attention: &C
     let [batch, tokens, width] = projected.dims();
     let [query, key, value] = split_heads(projected, attention.heads);
     let (query, key) = (rotate(query, &attention.rotary), rotate(key, &attention.rotary));
-    let attended = attend(query, key, value, attention.first_seen.as_deref());
+    let attended = attend(query, key, value, attention.first_seen.as_deref(), attention.branches);
     attended.swap_dims(1, 2).reshape([batch, tokens, width / 3])
 }
 
@@ -62,7 +92,7 @@ pub fn attend_to_cache(query: Tensor<4>, keys: Tensor<4>, values: Tensor<4>, fir
     let new = query.dims()[2];
     let per_token: Option<Vec<u32>> =
         first_seen.map(|first| first.iter().flat_map(|first| std::iter::repeat_n(*first, new)).collect());
-    attend(query, keys, values, per_token.as_deref())
+    attend(query, keys, values, per_token.as_deref(), None)
 }
 
 /// Queries, keys and values of a projection.
@@ -78,12 +108,18 @@ pub(super) fn split_heads(projected: Tensor<3>, heads: usize) -> [Tensor<4>; 3] 
 }
 
 /// The queries are those of the last tokens.
-fn attend(query: Tensor<4>, key: Tensor<4>, value: Tensor<4>, first_seen: Option<&[u32]>) -> Tensor<4> {
+fn attend(
+    query: Tensor<4>,
+    key: Tensor<4>,
+    value: Tensor<4>,
+    first_seen: Option<&[u32]>,
+    branches: Option<Branches>,
+) -> Tensor<4> {
     let [batch, heads, new, _] = query.dims();
     let all = key.dims()[2];
     let sees_all = new == 1 && first_seen.is_none();
     let mask = (!sees_all).then(|| {
-        let hidden = hidden_keys(batch, new, all, first_seen, &query.device());
+        let hidden = hidden_keys([batch, new, all], first_seen, branches, &query.device());
         hidden.expand([batch, heads, new, all])
     });
     module::attention(query, key, value, mask, None, AttentionModuleOptions::default())
@@ -93,14 +129,20 @@ fn attend(query: Tensor<4>, key: Tensor<4>, value: Tensor<4>, first_seen: Option
 ///
 /// # Shapes
 /// `first_seen`: `[batch, new]` → `[batch, 1, new, all]`, or `[1, 1, new, all]` where all rows see alike
-fn hidden_keys(batch: usize, new: usize, all: usize, first_seen: Option<&[u32]>, device: &Device) -> Tensor<4, Bool> {
+fn hidden_keys(
+    [batch, new, all]: [usize; 3],
+    first_seen: Option<&[u32]>,
+    branches: Option<Branches>,
+    device: &Device,
+) -> Tensor<4, Bool> {
     let rows = if first_seen.is_some() { batch } else { 1 };
     let mut hidden = Vec::with_capacity(rows * new * all);
     for query in 0..rows * new {
         let last = all - new + query % new;
         let first = first_seen.map_or(0, |first| first[query] as usize);
         // What sees nothing sees itself: shares of no keys at all are no numbers, and would spread from layer to layer.
-        hidden.extend((0..all).map(|key| key > last || key < first.min(last)));
+        let of_others = branches.map_or(0..0, |branches| branches.hidden(last));
+        hidden.extend((0..all).map(|key| key > last || key < first.min(last) || of_others.contains(&key)));
     }
     let device = device.clone().without_autodiff();
     Tensor::from_data(TensorData::new(hidden, [rows, 1, new, all]), &device)

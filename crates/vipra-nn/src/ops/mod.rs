@@ -20,7 +20,7 @@ mod sample;
 
 pub use activation::{geglu, geglu_and_drop, gelu, leaky_relu, swiglu};
 pub use attention::{CosineAttention, cosine_attention, cosine_self_attention, dot_attention, dot_self_attention};
-pub use causal::{CausalAttention, attend_to_cache, causal_self_attention};
+pub use causal::{Branches, CausalAttention, attend_to_cache, causal_self_attention};
 pub use conv3d::{TimePadding, conv3d_by_time};
 pub use cross_entropy::cross_entropy;
 pub use group_norm::group_norm_silu;

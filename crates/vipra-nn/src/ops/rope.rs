@@ -1,7 +1,5 @@
 //! Rotary positions.
 
-use std::ops::Range;
-
 use burn::tensor::{Device, Tensor, TensorData, bf16};
 
 /// Base of the rotary frequencies of the latent action model (reference 2).
@@ -45,18 +43,19 @@ impl RotaryTable {
         Self::of(0..positions, dim, THETA, AnglePrecision::Double, Pairs::Halves, device)
     }
 
-    /// Angles `position · theta^(−i/(dim/2))`.
+    /// Angles `position · theta^(−i/(dim/2))`, one row for each of the positions.
     pub fn of(
-        positions: Range<usize>,
+        positions: impl IntoIterator<Item = usize>,
         dim: usize,
         theta: f64,
         precision: AnglePrecision,
         pairs: Pairs,
         device: &Device,
     ) -> Self {
+        let positions: Vec<usize> = positions.into_iter().collect();
         let (count, half) = (positions.len(), dim / 2);
         let frequencies: Vec<f64> = (0..half).map(|index| theta.powf(-(index as f64) / half as f64)).collect();
-        let angles = positions.flat_map(|position| frequencies.iter().map(move |f| angle(position, *f, precision)));
+        let angles = positions.iter().flat_map(|at| frequencies.iter().map(move |f| angle(*at, *f, precision)));
         let angles: Vec<f64> = angles.collect();
         let table = |of: fn(f64) -> f64| {
             let round = |x: f64| match precision {

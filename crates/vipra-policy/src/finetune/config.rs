@@ -175,6 +175,7 @@ impl FinetuneConfig {
             ("validation_samples", self.validation_samples),
             ("measured_actions", self.measured_actions),
             ("solver.steps", self.solver.steps),
+            ("flow.noises", self.flow.noises),
             ("proprio.states", self.proprio.states),
         ];
         for (key, value) in counts {

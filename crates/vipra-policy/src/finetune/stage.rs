@@ -7,6 +7,7 @@ use burn::tensor::{Device, Distribution, Tensor, TensorData};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use vipra_data::clip::ClipAddress;
+use vipra_nn::ops::Branches;
 use vipra_tokenizer::TrainedTokenizer;
 use vipra_train::{Losses, Scalars, Stage, StageError, Step};
 
@@ -17,7 +18,7 @@ use super::frames::View;
 use crate::flow::flow_loss;
 use crate::layout::{Batch, Content, Kind, Layout, Sample};
 use crate::loss::cross_entropies;
-use crate::model::{ActionDecoder, Numbers, PolicyModel, Tokens, indices};
+use crate::model::{ActionDecoder, Numbers, PolicyModel, Tokens};
 use crate::order::{Order, Position};
 use crate::policy::{ChunkDecoder, Specification};
 use crate::{Error, Result};
@@ -102,21 +103,27 @@ impl FinetuneStage {
 
     /// Velocities at the actions of a batch, against those of the way.
     fn flow_term(&self, model: &PolicyModel, batch: &FinetuneBatch, step: &mut Step) -> Result<(Tensor<1>, Tensor<3>)> {
-        let (rows, horizon) = (batch.tokens.rows, self.config.horizon);
-        let shape = [rows, horizon, self.specification.sizes.action];
+        let (rows, horizon, noises) = (batch.tokens.rows, self.config.horizon, self.config.flow.noises);
+        let shape = [rows * noises, horizon, self.specification.sizes.action];
         let device = self.device.clone().without_autodiff();
-        let actions = Tensor::from_data(TensorData::new(batch.actions.clone(), shape), &device);
+        // Chunks stand row by row, each as often as it is learned from.
+        let repeated = |values: &[f32]| -> Vec<f32> {
+            values.chunks(values.len() / rows.max(1)).flat_map(|chunk| chunk.repeat(noises)).collect()
+        };
+        let actions = Tensor::from_data(TensorData::new(repeated(&batch.actions), shape), &device);
         let noise = Tensor::random(shape, Distribution::Normal(0.0, 1.0), &device);
-        let times = self.config.flow.draw_times(rows, &mut step.random);
+        let times = self.config.flow.draw_times(rows * noises, &mut step.random);
         let (between, target) = self.config.flow.on_the_way(noise, actions, &times);
+        let tokens = Tokens { rows, ids: &batch.tokens.ids, kinds: &batch.tokens.kinds };
         let numbers = Numbers { proprio: batch.proprio.clone(), actions: Some((between, &times)) };
-        let hidden = self.read(model, &batch.tokens, &numbers)?;
-        let places = batch.tokens.kinds.iter().enumerate().filter(|(_, kind)| **kind == Kind::Action);
-        let places: Vec<u32> = places.map(|(at, _)| at as u32).collect();
-        let [_, length, dim] = hidden.dims();
-        let at_actions = hidden.clone().reshape([rows * length, dim]).select(0, indices(&places, &self.device));
-        let velocity = model.flow()?.velocity(at_actions.reshape([rows, horizon, dim]));
-        Ok((flow_loss(velocity, target, &batch.counts), hidden))
+        let first = batch.tokens.length - noises * horizon;
+        let branches = Branches { first, length: horizon };
+        let embedded = model.embed(tokens, &numbers)?;
+        let hidden = model.transformer.forward_branches(embedded, batch.tokens.first_seen.clone(), branches);
+        let at_actions = hidden.clone().narrow(1, first, noises * horizon);
+        let dim = hidden.dims()[2];
+        let velocity = model.flow()?.velocity(at_actions.reshape([rows * noises, horizon, dim]));
+        Ok((flow_loss(velocity, target, &repeated(&batch.counts)), hidden))
     }
 
     fn read(&self, model: &PolicyModel, batch: &Batch, numbers: &Numbers<'_>) -> Result<Tensor<3>> {
@@ -137,8 +144,18 @@ impl Stage for FinetuneStage {
             moments.push(self.learned.moment(&self.tokenizer, address, view)?);
             self.order.take();
         }
-        let rows: Vec<Vec<Sample>> = moments.iter().map(|moment| vec![moment.sample.clone()]).collect();
-        let mut tokens = Batch::new(&rows, self.layout.ids.begin);
+        let padding = self.layout.ids.begin;
+        let mut tokens = match self.config.decoder {
+            ActionDecoder::FlowMatching => {
+                let seen: Vec<Sample> =
+                    moments.iter().map(|moment| self.layout.up_to_actions(&moment.sample)).collect();
+                Batch::branching(&seen, padding, Kind::Action, self.config.flow.noises, self.config.horizon)
+            }
+            ActionDecoder::Autoregressive => {
+                let rows: Vec<Vec<Sample>> = moments.iter().map(|moment| vec![moment.sample.clone()]).collect();
+                Batch::new(&rows, padding)
+            }
+        };
         let kinds = self.learned_kinds();
         tokens.targets.retain(|kind, _| kinds.contains(kind));
         Ok(FinetuneBatch {

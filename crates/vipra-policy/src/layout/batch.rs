@@ -75,6 +75,39 @@ impl Batch {
         batch
     }
 
+    /// Samples that end at the same column, and `branches` times `length` tokens of a kind behind each. What the branches hold
+    /// is not told here.
+    pub fn branching(samples: &[Sample], padding: u32, kind: Kind, branches: usize, length: usize) -> Self {
+        let longest = samples.iter().map(Sample::len).max().unwrap_or(0);
+        let behind = branches * length;
+        let mut batch = Self {
+            rows: samples.len(),
+            length: longest + behind,
+            ids: Vec::with_capacity(samples.len() * (longest + behind)),
+            kinds: Vec::with_capacity(samples.len() * (longest + behind)),
+            first_seen: samples.iter().any(|sample| sample.len() < longest).then(Vec::new),
+            targets: BTreeMap::new(),
+            samples: samples.len(),
+            padding: 0,
+        };
+        for (row, sample) in samples.iter().enumerate() {
+            let missing = longest - sample.len();
+            batch.padding += missing;
+            batch.ids.extend(std::iter::repeat_n(padding, missing));
+            batch.kinds.resize(batch.ids.len(), Kind::Text);
+            batch.push(sample, row * batch.length);
+            batch.ids.extend(sample.ids.last());
+            batch.kinds.extend(sample.kinds.last());
+            batch.ids.resize((row + 1) * batch.length, 0);
+            batch.kinds.resize(batch.ids.len(), kind);
+            if let Some(first_seen) = &mut batch.first_seen {
+                first_seen.truncate(row * batch.length);
+                first_seen.resize(batch.ids.len(), missing as u32);
+            }
+        }
+        batch
+    }
+
     fn push(&mut self, sample: &Sample, row: usize) {
         let start = self.ids.len();
         let count = sample.len().saturating_sub(1);
@@ -122,6 +155,23 @@ mod tests {
             ids: (0..length).map(|index| (index * 7 + seed) as u32).collect(),
             kinds: (0..length).map(kind).collect(),
             is_predicted: (0..length).map(|index| !(index + seed).is_multiple_of(3)).collect(),
+        }
+    }
+
+    #[test]
+    fn branches_begin_at_the_same_column() {
+        let samples = [sample(4, 0), sample(7, 1)];
+        let batch = Batch::branching(&samples, 1, Kind::Action, 2, 3);
+        assert_eq!((batch.rows, batch.length, batch.padding), (2, 7 + 6, 3));
+        let [short, long] = [0, 1].map(|row| &batch.ids[row * 13..][..13]);
+        assert_eq!(short, [&[1; 3], &samples[0].ids[..], &[0; 6]].concat());
+        assert_eq!(long, [&samples[1].ids[..], &[0; 6]].concat());
+        assert!([7, 20].iter().all(|first| batch.kinds[*first..][..6] == [Kind::Action; 6]));
+        assert_eq!(batch.first_seen.as_ref().unwrap()[..], [[3; 13], [0; 13]].concat()[..]);
+        for targets in batch.targets.values() {
+            for (position, id) in targets.positions.iter().zip(&targets.ids) {
+                assert_eq!(batch.ids[*position as usize + 1], *id, "a target is not the token that follows");
+            }
         }
     }
 

@@ -3,7 +3,7 @@
 use burn::module::{Module, Param};
 use burn::nn::{Initializer, Linear, LinearConfig};
 use burn::tensor::{Device, Distribution, Int, Tensor, TensorData};
-use vipra_nn::ops::{self, CausalAttention, Pairs, RotaryTable};
+use vipra_nn::ops::{self, Branches, CausalAttention, Pairs, RotaryTable};
 
 use super::cache::{Cache, LayerCache};
 use super::config::{RotaryPrecision, TransformerConfig, Vocabularies};
@@ -108,9 +108,21 @@ impl Transformer {
     /// # Shapes
     /// `[rows, length, dim]` → the same.
     pub fn forward_embedded(&self, x: Tensor<3>, first_seen: Option<Vec<u32>>) -> Tensor<3> {
-        let length = x.dims()[1];
-        let attention =
-            CausalAttention { heads: self.attention.heads, rotary: self.rotary(0, length, &x.device()), first_seen };
+        let rotary = self.rotary(0..x.dims()[1], &x.device());
+        self.attend(x, CausalAttention { heads: self.attention.heads, rotary, first_seen, branches: None })
+    }
+
+    /// As [`forward_embedded`](Self::forward_embedded) for rows that go on in several ways.
+    ///
+    /// # Shapes
+    /// `[rows, length, dim]` → the same.
+    pub fn forward_branches(&self, x: Tensor<3>, first_seen: Option<Vec<u32>>, branches: Branches) -> Tensor<3> {
+        let rotary = self.rotary(branches.positions(x.dims()[1]), &x.device());
+        let heads = self.attention.heads;
+        self.attend(x, CausalAttention { heads, rotary, first_seen, branches: Some(branches) })
+    }
+
+    fn attend(&self, x: Tensor<3>, attention: CausalAttention) -> Tensor<3> {
         let x = self.layers.iter().fold(x, |x, layer| layer.forward(x, &attention));
         self.norm.forward(x)
     }
@@ -132,7 +144,7 @@ impl Transformer {
     /// `[rows, new, dim]` → the same.
     pub fn read(&self, x: Tensor<3>, cache: &mut Cache) -> Tensor<3> {
         let new = x.dims()[1];
-        let rotary = self.rotary(cache.length, new, &x.device());
+        let rotary = self.rotary(cache.length..cache.length + new, &x.device());
         cache.layers.resize(self.layers.len(), LayerCache::default());
         let first_seen = cache.first_seen.as_deref();
         let layers = self.layers.iter().zip(&mut cache.layers);
@@ -148,7 +160,7 @@ impl Transformer {
     /// # Shapes
     /// `[rows, new, dim]` → the same.
     pub fn glance(&self, x: Tensor<3>, cache: &Cache) -> Tensor<3> {
-        let rotary = self.rotary(cache.length, x.dims()[1], &x.device());
+        let rotary = self.rotary(cache.length..cache.length + x.dims()[1], &x.device());
         let first_seen = cache.first_seen.as_deref();
         let empty = LayerCache::default();
         let held = cache.layers.iter().chain(std::iter::repeat(&empty));
@@ -239,9 +251,9 @@ impl Transformer {
         Ok(rows.reshape([tokens.rows, count / tokens.rows.max(1), dim]))
     }
 
-    fn rotary(&self, first: usize, count: usize, device: &Device) -> RotaryTable {
+    fn rotary(&self, positions: impl IntoIterator<Item = usize>, device: &Device) -> RotaryTable {
         let AttentionConfig { head_dim, theta, precision, .. } = self.attention;
-        RotaryTable::of(first..first + count, head_dim, theta, precision.into(), Pairs::Neighbours, device)
+        RotaryTable::of(positions, head_dim, theta, precision.into(), Pairs::Neighbours, device)
     }
 }
 

@@ -6,7 +6,7 @@ use crate::ops::attention::{
     dot_self_attention_of_parts,
 };
 use crate::ops::causal::{
-    CausalAttention, attend_to_cache, causal_self_attention, causal_self_attention_of_parts, split_heads,
+    Branches, CausalAttention, attend_to_cache, causal_self_attention, causal_self_attention_of_parts, split_heads,
 };
 use crate::ops::rope::{AnglePrecision, Pairs, RotaryTable, rotate};
 
@@ -127,6 +127,7 @@ fn causal_attention_equals_its_chain_with_and_without_packing() {
                 heads,
                 rotary: RotaryTable::of(0..tokens, dim, 5e7, AnglePrecision::Single, pairs, &device()),
                 first_seen: packed.then(|| (0..batch * tokens).map(first).collect()),
+                branches: None,
             };
             compare!(
                 format!("{tokens} tokens, packed {packed}, {pairs:?}"),
@@ -145,11 +146,45 @@ fn attention_to_a_cache_is_the_end_of_the_whole() {
     let rotary = RotaryTable::of(0..tokens, dim, 1e4, AnglePrecision::Double, Pairs::Neighbours, &device());
     let first = [0_u32, 3];
     let first_seen = first.iter().flat_map(|first| [*first; 9]).collect();
-    let attention = CausalAttention { heads, rotary: rotary.clone(), first_seen: Some(first_seen) };
+    let attention = CausalAttention { heads, rotary: rotary.clone(), first_seen: Some(first_seen), branches: None };
     let whole = causal_self_attention(x.clone(), &attention);
     let [query, key, value] = split_heads(x, heads);
     let query = rotate(query, &rotary).narrow(2, 4, 5);
     let end = attend_to_cache(query, rotate(key, &rotary), value, Some(&first));
     let end = end.swap_dims(1, 2).reshape([batch, 5, heads * dim]);
     assert_close("the last five", &numbers(&end), &numbers(&whole.narrow(1, 4, 5)));
+}
+
+#[test]
+fn branches_equal_their_chain_and_each_branch_alone() {
+    let (batch, first, length, count, heads, dim) = (2, 70, 5, 3, 2, 6);
+    let (tokens, inner) = (first + length * count, heads * dim);
+    let branches = Branches { first, length };
+    let attention = |tokens: usize, branches: Option<Branches>| {
+        let positions: Vec<usize> = branches.map_or((0..tokens).collect(), |b| b.positions(tokens).collect());
+        let padding = [0_u32, 3];
+        CausalAttention {
+            heads,
+            rotary: RotaryTable::of(positions, dim, 1e4, AnglePrecision::Double, Pairs::Neighbours, &device()),
+            // What sees nothing else sees itself: nothing that means nothing is compared.
+            first_seen: Some(padding.iter().flat_map(|first| (0..tokens as u32).map(|at| at.min(*first))).collect()),
+            branches,
+        }
+    };
+    let x = random([batch, tokens, 3 * inner]);
+    let together = attention(tokens, Some(branches));
+    compare!(
+        "branches".to_owned(),
+        [x],
+        causal_self_attention(x.clone(), &together),
+        causal_self_attention_of_parts(x.clone(), &together)
+    );
+    let whole = causal_self_attention(x.clone(), &together);
+    for branch in 0..count {
+        let own = x.clone().narrow(1, first + branch * length, length);
+        let alone = Tensor::cat(vec![x.clone().narrow(1, 0, first), own], 1);
+        let alone = causal_self_attention(alone, &attention(first + length, None)).narrow(1, first, length);
+        let found = whole.clone().narrow(1, first + branch * length, length);
+        assert_close("a branch", &numbers(&found), &numbers(&alone));
+    }
 }

@@ -53,6 +53,9 @@ impl<'a> Task<'a> {
                 let unseen = (first_key[batch * tokens + query] as usize).min(reach);
                 row[..unseen].fill(f32::NEG_INFINITY);
             }
+            if let Some(branches) = self.branches {
+                row[branches.hidden(query)].fill(f32::NEG_INFINITY);
+            }
             let highest = largest(row);
             if highest == f32::NEG_INFINITY {
                 row.fill(0.0);

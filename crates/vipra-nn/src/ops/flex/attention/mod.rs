@@ -16,6 +16,7 @@ use super::memory::{row_major, sizes, slice, tensor};
 use super::parallel::total;
 use super::product::padded;
 use super::shared::Shared;
+use crate::ops::causal::Branches;
 use crate::ops::rope::Pairs;
 use vectors::{Role, Shape};
 
@@ -57,6 +58,8 @@ pub(in crate::ops) struct SelfAttention {
     pub causal: bool,
     /// First key that each query sees, `[batch, tokens]`.
     pub first_key: Option<Vec<u32>>,
+    /// Queries that do not see each other's keys.
+    pub branches: Option<Branches>,
 }
 
 /// Inputs of the kernel, each in its role.
@@ -82,6 +85,7 @@ struct Task<'a> {
     key_mask: Option<&'a [bool]>,
     causal: bool,
     first_key: Option<&'a [u32]>,
+    branches: Option<Branches>,
 }
 
 impl SelfAttention {
@@ -127,6 +131,7 @@ impl SelfAttention {
             key_mask: self.key_mask.as_deref(),
             causal: self.causal,
             first_key: self.first_key.as_deref(),
+            branches: self.branches,
         }
     }
 }
