@@ -1,5 +1,5 @@
 # Two commands for a newcomer: `make demo` and `make test`. Each installs what it needs.
-.PHONY: demo test test-python test-vulkan test-interop test-interop-lerobot test-interop-server bench bench-laq bench-pretrain fuzz deps clean
+.PHONY: demo test test-python test-vulkan test-interop test-interop-lerobot test-interop-server bench bench-laq bench-pretrain bench-chunk fuzz deps clean
 export CARGO_TERM_COLOR ?= auto
 
 INTEROP := .venv-interop
@@ -58,6 +58,10 @@ bench-laq: deps $(INTEROP)/done
 ## Training steps of the multimodal transformer beside PyTorch, in turns; BENCH_PRETRAIN takes its options.
 bench-pretrain: deps $(INTEROP)/done
 	$(INTEROP_PYTHON) benches/pretrain.py $(BENCH_PRETRAIN)
+
+# Chunks beside PyTorch: latency with and without a cache.
+bench-chunk: deps $(INTEROP)/done
+	$(INTEROP_PYTHON) benches/chunk.py $(BENCH_CHUNK)
 
 ## Every fuzz target for FUZZ_SECS seconds.
 fuzz: deps

@@ -19,13 +19,13 @@ LENGTHS = [("tiny", 4, 256, 3), ("tiny", 4, 512, 3), ("tiny", 4, 1024, 2), ("tin
 OURS, OURS_ALL, PEER = "vipra-policy", "vipra-policy, all logits", "PyTorch"
 
 
-def bench_program():
-    """Builds our bench; the path of its executable."""
+def bench_program(name="pretrain"):
+    """Builds one of our benches; the path of its executable."""
     # All of the workspace: a selection by package changes the features of shared dependencies and builds them again.
-    command = ["cargo", "bench", "--workspace", "--bench", "pretrain", "--no-run", "--message-format", "json"]
+    command = ["cargo", "bench", "--workspace", "--bench", name, "--no-run", "--message-format", "json"]
     built = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
     messages = [json.loads(line) for line in built.stdout.splitlines()]
-    programs = [message["executable"] for message in messages if message.get("target", {}).get("name") == "pretrain"]
+    programs = [message["executable"] for message in messages if message.get("executable") and message["target"]["name"] == name]
     return programs[-1]
 
 
@@ -83,4 +83,5 @@ def main():
     print(f"{args.threads} threads; load average of the machine {min(loads):.1f}–{max(loads):.1f}.")
 
 
-main()
+if __name__ == "__main__":
+    main()

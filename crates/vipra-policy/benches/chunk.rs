@@ -1,0 +1,104 @@
+//! Latency of an action chunk: reading a condition of random tokens, then ten Euler steps.
+//!
+//! Usage: `cargo bench --workspace --bench chunk -- chunk [--size tiny|small|200m] [--rows N] [--length L] [--count N]
+//! [--sampler cached|naive]`. Prints one line of JSON, the same as `benches/peers/chunk_torch.py`; `benches/chunk.py` runs
+//! the two in turns. `RAYON_NUM_THREADS` sets the threads. The frame tokenizer is not part of it.
+//!
+//! `cached` reads the condition once and runs the 14 tokens of the chunk behind it; `naive` reads everything at each step.
+
+#[path = "../../vipra-laq/benches/timing/mod.rs"]
+mod timing;
+
+use std::error::Error;
+use std::time::Instant;
+
+use burn::module::Module;
+use burn::tensor::{Device, Distribution, Tensor};
+use timing::{peak_memory_mib, rounded};
+use vipra_policy::flow::SolverConfig;
+use vipra_policy::layout::Kind;
+use vipra_policy::model::{
+    ActionDecoder, ActionSizes, Cache, NewParameters, Numbers, PolicyModel, Tokens, TransformerConfig, Vocabularies,
+};
+use vipra_policy::policy::{flow_chunks, flow_chunks_naively};
+
+const HORIZON: usize = 14;
+const ACTION: usize = 7;
+const WARM_UP: usize = 3;
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+fn main() -> Result<()> {
+    vipra_nn::memory::keep_freed();
+    // `cargo bench` adds `--bench`.
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    let value = |flag: &str| {
+        let at = arguments.iter().position(|argument| argument == flag)?;
+        arguments.get(at + 1)
+    };
+    let number = |flag: &str, default: usize| value(flag).map_or(Ok(default), |text| text.parse());
+    if arguments.first().is_none_or(|argument| argument != "chunk") {
+        println!("no mode named: nothing to measure (usage: chunk chunk [--size tiny|small|200m] …)");
+        return Ok(());
+    }
+    let size = value("--size").map_or("tiny", String::as_str);
+    let sampler = value("--sampler").map_or("cached", String::as_str);
+    let (rows, length, count) = (number("--rows", 1)?, number("--length", 190)?, number("--count", 30)?.max(1));
+    let model = model(size)?;
+    let mut seconds = Vec::new();
+    for index in 0..WARM_UP + count {
+        let began = Instant::now();
+        make(&model, sampler, rows, length)?;
+        if index >= WARM_UP {
+            seconds.push(began.elapsed().as_secs_f64());
+        }
+    }
+    seconds.sort_by(f64::total_cmp);
+    let quantile = |share: f64| rounded(1e3 * seconds[((seconds.len() - 1) as f64 * share).round() as usize]);
+    let report = serde_json::json!({
+        "size": size, "rows": rows, "length": length, "sampler": sampler, "count": count,
+        "p50_ms": quantile(0.5), "p95_ms": quantile(0.95), "peak_mib": peak_memory_mib().round(),
+    });
+    println!("{report}");
+    Ok(())
+}
+
+fn model(size: &str) -> Result<PolicyModel> {
+    let config = |dim, layers, heads, feed_forward| TransformerConfig {
+        dim,
+        layers,
+        heads,
+        feed_forward,
+        ..TransformerConfig::default()
+    };
+    let (config, vocabularies) = match size {
+        "tiny" => (config(256, 5, 4, 688), Vocabularies { text: 512, vision: 514, latent_action: 9 }),
+        "small" => (config(512, 8, 8, 1376), Vocabularies { text: 1024, vision: 1026, latent_action: 9 }),
+        "200m" => (config(1024, 12, 16, 2752), Vocabularies { text: 32_000, vision: 8448, latent_action: 9 }),
+        other => return Err(format!("`--size {other}`: there are tiny, small and 200m").into()),
+    };
+    let device = Device::flex();
+    device.seed(0);
+    let sizes = ActionSizes { decoder: ActionDecoder::FlowMatching, action: ACTION, proprio: None, bins: 0 };
+    Ok(sizes.init(config.init(&vocabularies, &device)?, &NewParameters::default(), &device).valid())
+}
+
+/// From tokens to numbers, as a robot waits for them.
+fn make(model: &PolicyModel, sampler: &str, rows: usize, length: usize) -> Result<Vec<f32>> {
+    let ids: Vec<u32> = (0..rows * length).map(|at| (at * 7 % 500) as u32).collect();
+    let kind = |at: usize| if at % length * 3 < length { Kind::Text } else { Kind::Vision };
+    let kinds: Vec<Kind> = (0..rows * length).map(kind).collect();
+    let noise = Tensor::random([rows, HORIZON, ACTION], Distribution::Normal(0.0, 1.0), &Device::flex());
+    let condition = model.embed(Tokens { rows, ids: &ids, kinds: &kinds }, &Numbers::default())?;
+    let solver = SolverConfig::default();
+    let chunks = match sampler {
+        "cached" => {
+            let mut cache = Cache::default();
+            model.transformer.read(condition, &mut cache);
+            flow_chunks(model, &cache, noise, solver)?
+        }
+        "naive" => flow_chunks_naively(model, &condition, None, noise, solver)?,
+        other => return Err(format!("`--sampler {other}`: there are cached and naive").into()),
+    };
+    Ok(chunks.into_data().iter::<f32>().collect())
+}
