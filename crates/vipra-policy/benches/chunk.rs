@@ -10,11 +10,10 @@
 mod timing;
 
 use std::error::Error;
-use std::time::Instant;
 
 use burn::module::Module;
 use burn::tensor::{Device, Distribution, Tensor};
-use timing::{peak_memory_mib, rounded};
+use timing::{median, peak_memory_mib, rounded, time};
 use vipra_policy::flow::SolverConfig;
 use vipra_policy::layout::Kind;
 use vipra_policy::model::{
@@ -45,19 +44,15 @@ fn main() -> Result<()> {
     let sampler = value("--sampler").map_or("cached", String::as_str);
     let (rows, length, count) = (number("--rows", 1)?, number("--length", 190)?, number("--count", 30)?.max(1));
     let model = model(size)?;
-    let mut seconds = Vec::new();
-    for index in 0..WARM_UP + count {
-        let began = Instant::now();
-        make(&model, sampler, rows, length)?;
-        if index >= WARM_UP {
-            seconds.push(began.elapsed().as_secs_f64());
-        }
-    }
-    seconds.sort_by(f64::total_cmp);
-    let quantile = |share: f64| rounded(1e3 * seconds[((seconds.len() - 1) as f64 * share).round() as usize]);
+    let timing = time((), |()| make(&model, sampler, rows, length).map(drop), WARM_UP, count)?;
+    let mut sorted = timing.seconds.clone();
+    sorted.sort_by(f64::total_cmp);
+    let slow = sorted[((count - 1) as f64 * 0.95).round() as usize];
     let report = serde_json::json!({
         "size": size, "rows": rows, "length": length, "sampler": sampler, "count": count,
-        "p50_ms": quantile(0.5), "p95_ms": quantile(0.95), "peak_mib": peak_memory_mib().round(),
+        "p50_ms": rounded(1e3 * median(&timing.seconds)), "p95_ms": rounded(1e3 * slow),
+        "user_s": rounded(timing.processor.user / count as f64),
+        "system_s": rounded(timing.processor.system / count as f64), "peak_mib": peak_memory_mib().round(),
     });
     println!("{report}");
     Ok(())
