@@ -30,6 +30,9 @@ pub enum Error {
     /// The simulator.
     #[error(transparent)]
     Sim(#[from] vipra_sim::Error),
+    /// A video that a page cannot show.
+    #[error(transparent)]
+    Picture(#[from] vipra_page::Error),
     /// The outcomes belong to something else.
     #[error("it has outcomes of something else ({differs}): {}", path.display())]
     Other {

@@ -21,7 +21,7 @@ pub use environment::{Environment, Episode, Verdict};
 pub use error::{Error, Result};
 pub use evaluate::{EvaluateOptions, OUTCOMES, evaluate, plan};
 pub use outcome::{Header, Journal, Outcome, read_outcomes};
-pub use page::{Section, page};
+pub use page::{HOW_COUNTED, Section, page};
 pub use statistics::{Rate, mcnemar, quantile};
 pub use summary::{Summary, summarize};
 pub use tabletop::{TabletopEnvironment, splits_named};

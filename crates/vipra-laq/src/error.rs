@@ -48,6 +48,9 @@ pub enum Error {
     /// The run failed.
     #[error(transparent)]
     Train(#[from] vipra_train::Error),
+    /// A picture that a page cannot show.
+    #[error(transparent)]
+    Picture(#[from] vipra_page::Error),
     /// A shared block refused its configuration or its weights.
     #[error(transparent)]
     Block(#[from] vipra_nn::Error),

@@ -5,30 +5,31 @@ use vipra_data::Frame;
 use vipra_data::contact_sheet::{SheetRow, contact_sheet};
 use vipra_data::picture::{side_by_side, to_gif, to_png};
 
+use serde::Serialize;
+use vipra_page::Picture;
+
 use super::study::Study;
 use crate::Result;
 use crate::frames::to_pictures;
 
-/// A picture file in memory.
-#[derive(Debug, Clone)]
-pub struct Picture {
-    /// "image/png", "image/gif"
-    pub media_type: &'static str,
-    /// The file.
-    pub bytes: Vec<u8>,
-}
-
 /// A picture with what stands below it.
-#[derive(Debug, Clone)]
-pub(super) struct Example {
-    pub(super) kind: ExampleKind,
-    pub(super) caption: String,
-    pub(super) picture: Picture,
+#[derive(Debug, Clone, Serialize)]
+pub struct Example {
+    /// What it shows.
+    pub kind: ExampleKind,
+    /// Which clips it shows.
+    pub caption: String,
+    /// The name of its file, where it gets one.
+    pub file: String,
+    /// The picture.
+    #[serde(skip)]
+    pub picture: Picture,
 }
 
 /// What a picture shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ExampleKind {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ExampleKind {
     /// True frames above, rebuilt ones below.
     Reconstruction,
     /// A clip, and its codes on another's first frame.
@@ -48,13 +49,13 @@ impl Example {
     pub(super) fn all(study: &mut Study<'_>) -> Result<Vec<Self>> {
         let samples = samples(study)?;
         let mut examples = Vec::new();
-        for sample in &samples {
-            examples.push(reconstruction(study, sample)?);
+        for (at, sample) in samples.iter().enumerate() {
+            examples.push(reconstruction(study, sample, at)?);
         }
         for (at, source) in samples.iter().enumerate() {
             // The partner is another episode wherever there is one.
             let target = &samples[(at + samples.len() / 2) % samples.len()];
-            examples.extend(swap(study, source, target)?);
+            examples.extend(swap(study, source, target, at)?);
         }
         Ok(examples)
     }
@@ -83,7 +84,7 @@ fn samples(study: &mut Study<'_>) -> Result<Vec<Sample>> {
     Ok(samples)
 }
 
-fn reconstruction(study: &Study<'_>, sample: &Sample) -> Result<Example> {
+fn reconstruction(study: &Study<'_>, sample: &Sample, at: usize) -> Result<Example> {
     let model = &study.trained.model;
     let time = sample.clip.dims()[1];
     let latents = model.infer(sample.clip.clone())?.latents;
@@ -92,22 +93,28 @@ fn reconstruction(study: &Study<'_>, sample: &Sample) -> Result<Example> {
     let mut below = vec![truth[0].clone()];
     below.extend(pictures(rebuilt));
     let picture = strip(vec![("true", truth), ("rebuilt, each from the true past and its codes", below)])?;
-    Ok(Example { kind: ExampleKind::Reconstruction, caption: sample.name.clone(), picture })
+    let file = format!("reconstruction-{at:03}.png");
+    Ok(Example { kind: ExampleKind::Reconstruction, caption: sample.name.clone(), file, picture })
 }
 
-fn swap(study: &Study<'_>, source: &Sample, target: &Sample) -> Result<[Example; 2]> {
+fn swap(study: &Study<'_>, source: &Sample, target: &Sample, at: usize) -> Result<[Example; 2]> {
     let first: Tensor<4> = target.clip.clone().narrow(1, 0, 1).squeeze_dim(1);
     let moved = study.trained.model.transfer(source.clip.clone(), first.clone())?;
     let above = pictures(source.clip.clone());
     let mut below = to_pictures(first);
     below.extend(pictures(moved));
     let caption = format!("codes of {} on the first frame of {}", source.name, target.name);
-    let animation = Picture { media_type: "image/gif", bytes: animation(&[&above, &below], study.interval_secs())? };
+    let animation = Picture::new(animation(&[&above, &below], study.interval_secs())?)?;
     let strip =
         strip(vec![("the clip that gives its codes", above), ("its codes, rolled out from another frame", below)])?;
     Ok([
-        Example { kind: ExampleKind::Swap, caption: caption.clone(), picture: strip },
-        Example { kind: ExampleKind::SwapAnimation, caption, picture: animation },
+        Example {
+            kind: ExampleKind::Swap,
+            caption: caption.clone(),
+            file: format!("swap-{at:03}.png"),
+            picture: strip,
+        },
+        Example { kind: ExampleKind::SwapAnimation, caption, file: format!("swap-{at:03}.gif"), picture: animation },
     ])
 }
 
@@ -143,7 +150,7 @@ fn strip(rows: Vec<(&str, Vec<Frame>)>) -> Result<Picture> {
         SheetRow { label: label.to_owned(), frames, real }
     };
     let sheet = contact_sheet(&rows.into_iter().map(row).collect::<Vec<_>>());
-    Ok(Picture { media_type: "image/png", bytes: to_png(&sheet)? })
+    Ok(Picture::new(to_png(&sheet)?)?)
 }
 
 fn pictures(clip: Tensor<5>) -> Vec<Frame> {

@@ -9,11 +9,9 @@ mod study;
 use serde::Serialize;
 
 pub use codes::{CodeStatistics, PositionStatistics};
-pub use examples::{Picture, animation};
+pub use examples::{Example, ExampleKind, animation};
 pub use probe::{ProbeResult, ridge_r2};
 pub use study::{Study, StudyConfig};
-
-use examples::Example;
 
 /// Everything the report says; what a script reads.
 #[derive(Debug, Clone, Serialize)]
@@ -34,8 +32,9 @@ pub struct Report {
     pub probe: Option<Vec<ProbeResult>>,
     /// Rows of the probe: learned from, tested on.
     pub probe_rows: [usize; 2],
-    #[serde(skip)]
-    examples: Vec<Example>,
+    /// Frames rebuilt, and codes of one clip on the first frame of another.
+    #[serde(rename = "pictures")]
+    pub examples: Vec<Example>,
 }
 
 /// Reconstruction of held-out frames, and the thresholds that say what moves.

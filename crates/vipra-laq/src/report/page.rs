@@ -1,54 +1,25 @@
 //! The report as one HTML page that needs nothing beside it.
 
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{Markup, html};
+use vipra_page::{bars, percent};
 
 use super::Report;
 use super::examples::{Example, ExampleKind};
 
-const STYLE: &str = "
-:root { color-scheme: light dark; --line: #8884; --bar: #3b82c4; }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 0 auto; padding: 1rem; }
-h1 { font-size: 1.5rem; } h2 { font-size: 1.2rem; margin-top: 2rem; border-bottom: 1px solid var(--line); }
-.scroll { overflow-x: auto; }
-table { border-collapse: collapse; } td, th { padding: .2rem .8rem .2rem 0; text-align: right; }
-td:first-child, th:first-child { text-align: left; }
-.bars { display: flex; gap: 2px; align-items: flex-end; height: 5rem; }
-.bars div { background: var(--bar); flex: 1; min-height: 1px; }
-.positions { display: grid; grid-template-columns: repeat(auto-fill, minmax(9rem, 1fr)); gap: 1rem; }
-figure { margin: 0 0 1.5rem; } figcaption { font-size: .9rem; opacity: .8; }
-img { max-width: 100%; height: auto; image-rendering: pixelated; }
-.wide { width: 100%; }
-.verdict { font-weight: 600; }
-";
-
 pub(super) fn render(report: &Report) -> String {
-    let page = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                title { "Latent actions: quality report" }
-                style { (PreEscaped(STYLE)) }
-            }
-            body {
-                h1 { "Latent actions: quality report" }
-                p {
-                    "Model " code { (report.model) } ", " (report.parameters) " parameters, transitions of "
-                    (report.interval_secs) " s, measured on " (report.episodes) " held-out episodes."
-                }
-                (reconstruction(report))
-                (codes(report))
-                (probe(report))
-                (pictures(report, ExampleKind::Reconstruction, "Frames rebuilt"))
-                (pictures(report, ExampleKind::Swap, "Codes of one clip on the first frame of another"))
-                (pictures(report, ExampleKind::SwapAnimation, "The same, moving"))
-            }
+    let body = html! {
+        p {
+            "Model " code { (report.model) } ", " (report.parameters) " parameters, transitions of "
+            (report.interval_secs) " s, measured on " (report.episodes) " held-out episodes."
         }
+        (reconstruction(report))
+        (codes(report))
+        (probe(report))
+        (pictures(report, ExampleKind::Reconstruction, "Frames rebuilt"))
+        (pictures(report, ExampleKind::Swap, "Codes of one clip on the first frame of another"))
+        (pictures(report, ExampleKind::SwapAnimation, "The same, moving"))
     };
-    page.into_string()
+    vipra_page::page("Latent actions: quality report", &body)
 }
 
 fn reconstruction(report: &Report) -> Markup {
@@ -64,7 +35,7 @@ fn reconstruction(report: &Report) -> Markup {
             "pixels is " (format!("{:.2}", report.number("l1_moving_ratio_of_other_codes")))
             " of repeating the current frame: if that is no more than from their own, the codes say nothing."
         }
-        div.scroll { table {
+        div.scroll tabindex="0" { table {
             tr { th { "mean absolute error" } th { "rebuilt" } th { "current frame repeated" } th { "ratio" } }
             @for (name, rebuilt, copied) in rows {
                 tr {
@@ -95,13 +66,7 @@ fn codes(report: &Report) -> Markup {
         div.positions {
             @for (at, position) in codes.positions.iter().enumerate() {
                 div {
-                    div.bars {
-                        @let highest = position.shares.iter().fold(1e-9_f64, |highest, share| highest.max(*share));
-                        @for (code, share) in position.shares.iter().enumerate() {
-                            div title=(format!("code {code}: {}", percent(*share)))
-                                style=(format!("height:{:.1}%", share / highest * 100.0)) {}
-                        }
-                    }
+                    (bars(&position.shares))
                     "position " (at) ": " (format!("{:.2}", position.entropy_bits)) " bits, " (position.dead_codes) " dead"
                 }
             }
@@ -119,7 +84,7 @@ fn probe(report: &Report) -> Markup {
                     "R² of a ridge regression on the true actions, on held-out episodes (1 is perfect, 0 is the mean), from "
                     (report.probe_rows[0]) " transitions, tested on " (report.probe_rows[1]) "."
                 }
-                div.scroll { table {
+                div.scroll tabindex="0" { table {
                     tr { th { "dimension" } th { "codes" } th { "shuffled codes" } th { "frame difference" } }
                     @for result in results {
                         tr {
@@ -140,20 +105,15 @@ fn pictures(report: &Report, kind: ExampleKind, title: &str) -> Markup {
             h2 { (title) }
             @for example in of_kind {
                 figure {
-                    img.wide[kind != ExampleKind::SwapAnimation] alt=(example.caption) src=(format!(
-                        "data:{};base64,{}",
-                        example.picture.media_type,
-                        BASE64_STANDARD.encode(&example.picture.bytes)
-                    ));
+                    @match kind {
+                        ExampleKind::SwapAnimation => (example.picture.to_image(&example.caption)),
+                        _ => (example.picture.to_strip(&example.caption)),
+                    }
                     figcaption { (example.caption) }
                 }
             }
         }
     }
-}
-
-fn percent(share: f64) -> String {
-    format!("{:.1} %", share * 100.0)
 }
 
 fn r2(value: f64) -> String {

@@ -16,6 +16,7 @@ use vipra_data::picture::to_png;
 use vipra_laq::TrainedLaq;
 use vipra_laq::frames::to_pictures;
 use vipra_laq::report::animation;
+use vipra_page::Picture;
 use vipra_policy::TrainedTransformer;
 use vipra_policy::generate::{Imagined, Sampling, imagine};
 use vipra_tokenizer::TrainedTokenizer;
@@ -123,8 +124,8 @@ struct Shown {
     accuracy: Option<[f64; 2]>,
     /// Shares of the codes that are the true clip's.
     code_accuracy: Option<f64>,
-    strip: Vec<u8>,
-    animation: Option<Vec<u8>>,
+    strip: Picture,
+    animation: Option<Picture>,
 }
 
 fn show(moment: &Moment, imagined: &Imagined, models: &Models, out: &Path) -> Result<Shown> {
@@ -150,16 +151,17 @@ fn show(moment: &Moment, imagined: &Imagined, models: &Models, out: &Path) -> Re
     let mut code_accuracy = None;
     if !imagined.latent_actions.is_empty() {
         let rolled = models.roll_out(moment.first.clone(), &imagined.latent_actions)?;
-        animated = Some(animation(&[&moment.truth, &rolled], models.transformer.description.interval_secs)?);
+        let moving = animation(&[&moment.truth, &rolled], models.transformer.description.interval_secs)?;
+        animated = Some(Picture::new(moving)?);
         row("true frames", moment.truth.clone());
         row("imagined latent actions, rolled out", rolled);
         let right = imagined.latent_actions.iter().zip(&moment.codes).filter(|(a, b)| a == b).count();
         code_accuracy = Some(right as f64 / moment.codes.len().max(1) as f64);
     }
-    let strip = to_png(&contact_sheet(&rows))?;
-    write(&out.join(format!("{}.png", moment.file_name)), &strip)?;
+    let strip = Picture::new(to_png(&contact_sheet(&rows))?)?;
+    write(&out.join(format!("{}.png", moment.file_name)), strip.bytes())?;
     if let Some(animation) = &animated {
-        write(&out.join(format!("{}.gif", moment.file_name)), animation)?;
+        write(&out.join(format!("{}.gif", moment.file_name)), animation.bytes())?;
     }
     Ok(Shown { caption: moment.caption.clone(), accuracy, code_accuracy, strip, animation: animated })
 }

@@ -2,49 +2,28 @@
 
 use std::path::Path;
 
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
-use maud::{DOCTYPE, PreEscaped, html};
+use maud::html;
 
 use super::Shown;
 
-const STYLE: &str = "
-:root { color-scheme: light dark; }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 64rem; margin: 0 auto; padding: 1rem; }
-h1 { font-size: 1.5rem; } figure { margin: 0 0 2rem; } figcaption { font-size: .9rem; opacity: .8; }
-.scroll { overflow-x: auto; } .scroll img { max-width: none; } img { max-width: 100%; height: auto; image-rendering: pixelated; }
-";
-
 pub fn render(model: &Path, shown: &[Shown]) -> String {
-    let page = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                title { "Imagined futures" }
-                style { (PreEscaped(STYLE)) }
-            }
-            body {
-                h1 { "Imagined futures" }
-                p {
-                    "Model " code { (model.display().to_string()) } ". From two frames and the instruction it imagines the frame "
-                    "some steps ahead, and the latent actions in between; those are rolled out by the latent action "
-                    "model's decoder. In the animations the true clip is on the left."
+    let body = html! {
+        p {
+            "Model " code { (model.display().to_string()) } ". From two frames and the instruction it imagines the frame "
+            "some steps ahead, and the latent actions in between; those are rolled out by the latent action "
+            "model's decoder. In the animations the true clip is on the left."
+        }
+        @for one in shown {
+            figure {
+                (one.strip.to_strip(&one.caption))
+                @if let Some(animation) = &one.animation {
+                    (animation.to_image(&format!("{}, moving", one.caption)))
                 }
-                @for one in shown {
-                    figure {
-                        div.scroll { img alt=(one.caption) src=(data_url("image/png", &one.strip)); }
-                        @if let Some(animation) = &one.animation {
-                            img alt=(format!("{}, moving", one.caption)) src=(data_url("image/gif", animation));
-                        }
-                        figcaption { (one.caption) (numbers(one)) }
-                    }
-                }
+                figcaption { (one.caption) (numbers(one)) }
             }
         }
     };
-    page.into_string()
+    vipra_page::page("Imagined futures", &body)
 }
 
 fn numbers(one: &Shown) -> String {
@@ -57,8 +36,4 @@ fn numbers(one: &Shown) -> String {
         text += &format!("; latent actions of the true clip {}", percent(share));
     }
     text
-}
-
-fn data_url(media_type: &str, bytes: &[u8]) -> String {
-    format!("data:{media_type};base64,{}", BASE64_STANDARD.encode(bytes))
 }
