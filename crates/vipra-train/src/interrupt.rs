@@ -1,7 +1,7 @@
 //! Being asked to stop.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
@@ -15,12 +15,18 @@ pub struct Interrupt {
 }
 
 impl Interrupt {
-    /// Listens to the signals.
+    /// Listens to the signals. Whoever asks again in the same process gets the same flag: where one training follows
+    /// another, a signal means all of them.
     ///
     /// # Errors
     /// [`Error::Invalid`] if the system does not let it.
     pub fn listen() -> Result<Self> {
         const EXIT_CODE_OF_SIGINT: i32 = 130;
+        static LISTENING: Mutex<Option<Interrupt>> = Mutex::new(None);
+        let mut listening = LISTENING.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(interrupt) = &*listening {
+            return Ok(interrupt.clone());
+        }
         let interrupt = Self::default();
         for signal in [SIGINT, SIGTERM] {
             // In this order: the first signal raises the flag, the second finds it raised.
@@ -28,6 +34,7 @@ impl Interrupt {
                 .and_then(|_| flag::register(signal, interrupt.raised.clone()))
                 .map_err(|error| Error::Invalid(format!("listening to signals: {error}")))?;
         }
+        *listening = Some(interrupt.clone());
         Ok(interrupt)
     }
 

@@ -6,12 +6,39 @@ use anyhow::{Context, Result};
 use serde_json::{Map, Value, json};
 use vipra_train::Scalars;
 
-use crate::output::{short, table};
+use crate::commands::Outcome;
+use crate::output::{print, short, table};
 use crate::run_folder::RunFolder;
 
-/// What is said of a run that was asked to stop.
-pub fn stopped(step: u64, checkpoint: &Path) -> String {
-    format!("stopped after step {step}, kept in {}; the same command goes on from there\n", checkpoint.display())
+/// How a command that trains ended.
+pub struct TrainingEnd {
+    /// What is said of it.
+    pub text: String,
+    /// Held-out numbers; none of a run that was asked to stop.
+    pub validation: Scalars,
+    /// Whether it was asked to stop before its last step.
+    pub is_interrupted: bool,
+    /// Whether the codebook's alarm was on at the end.
+    pub has_collapsed: bool,
+}
+
+impl TrainingEnd {
+    /// A run that was asked to stop after `step` steps.
+    pub fn interrupted(step: u64, checkpoint: &Path) -> Self {
+        let kept = checkpoint.display();
+        let text = format!("stopped after step {step}, kept in {kept}; the same command goes on from there\n");
+        Self { text, validation: Scalars::new(), is_interrupted: true, has_collapsed: false }
+    }
+
+    /// Prints it.
+    ///
+    /// # Errors
+    /// If standard output is closed.
+    pub fn tell(&self) -> Result<Outcome> {
+        print(&self.text)?;
+        // Whoever waits for the run must not take an interrupted one for a finished one.
+        Ok(if self.is_interrupted || self.has_collapsed { Outcome::CheckFailed } else { Outcome::Done })
+    }
 }
 
 /// Numbers by name.

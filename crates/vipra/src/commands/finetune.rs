@@ -14,16 +14,20 @@ use super::laq::{device, split_datasets};
 use super::pretrain::texts;
 use crate::cli::FinetuneArgs;
 use crate::config::{Config, load, to_toml};
-use crate::output::print;
 use crate::progress::Progress;
 use crate::run_folder::{RunFolder, TOKENIZER_FILE};
-use crate::training_end::{as_json, held_out_table, stopped, write_summary};
+use crate::training_end::{TrainingEnd, as_json, held_out_table, write_summary};
 use crate::training_progress::TrainingProgress;
 
 /// In place of a pretrained model.
 const SCRATCH: &str = "scratch";
 
 pub fn run(args: &FinetuneArgs) -> Result<Outcome> {
+    learn(args)?.tell()
+}
+
+/// Finetunes, or goes on finetuning.
+pub fn learn(args: &FinetuneArgs) -> Result<TrainingEnd> {
     let mut config = load(&args.config)?;
     split_datasets(&mut config.data, &args.paths, args.fps, args.camera.as_deref())?;
     let device = device(&args.device)?;
@@ -66,9 +70,7 @@ pub fn run(args: &FinetuneArgs) -> Result<Outcome> {
         progress: &mut |event| training.show(event),
     })?;
     drop(training);
-    report(&summary, &config, &folder)?;
-    // Whoever waits for the run must not take an interrupted one for a finished one.
-    Ok(if summary.interrupted_at.is_some() { Outcome::CheckFailed } else { Outcome::Done })
+    report(summary, &config, &folder)
 }
 
 /// The tokenizer that is named, or the one in the run folder of the pretrained model.
@@ -89,9 +91,9 @@ fn fingerprint(path: &Path) -> Result<String> {
     Ok(blake3::hash(&bytes).to_hex()[..16].to_owned())
 }
 
-fn report(summary: &Summary, config: &Config, folder: &RunFolder) -> Result<()> {
+fn report(summary: Summary, config: &Config, folder: &RunFolder) -> Result<TrainingEnd> {
     let Some(package) = &summary.package else {
-        return print(&stopped(summary.interrupted_at.unwrap_or_default(), &summary.checkpoint));
+        return Ok(TrainingEnd::interrupted(summary.interrupted_at.unwrap_or_default(), &summary.checkpoint));
     };
     let written = json!({
         "checkpoint": summary.checkpoint,
@@ -112,5 +114,5 @@ fn report(summary: &Summary, config: &Config, folder: &RunFolder) -> Result<()> 
         summary.samples_per_epoch,
         package.display()
     ));
-    print(&text)
+    Ok(TrainingEnd { text, validation: summary.validation, is_interrupted: false, has_collapsed: false })
 }

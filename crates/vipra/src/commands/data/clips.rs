@@ -19,6 +19,12 @@ use crate::progress::Progress;
 use crate::run_folder::RunFolder;
 
 pub fn run(args: &ClipsArgs) -> Result<Outcome> {
+    print(&draw_clips(args)?)?;
+    Ok(Outcome::Done)
+}
+
+/// Samples clips and draws them. What is said of it.
+pub fn draw_clips(args: &ClipsArgs) -> Result<String> {
     let config = resolve(args)?;
     let opening = Progress::new("opening", "videos");
     let dataset = Arc::new(ClipDataset::open(config.data.clone(), &|done, all| opening.set(done, all))?);
@@ -54,8 +60,7 @@ pub fn run(args: &ClipsArgs) -> Result<Outcome> {
     for skipped in dataset.skipped().iter().chain(loader.skipped()) {
         tracing::warn!("left out {}: {}", skipped.what, skipped.reason);
     }
-    print(&text)?;
-    Ok(Outcome::Done)
+    Ok(text)
 }
 
 /// The configuration, with the sources of the command line in place of its own.

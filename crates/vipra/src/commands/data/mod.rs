@@ -9,6 +9,8 @@ mod stats;
 use anyhow::Result;
 use vipra_data::{OpenOptions, Source};
 
+pub use clips::draw_clips;
+
 use super::Outcome;
 use crate::cli::{DataCommand, SourceArgs};
 use crate::progress::Progress;
@@ -42,12 +44,12 @@ fn report_skipped(source: &dyn Source) {
 }
 
 /// "1 episode", "2 episodes".
-fn counted(count: usize, what: &str) -> String {
+pub fn counted(count: usize, what: &str) -> String {
     if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
 
 /// "38 s", "15.3 min", "2.1 h".
-fn duration(secs: f64) -> String {
+pub fn duration(secs: f64) -> String {
     match secs {
         secs if secs < 120.0 => format!("{secs:.1} s"),
         secs if secs < 7200.0 => format!("{:.1} min", secs / 60.0),

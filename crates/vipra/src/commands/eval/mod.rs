@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use vipra_eval::{OUTCOMES, Summary};
 
+pub use run::run_episodes;
+
 use super::Outcome;
 use crate::cli::{EvalArgs, EvalCommand};
 use crate::output::{short, table};

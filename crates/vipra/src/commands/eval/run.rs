@@ -6,7 +6,8 @@ use anyhow::{Context, Result};
 use serde_json::json;
 use vipra_control::{Execution, Policy};
 use vipra_eval::{
-    EvaluateOptions, Header, Section, TabletopEnvironment, evaluate, page, plan, splits_named, summarize, videos,
+    EvaluateOptions, Header, Section, Summary, TabletopEnvironment, evaluate, page, plan, splits_named, summarize,
+    videos,
 };
 use vipra_policy::policy::Package;
 use vipra_sim::{Embodiment, Split, TabletopConfig};
@@ -19,6 +20,17 @@ use crate::output::{print, print_json};
 use crate::progress::Progress;
 
 pub fn run(args: &EvalRunArgs) -> Result<Outcome> {
+    let summaries = run_episodes(args)?;
+    let out = args.out.as_deref().context("no --out")?;
+    match args.json {
+        true => print_json(&summaries)?,
+        false => print(&format!("{}\n  outcomes, videos and a page in {}\n", to_table(&summaries), out.display()))?,
+    }
+    Ok(Outcome::Done)
+}
+
+/// Runs the episodes that have no outcome yet, and writes the page. What all of them come to.
+pub fn run_episodes(args: &EvalRunArgs) -> Result<Vec<Summary>> {
     let (package, out) = (args.package.as_deref().context("no package")?, args.out.as_deref().context("no --out")?);
     let splits = splits(&args.split)?;
     let package = Package::open(package)?;
@@ -47,11 +59,7 @@ pub fn run(args: &EvalRunArgs) -> Result<Outcome> {
     let summaries = summarize(&outcomes);
     let title = package.path.display().to_string();
     write_page(&out.join("report.html"), &[Section { title, header, outcomes, videos: videos(out)? }])?;
-    match args.json {
-        true => print_json(&summaries)?,
-        false => print(&format!("{}\n  outcomes, videos and a page in {}\n", to_table(&summaries), out.display()))?,
-    }
-    Ok(Outcome::Done)
+    Ok(summaries)
 }
 
 /// What outcomes belong to: others are not added to them.

@@ -11,7 +11,9 @@ use anyhow::Result;
 use burn::tensor::Device;
 use vipra_laq::TrainedLaq;
 
+pub use report::measure;
 pub use sources::split_datasets;
+pub use train::learn;
 
 use super::Outcome;
 use crate::cli::{DeviceArgs, LaqCommand, ModelArgs};

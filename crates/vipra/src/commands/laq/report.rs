@@ -15,6 +15,12 @@ use crate::progress::Progress;
 use crate::run_folder::config_of_run;
 
 pub fn run(args: &ReportArgs) -> Result<Outcome> {
+    print(&measure(args)?)?;
+    Ok(Outcome::Done)
+}
+
+/// Measures, and writes the page and the numbers. What is said of it.
+pub fn measure(args: &ReportArgs) -> Result<String> {
     let trained = open_model(&args.model)?;
     let mut config = if args.paths.is_empty() { config_of_run(&args.model.model)? } else { Config::default() };
     split_datasets(&mut config.data, &args.paths, args.fps, args.camera.as_deref())?;
@@ -34,8 +40,19 @@ pub fn run(args: &ReportArgs) -> Result<Outcome> {
         |path: &Path, text: String| std::fs::write(path, text).with_context(|| format!("writing {}", path.display()));
     write(&args.out, report.to_html())?;
     write(&numbers, serde_json::to_string_pretty(&report)?)?;
-    print(&to_text(&report, &args.out, &numbers))?;
-    Ok(Outcome::Done)
+    write_pictures(&report, &args.out)?;
+    Ok(to_text(&report, &args.out, &numbers))
+}
+
+/// Each picture as a file, in a folder beside the page: NAME-pictures.
+fn write_pictures(report: &Report, page: &Path) -> Result<()> {
+    let name = page.file_stem().unwrap_or_default().to_string_lossy();
+    let folder = page.with_file_name(format!("{name}-pictures"));
+    std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
+    report.examples.iter().try_for_each(|example| {
+        let file = folder.join(&example.file);
+        std::fs::write(&file, example.picture.bytes()).with_context(|| format!("writing {}", file.display()))
+    })
 }
 
 fn to_text(report: &Report, page: &Path, numbers: &Path) -> String {

@@ -9,13 +9,17 @@ use super::sources::split_datasets;
 use super::{Outcome, device};
 use crate::cli::TrainArgs;
 use crate::config::load;
-use crate::output::print;
 use crate::progress::Progress;
 use crate::run_folder::RunFolder;
-use crate::training_end::{as_json, held_out_table, stopped, write_summary};
+use crate::training_end::{TrainingEnd, as_json, held_out_table, write_summary};
 use crate::training_progress::TrainingProgress;
 
 pub fn run(args: &TrainArgs) -> Result<Outcome> {
+    learn(args)?.tell()
+}
+
+/// Trains, or goes on training.
+pub fn learn(args: &TrainArgs) -> Result<TrainingEnd> {
     let mut config = load(&args.config)?;
     split_datasets(&mut config.data, &args.paths, args.fps, args.camera.as_deref())?;
     let folder = RunFolder::create(&args.run, &config)?;
@@ -34,17 +38,15 @@ pub fn run(args: &TrainArgs) -> Result<Outcome> {
     })?;
     drop(training);
     drop(opening);
-    report(&summary, &folder)?;
-    // Whoever waits for the run must not take an interrupted one for a finished one.
-    Ok(if summary.interrupted_at.is_some() || summary.has_collapsed { Outcome::CheckFailed } else { Outcome::Done })
+    report(summary, &folder)
 }
 
-fn report(summary: &Summary, folder: &RunFolder) -> Result<()> {
+fn report(summary: Summary, folder: &RunFolder) -> Result<TrainingEnd> {
     for skipped in &summary.skipped {
         tracing::warn!("left out {}: {}", skipped.what, skipped.reason);
     }
     if let Some(step) = summary.interrupted_at {
-        return print(&stopped(step, &summary.checkpoint));
+        return Ok(TrainingEnd::interrupted(step, &summary.checkpoint));
     }
     let written = json!({
         "checkpoint": summary.checkpoint,
@@ -59,7 +61,8 @@ fn report(summary: &Summary, folder: &RunFolder) -> Result<()> {
     if summary.has_collapsed {
         text.push_str("the codebook has collapsed: these latent actions say next to nothing\n");
     }
-    print(&text)
+    let Summary { validation, has_collapsed, .. } = summary;
+    Ok(TrainingEnd { text, validation, is_interrupted: false, has_collapsed })
 }
 
 /// Held-out numbers with what they mean.

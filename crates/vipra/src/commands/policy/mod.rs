@@ -6,6 +6,8 @@ mod open_loop;
 
 use anyhow::Result;
 
+pub use open_loop::{DimensionError, compare_episode};
+
 use super::Outcome;
 use crate::cli::PolicyCommand;
 

@@ -1,10 +1,13 @@
 //! `vipra policy open-loop`.
 
+use std::path::Path;
+
 use anyhow::{Context, Result};
+use serde::Serialize;
 use serde_json::json;
 use vipra_control::{ChunkExecutor, Execution, History, Policy};
 use vipra_data::video::DecoderPool;
-use vipra_data::{Frame, OpenOptions, Source};
+use vipra_data::{Episode, Frame, OpenOptions, Source};
 use vipra_policy::policy::Package;
 
 use super::curves::{Curve, draw};
@@ -15,6 +18,24 @@ use crate::files::create_parent;
 use crate::output::{print, print_json, short, table};
 use crate::progress::Progress;
 
+/// How far a policy's actions are from the true ones in a dimension, in the robot's units.
+#[derive(Debug, Clone, Serialize)]
+pub struct DimensionError {
+    /// The dimension of the action.
+    pub dimension: String,
+    /// Root mean squared error.
+    pub error: f64,
+    /// Standard deviation of the true actions.
+    pub spread: f64,
+}
+
+impl DimensionError {
+    /// Squared error over variance: 1 for a policy that always does the mean action. None where nothing varies.
+    pub fn relative(&self) -> Option<f64> {
+        (self.spread > 0.0).then(|| (self.error / self.spread).powi(2))
+    }
+}
+
 /// True actions and the policy's, step by step, `[steps][dimensions]`.
 struct Compared {
     truth: Vec<Vec<f32>>,
@@ -22,6 +43,21 @@ struct Compared {
 }
 
 pub fn run(args: &OpenLoopArgs) -> Result<Outcome> {
+    let errors = compare_episode(args)?;
+    if args.json {
+        print_json(&errors)?;
+    } else {
+        let rows = errors.iter().map(|of| {
+            let share = of.relative().map_or(String::new(), short);
+            vec![of.dimension.clone(), short(of.error), short(of.spread), share]
+        });
+        print(&table(&["action", "error", "spread", "error² / spread²"], rows.collect(), 1))?;
+    }
+    Ok(Outcome::Done)
+}
+
+/// Lets the policy look at each moment of an episode, and draws the curves.
+pub fn compare_episode(args: &OpenLoopArgs) -> Result<Vec<DimensionError>> {
     let package = Package::open(&args.package)?;
     let mut policy = package.policy(&device(&args.device)?)?;
     let source = vipra_data::open(&args.data, &OpenOptions::default())
@@ -33,29 +69,37 @@ pub fn run(args: &OpenLoopArgs) -> Result<Outcome> {
     })?;
     let compared = compare(args, source.as_ref(), episode, &mut policy, package.specification.execution)?;
     let names = &package.specification.control.action.names;
-    let errors: Vec<[f64; 2]> = (0..names.len()).map(|at| errors(&compared, at)).collect();
+    let errors = names.iter().enumerate().map(|(at, name)| {
+        let [error, spread] = errors(&compared, at);
+        DimensionError { dimension: name.clone(), error, spread }
+    });
+    let errors: Vec<DimensionError> = errors.collect();
     if let Some(path) = &args.out {
         create_parent(path)?;
+        write_numbers(&path.with_extension("json"), &source.episodes()[episode], &compared, &errors)?;
         let curves = names.iter().enumerate().map(|(at, name)| {
             let of = |actions: &[Vec<f32>]| actions.iter().map(|action| action[at]).collect();
             Curve { name: name.clone(), truth: of(&compared.truth), predicted: of(&compared.predicted) }
         });
         draw(&curves.collect::<Vec<_>>()).save_png(path)?;
     }
-    if args.json {
-        let rows = names
-            .iter()
-            .zip(&errors)
-            .map(|(name, [error, spread])| json!({ "dimension": name, "error": error, "spread": spread }));
-        print_json(&rows.collect::<Vec<_>>())?;
-    } else {
-        let rows = names.iter().zip(&errors).map(|(name, [error, spread])| {
-            let share = if *spread > 0.0 { short((error / spread).powi(2)) } else { String::new() };
-            vec![name.clone(), short(*error), short(*spread), share]
-        });
-        print(&table(&["action", "error", "spread", "error² / spread²"], rows.collect(), 1))?;
-    }
-    Ok(Outcome::Done)
+    Ok(errors)
+}
+
+/// What is drawn, as numbers.
+fn write_numbers(path: &Path, episode: &Episode, compared: &Compared, errors: &[DimensionError]) -> Result<()> {
+    let dimensions = errors.iter().enumerate().map(|(at, of)| {
+        let values = |actions: &[Vec<f32>]| actions.iter().map(|action| action[at]).collect::<Vec<_>>();
+        let (truth, predicted) = (values(&compared.truth), values(&compared.predicted));
+        json!({ "dimension": of.dimension, "error": of.error, "spread": of.spread, "truth": truth, "predicted": predicted })
+    });
+    let numbers = json!({
+        "episode": episode.name,
+        "instruction": episode.instruction().unwrap_or_default(),
+        "fps": episode.fps,
+        "dimensions": dimensions.collect::<Vec<_>>(),
+    });
+    std::fs::write(path, numbers.to_string()).with_context(|| format!("writing {}", path.display()))
 }
 
 /// Drives the policy through the frames of an episode, as a robot would that ends up where the demonstration did.

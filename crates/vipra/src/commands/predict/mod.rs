@@ -10,6 +10,7 @@ use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
+use serde_json::{Value, json};
 use vipra_data::Frame;
 use vipra_data::contact_sheet::{SheetRow, contact_sheet};
 use vipra_data::picture::to_png;
@@ -33,6 +34,12 @@ use crate::run_folder::{LAQ_FILE, TOKENIZER_FILE};
 const TOGETHER: usize = 4;
 
 pub fn run(args: &PredictArgs) -> Result<Outcome> {
+    print(&draw(args)?)?;
+    Ok(Outcome::Done)
+}
+
+/// Imagines futures and draws them. What is said of it.
+pub fn draw(args: &PredictArgs) -> Result<String> {
     let device = device(&args.device)?;
     let models = Models::open(args, &device)?;
     let mut reader = Reader::open(args, &models)?;
@@ -58,8 +65,8 @@ pub fn run(args: &PredictArgs) -> Result<Outcome> {
     drop(imagining);
     let page = args.out.join("predictions.html");
     write(&page, page::render(&args.model, &shown).as_bytes())?;
-    print(&summary(&shown, &page))?;
-    Ok(Outcome::Done)
+    write(&page.with_extension("json"), serde_json::to_string_pretty(&to_json(&shown))?.as_bytes())?;
+    Ok(summary(&shown, &page))
 }
 
 /// Everything that takes part.
@@ -120,6 +127,8 @@ impl Models {
 /// One moment with its pictures.
 struct Shown {
     caption: String,
+    /// That of its pictures, without the ending.
+    file_name: String,
     /// Shares of the tokens of the frame ahead that are right: imagined, and if the current frame stayed.
     accuracy: Option<[f64; 2]>,
     /// Shares of the codes that are the true clip's.
@@ -163,11 +172,27 @@ fn show(moment: &Moment, imagined: &Imagined, models: &Models, out: &Path) -> Re
     if let Some(animation) = &animated {
         write(&out.join(format!("{}.gif", moment.file_name)), animation.bytes())?;
     }
-    Ok(Shown { caption: moment.caption.clone(), accuracy, code_accuracy, strip, animation: animated })
+    let (caption, file_name) = (moment.caption.clone(), moment.file_name.clone());
+    Ok(Shown { caption, file_name, accuracy, code_accuracy, strip, animation: animated })
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     std::fs::write(path, bytes).with_context(|| format!("writing {}", path.display()))
+}
+
+/// What a script reads, and the report of a run: the moments with the names of their pictures.
+fn to_json(shown: &[Shown]) -> Value {
+    let moments = shown.iter().map(|one| {
+        json!({
+            "caption": one.caption,
+            "strip": format!("{}.png", one.file_name),
+            "animation": one.animation.as_ref().map(|_| format!("{}.gif", one.file_name)),
+            "tokens_right": one.accuracy.map(|[imagined, _]| imagined),
+            "tokens_right_of_current": one.accuracy.map(|[_, current]| current),
+            "codes_right": one.code_accuracy,
+        })
+    });
+    json!({ "moments": moments.collect::<Vec<_>>() })
 }
 
 fn summary(shown: &[Shown], page: &Path) -> String {

@@ -2,13 +2,15 @@
 
 mod prepare;
 
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use burn::tensor::Device;
 use serde_json::json;
 use vipra_laq::TrainedLaq;
 use vipra_policy::layout::{Kind, Markers};
-use vipra_policy::pretrain::{Session, Summary, train};
+use vipra_policy::pretrain::{Prepared, Session, Summary, train};
 use vipra_policy::{Codebook, prompt};
 use vipra_tokenizer::TrainedTokenizer;
 use vipra_train::Interrupt;
@@ -18,36 +20,68 @@ use super::Outcome;
 use super::laq::{device, split_datasets};
 use crate::cli::PretrainArgs;
 use crate::config::{Config, load};
-use crate::output::print;
 use crate::run_folder::{LAQ_FILE, RunFolder, TOKENIZER_FILE};
-use crate::training_end::{as_json, baseline_table, stopped, write_summary};
+use crate::training_end::{TrainingEnd, as_json, baseline_table, write_summary};
 use crate::training_progress::TrainingProgress;
 
 pub fn run(args: &PretrainArgs) -> Result<Outcome> {
-    let mut config = load(&args.config)?;
-    split_datasets(&mut config.data, &args.paths, args.fps, args.camera.as_deref())?;
-    let device = device(&args.device)?;
-    let tokenizer = TrainedTokenizer::open(&args.tokenizer, &device)?;
-    let laq = TrainedLaq::open(&args.laq, &device)?;
-    // What a transition is, the latent action model has decided.
-    let interval_secs = laq.description.clip.interval_secs;
-    if (config.data.clip.interval_secs - interval_secs).abs() > 1e-9 {
-        tracing::warn!(
-            "data.clip.interval_secs is set to {interval_secs}, as the latent action model was trained with"
-        );
-        config.data.clip.interval_secs = interval_secs;
+    learn(args)?.tell()
+}
+
+/// What is learned by, and from.
+struct Begun {
+    config: Config,
+    device: Device,
+    tokenizer: TrainedTokenizer,
+    laq: TrainedLaq,
+}
+
+impl Begun {
+    fn open(args: &PretrainArgs) -> Result<Self> {
+        let mut config = load(&args.config)?;
+        split_datasets(&mut config.data, &args.paths, args.fps, args.camera.as_deref())?;
+        let device = device(&args.device)?;
+        let tokenizer = TrainedTokenizer::open(&args.tokenizer, &device)?;
+        let laq = TrainedLaq::open(&args.laq, &device)?;
+        // What a transition is, the latent action model has decided.
+        let interval_secs = laq.description.clip.interval_secs;
+        if (config.data.clip.interval_secs - interval_secs).abs() > 1e-9 {
+            tracing::warn!(
+                "data.clip.interval_secs is set to {interval_secs}, as the latent action model was trained with"
+            );
+            config.data.clip.interval_secs = interval_secs;
+        }
+        Ok(Self { config, device, tokenizer, laq })
     }
-    let folder = RunFolder::create(&args.run, &config)?;
-    let preparation = Preparation {
-        tokenizer: &tokenizer,
-        laq: config.pretrain.fields.has(Kind::LatentAction).then_some(&laq),
-        horizon: config.pretrain.horizon,
-        labels: &args.labels,
-        tokens: &args.tokens,
-        cache: args.cache.clone().unwrap_or_else(|| folder.path().with_file_name("cache")),
-    };
-    let learned = preparation.prepare(&config.data.sources)?;
-    let held_out = preparation.prepare(&config.data.validation)?;
+
+    /// Labels and tokens of what is learned from, and of what is held out.
+    fn prepare(&self, args: &PretrainArgs) -> Result<[Vec<Prepared>; 2]> {
+        let preparation = Preparation {
+            tokenizer: &self.tokenizer,
+            laq: self.config.pretrain.fields.has(Kind::LatentAction).then_some(&self.laq),
+            horizon: self.config.pretrain.horizon,
+            labels: &args.labels,
+            tokens: &args.tokens,
+            cache: args.cache.clone().unwrap_or_else(|| args.run.with_file_name("cache")),
+        };
+        Ok([preparation.prepare(&self.config.data.sources)?, preparation.prepare(&self.config.data.validation)?])
+    }
+}
+
+/// Makes labels and tokens that are missing, and learns nothing yet. The folders that they lie in.
+pub fn prepare_caches(args: &PretrainArgs) -> Result<Vec<PathBuf>> {
+    let prepared = Begun::open(args)?.prepare(args)?;
+    let folders = prepared.into_iter().flatten().flat_map(|prepared| [Some(prepared.tokens), prepared.labels]);
+    let folders: BTreeSet<PathBuf> = folders.flatten().collect();
+    Ok(folders.into_iter().collect())
+}
+
+/// Pretrains, or goes on pretraining.
+pub fn learn(args: &PretrainArgs) -> Result<TrainingEnd> {
+    let begun = Begun::open(args)?;
+    let folder = RunFolder::create(&args.run, &begun.config)?;
+    let [learned, held_out] = begun.prepare(args)?;
+    let Begun { config, device, tokenizer, laq } = begun;
     let text = config.tokenizer.text.make(&texts(&config)?)?;
     let mut configuration = serde_json::to_value(&config).context("the configuration has no form in JSON")?;
     configuration["inputs"] = json!({
@@ -84,9 +118,7 @@ pub fn run(args: &PretrainArgs) -> Result<Outcome> {
     drop(training);
     keep_beside(&tokenizer.path, &folder.file(TOKENIZER_FILE))?;
     keep_beside(&laq.path, &folder.file(LAQ_FILE))?;
-    report(&summary, &folder)?;
-    // Whoever waits for the run must not take an interrupted one for a finished one.
-    Ok(if summary.interrupted_at.is_some() { Outcome::CheckFailed } else { Outcome::Done })
+    report(summary, &folder)
 }
 
 /// Everything that the text tokenizer will have to read: markers, and the instructions of what is learned from.
@@ -110,9 +142,9 @@ fn keep_beside(from: &Path, to: &Path) -> Result<()> {
     std::fs::rename(&partial, to).with_context(|| format!("writing {}", to.display()))
 }
 
-fn report(summary: &Summary, folder: &RunFolder) -> Result<()> {
+fn report(summary: Summary, folder: &RunFolder) -> Result<TrainingEnd> {
     if let Some(step) = summary.interrupted_at {
-        return print(&stopped(step, &summary.checkpoint));
+        return Ok(TrainingEnd::interrupted(step, &summary.checkpoint));
     }
     let written = json!({ "checkpoint": summary.checkpoint, "parameters": summary.parameters, "validation": as_json(&summary.validation) });
     write_summary(folder, &written)?;
@@ -123,7 +155,7 @@ fn report(summary: &Summary, folder: &RunFolder) -> Result<()> {
         summary.samples_per_epoch,
         summary.checkpoint.display()
     ));
-    print(&text)
+    Ok(TrainingEnd { text, validation: summary.validation, is_interrupted: false, has_collapsed: false })
 }
 
 /// Held-out numbers, what they have to beat, and what they mean.

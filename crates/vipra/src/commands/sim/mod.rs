@@ -6,6 +6,8 @@ mod record;
 use anyhow::Result;
 use vipra_sim::TabletopConfig;
 
+pub use record::record_dataset;
+
 use super::Outcome;
 use crate::cli::{SimCommand, TableArgs};
 

@@ -1,7 +1,7 @@
 //! `vipra sim record`.
 
 use anyhow::Result;
-use vipra_sim::record::{Recording, record};
+use vipra_sim::record::{Recorded, Recording, record};
 
 use super::{Outcome, table};
 use crate::cli::RecordArgs;
@@ -9,6 +9,12 @@ use crate::output::print;
 use crate::progress::Progress;
 
 pub fn run(args: &RecordArgs) -> Result<Outcome> {
+    print(&record_dataset(args)?.1)?;
+    Ok(Outcome::Done)
+}
+
+/// Records, or goes on recording. What was recorded, and what is said of it.
+pub fn record_dataset(args: &RecordArgs) -> Result<(Recorded, String)> {
     let recording = Recording {
         table: table(&args.table, args.size)?,
         episodes: args.episodes as usize,
@@ -21,7 +27,7 @@ pub fn run(args: &RecordArgs) -> Result<Outcome> {
     let (who, out) = (args.table.embodiment.name(), args.out.display());
     let (episodes, frames, failures) = (recorded.episodes, recorded.frames, recorded.failures);
     let actions = if recording.has_actions() { "with actions" } else { "without actions" };
-    print(&format!("{episodes} episodes of the {who} {actions}, {frames} frames, written to {out}\n"))?;
-    print(&format!("{failures} attempts failed and were left out\n"))?;
-    Ok(Outcome::Done)
+    let mut text = format!("{episodes} episodes of the {who} {actions}, {frames} frames, written to {out}\n");
+    text.push_str(&format!("{failures} attempts failed and were left out\n"));
+    Ok((recorded, text))
 }

@@ -8,6 +8,9 @@ mod train;
 use anyhow::Result;
 use vipra_tokenizer::TrainedTokenizer;
 
+pub use reconstruct::draw;
+pub use train::learn;
+
 use super::Outcome;
 use super::laq::device;
 use crate::cli::{ModelArgs, TokenizerCommand};

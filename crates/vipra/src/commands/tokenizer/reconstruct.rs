@@ -1,8 +1,11 @@
 //! `vipra tokenizer reconstruct`.
 
+use std::path::PathBuf;
+
 use anyhow::{Context, Result};
 use serde_json::json;
 use vipra_tokenizer::reconstruct::reconstruct;
+use vipra_train::Scalars;
 
 use super::train::HELD_OUT;
 use super::{Outcome, open_model};
@@ -15,6 +18,29 @@ use crate::run_folder::config_of_run;
 use crate::training_end::{as_json, held_out_table};
 
 pub fn run(args: &ReconstructArgs) -> Result<Outcome> {
+    let drawn = draw(args)?;
+    if args.json {
+        let Drawn { fingerprint, numbers, pictures } = &drawn;
+        print_json(&json!({ "model": fingerprint, "held_out": as_json(numbers), "pictures": pictures }))?;
+    } else {
+        let (count, out) = (drawn.pictures.len(), args.out.display());
+        print(&format!("{}\n{count} pictures written to {out}\n", held_out_table(&drawn.numbers, HELD_OUT)))?;
+    }
+    Ok(Outcome::Done)
+}
+
+/// What was rebuilt.
+pub struct Drawn {
+    /// The model's.
+    fingerprint: String,
+    /// Held-out numbers.
+    numbers: Scalars,
+    /// The files.
+    pictures: Vec<PathBuf>,
+}
+
+/// Rebuilds held-out frames and draws them.
+pub fn draw(args: &ReconstructArgs) -> Result<Drawn> {
     let trained = open_model(&args.model)?;
     let mut config = if args.paths.is_empty() { config_of_run(&args.model.model)? } else { Config::default() };
     split_datasets(&mut config.data, &args.paths, args.fps, args.camera.as_deref())?;
@@ -29,16 +55,5 @@ pub fn run(args: &ReconstructArgs) -> Result<Outcome> {
         strip.save_png(&file)?;
         pictures.push(file);
     }
-    let numbers = rebuilt.evaluation.scalars();
-    if args.json {
-        print_json(&json!({ "model": trained.fingerprint, "held_out": as_json(&numbers), "pictures": pictures }))?;
-    } else {
-        let count = pictures.len();
-        print(&format!(
-            "{}\n{count} pictures written to {}\n",
-            held_out_table(&numbers, HELD_OUT),
-            args.out.display()
-        ))?;
-    }
-    Ok(Outcome::Done)
+    Ok(Drawn { fingerprint: trained.fingerprint, numbers: rebuilt.evaluation.scalars(), pictures })
 }
