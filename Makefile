@@ -1,5 +1,5 @@
 # Two commands for a newcomer: `make demo` and `make test`. Each installs what it needs.
-.PHONY: demo test test-python test-vulkan test-interop test-interop-lerobot test-interop-server bench bench-laq bench-pretrain bench-chunk fuzz deps clean
+.PHONY: demo demo-quick test test-python test-vulkan test-interop test-interop-lerobot test-interop-server bench bench-laq bench-pretrain bench-chunk fuzz deps clean
 export CARGO_TERM_COLOR ?= auto
 
 INTEROP := .venv-interop
@@ -14,9 +14,13 @@ FUZZ_SECS ?= 60
 # Of the features for GPUs the one whose shaders a software driver takes: `vulkan` needs hardware.
 GPU ?= wgpu
 
-## Takes a small dataset that it makes from recordings to training clips.
+## The whole pipeline at the embedded tabletop, from videos without actions to an evaluated policy.
 demo: deps
 	scripts/demo.sh
+
+## The same in a few minutes, for a first look: its numbers mean nothing.
+demo-quick: deps
+	scripts/demo.sh quick
 
 ## Format, lints, all tests, doc tests.
 test: deps

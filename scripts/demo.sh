@@ -1,23 +1,24 @@
 #!/usr/bin/env bash
-# Makes a small dataset and takes it from a folder of recordings to training clips; the results lie in runs/demo.
+# The whole pipeline at the embedded tabletop: from videos without actions to a policy and how often it succeeds. Results lie in
+# runs/demo. With the argument `quick` too little of everything, in a few minutes, in runs/demo-quick.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-out=runs/demo
 
-say() { printf '\n\033[1m$ %s\033[0m\n' "$*"; "$@"; }
+preset=tiny out=runs/demo
+if [ "${1:-}" = quick ]; then
+  preset=demo-quick out=runs/demo-quick
+fi
 
-cargo build --release -q --workspace --bins --example make_dataset
+cargo build --release --workspace
 target=$(cargo metadata --no-deps --format-version 1 | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
 PATH="$target/release:$PATH"
-rm -rf "$out"
-mkdir -p "$out"
 
-SVT_LOG=1 say "$target/release/examples/make_dataset" "$out/dataset" 12
-say vipra data inspect "$out/dataset"
-say vipra data check "$out/dataset"
-say vipra data stats "$out/dataset"
-say vipra data clips "$out/dataset" --config tiny --split train --run "$out/clips"
-say vipra data convert "$out/dataset" "$out/videos-only" --split train --no-actions --codec h264
-say vipra data check "$out/videos-only"
+printf '\n\033[1m$ vipra run %s --run %s\033[0m\n' "$preset" "$out"
+vipra run "$preset" --run "$out"
 
-printf '\nLook at %s: each row is a training clip; frames past an episode'"'"'s end are dark.\n' "$out/clips/contact-sheet.png"
+echo
+if [ "$preset" = demo-quick ]; then
+  echo "This was a first look: so little was learned that its numbers mean nothing. The demo itself is: make demo"
+fi
+echo "How each stage went: $out/summary.json; what the policy did: $out/evaluation/report.html"
+echo "Next: vipra serve $out/policy    or with videos and a robot of your own: vipra run tiny --data DATASET --run runs/mine"

@@ -14,3 +14,8 @@ pub fn create_parent(file: &Path) -> Result<()> {
         None => Ok(()),
     }
 }
+
+/// The last part of a path, as a name for what is made of it.
+pub fn folder_name(path: &Path) -> String {
+    path.file_name().map_or_else(|| "dataset".to_owned(), |name| name.to_string_lossy().into_owned())
+}

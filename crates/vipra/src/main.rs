@@ -7,6 +7,7 @@ mod cli;
 mod commands;
 mod config;
 mod files;
+mod log;
 mod output;
 mod progress;
 mod run_folder;
@@ -17,7 +18,6 @@ use std::io;
 use std::process::ExitCode;
 
 use clap::Parser;
-use tracing_subscriber::EnvFilter;
 
 use cli::Cli;
 use commands::Outcome;
@@ -27,13 +27,7 @@ fn main() -> ExitCode {
     // Training frees and takes the same megabytes in every step.
     vipra_nn::memory::keep_freed();
     let cli = Cli::parse();
-    let filter = EnvFilter::try_from_env("VIPRA_LOG").unwrap_or_else(|_| EnvFilter::new(cli.log_level()));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_target(false)
-        .without_time()
-        .with_writer(|| progress::LogWriter)
-        .init();
+    log::init(cli.log_level());
     match commands::run(cli) {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::CheckFailed) => ExitCode::from(1),

@@ -52,7 +52,7 @@ pub struct ModelArgs {
 }
 
 /// Where tensors live.
-#[derive(Args)]
+#[derive(Args, Clone)]
 pub struct DeviceArgs {
     /// The device that computes: see `vipra info`.
     #[arg(long, default_value = "flex", value_name = "NAME")]

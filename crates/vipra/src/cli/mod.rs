@@ -10,6 +10,7 @@ use crate::config::ConfigArgs;
 mod eval;
 mod laq;
 mod policy;
+mod run;
 mod serve;
 mod sim;
 mod tokenizer;
@@ -17,6 +18,7 @@ mod tokenizer;
 pub use eval::{EnvironmentName, EvalArgs, EvalCommand, EvalCompareArgs, EvalReportArgs, EvalRunArgs};
 pub use laq::{DeviceArgs, LabelArgs, LaqCommand, ModelArgs, ReportArgs, TrainArgs, TransferArgs};
 pub use policy::{DescribeArgs, FinetuneArgs, OpenLoopArgs, PolicyCommand, PredictArgs, PretrainArgs};
+pub use run::RunArgs;
 pub use serve::ServeArgs;
 pub use sim::{PlayArgs, RecordArgs, SimCommand, TableArgs};
 pub use tokenizer::{EncodeArgs, ImportArgs, ReconstructArgs, TokenizerCommand};
@@ -47,6 +49,9 @@ impl Cli {
 /// What the program can do.
 #[derive(Subcommand)]
 pub enum Command {
+    /// Run the whole pipeline, from videos to an evaluated policy. What is there already is not made again, and an interrupted
+    /// run goes on when it is called again.
+    Run(RunArgs),
     /// Look at, check and convert datasets and videos.
     #[command(subcommand)]
     Data(DataCommand),

@@ -9,12 +9,15 @@ mod laq;
 mod policy;
 mod predict;
 mod pretrain;
+mod run;
 mod serve;
 mod sim;
 mod tokenizer;
 
 use anyhow::Result;
 use clap::CommandFactory;
+
+pub use run::Stage;
 
 use crate::cli::{Cli, Command};
 
@@ -32,6 +35,7 @@ pub enum Outcome {
 /// Whatever keeps it from running.
 pub fn run(cli: Cli) -> Result<Outcome> {
     match cli.command {
+        Command::Run(args) => run::run(&args),
         Command::Data(command) => data::run(command),
         Command::Laq(command) => laq::run(command),
         Command::Tokenizer(command) => tokenizer::run(command),

@@ -10,16 +10,23 @@ use super::Config;
 use super::faults::{self, Fault, Faults};
 
 /// Presets that are part of the program; a file of the same name wins.
-const PRESETS: [(&str, &str); 3] = [
+const PRESETS: [(&str, &str); 5] = [
     ("tiny", include_str!("../../../../configs/tiny.toml")),
+    ("demo-quick", include_str!("../../../../configs/demo-quick.toml")),
+    ("simpler", include_str!("../../../../configs/simpler.toml")),
     ("small", include_str!("../../../../configs/small.toml")),
     ("vipra-7b", include_str!("../../../../configs/vipra-7b.toml")),
 ];
 
+/// The key by which a file names the preset or file that it changes; the file's keys win.
+const BASE: &str = "base";
+/// Files that may stand behind each other by [`BASE`].
+const MOST_BASES: usize = 8;
+
 /// How commands are told their configuration.
 #[derive(Args, Clone, Debug, Default)]
 pub struct ConfigArgs {
-    /// A TOML file, or the name of a preset: tiny, small, vipra-7b. Without it, the defaults.
+    /// A TOML file, or the name of a preset: tiny, small, simpler, vipra-7b, demo-quick. Without it, the defaults.
     #[arg(long, value_name = "FILE")]
     pub config: Option<String>,
     /// Sets one key, after the file: `--set data.clip.frames=16`. May be given several times.
@@ -32,12 +39,9 @@ pub struct ConfigArgs {
 /// # Errors
 /// [`Faults`] with everything that is wrong with it, or that the file cannot be read.
 pub fn load(args: &ConfigArgs) -> Result<Config> {
-    let (origin, text) = read(args.config.as_deref())?;
+    let (origin, mut table) = read_with_base(args.config.as_deref())?;
     let origin = if args.set.is_empty() || args.config.is_none() { origin } else { format!("{origin} with --set") };
     let fail = |list: Vec<Fault>| Faults { origin: origin.clone(), list };
-    let mut table: Table = text
-        .parse()
-        .map_err(|error: toml::de::Error| fail(vec![Fault { key: "(syntax)".into(), reason: error.to_string() }]))?;
     let mut list: Vec<Fault> = args.set.iter().filter_map(|assignment| set(&mut table, assignment).err()).collect();
     let value = serde_json::to_value(&table).context("the configuration cannot be checked")?;
     list.extend(faults::find(&value)?);
@@ -54,6 +58,49 @@ pub fn load(args: &ConfigArgs) -> Result<Config> {
         beyond_types.into_iter().filter(|fault| list.iter().all(|known| known.key != fault.key)).collect::<Vec<_>>(),
     );
     if list.is_empty() { Ok(config) } else { Err(fail(list).into()) }
+}
+
+/// The name of what was read, and its keys over those of its base.
+fn read_with_base(name: Option<&str>) -> Result<(String, Table)> {
+    let (origin, mut table) = read_table(name)?;
+    let mut last = origin.clone();
+    for _ in 0..MOST_BASES {
+        let fail = |reason: &str| Faults {
+            origin: last.clone(),
+            list: vec![Fault { key: BASE.into(), reason: reason.into() }],
+        };
+        let base = match table.remove(BASE) {
+            None => return Ok((origin, table)),
+            Some(Value::String(base)) => base,
+            Some(_) => return Err(fail("should be a text: the name of a preset or file").into()),
+        };
+        let (base_origin, below) = read_table(Some(&base)).with_context(|| format!("reading the base of {last}"))?;
+        table = merged(below, table);
+        last = base_origin;
+    }
+    let reason = format!("more than {MOST_BASES} files stand behind each other");
+    Err(Faults { origin, list: vec![Fault { key: BASE.into(), reason }] }.into())
+}
+
+/// Sections are merged; of everything else the upper one counts.
+fn merged(mut below: Table, above: Table) -> Table {
+    for (key, value) in above {
+        let value = match (below.remove(&key), value) {
+            (Some(Value::Table(below)), Value::Table(above)) => Value::Table(merged(below, above)),
+            (_, value) => value,
+        };
+        below.insert(key, value);
+    }
+    below
+}
+
+fn read_table(name: Option<&str>) -> Result<(String, Table)> {
+    let (origin, text) = read(name)?;
+    let table = text.parse().map_err(|error: toml::de::Error| {
+        let list = vec![Fault { key: "(syntax)".into(), reason: error.to_string() }];
+        Faults { origin: origin.clone(), list }
+    })?;
+    Ok((origin, table))
 }
 
 /// The name of what was read, and its text.
@@ -151,6 +198,36 @@ mod tests {
         assert_eq!(find("data.sources.0"), "needs \"path\"");
         assert!(find("model").contains("valid are data"), "{faults:?}");
         assert_eq!(faults.len(), 8, "{faults:#?}");
+    }
+
+    #[test]
+    fn a_file_changes_its_base_by_the_key() {
+        let config = load_text("base = \"tiny\"\n[laq.train]\nsteps = 7\n", &["laq.train.batch_size=1"]).unwrap();
+        let tiny = load(&ConfigArgs { config: Some("tiny".into()), set: vec![] }).unwrap();
+        let mut wanted = tiny;
+        (wanted.laq.train.steps, wanted.laq.train.batch_size) = (7, 1);
+        assert_eq!(config, wanted);
+        assert_eq!(faults_of("base = 1", &[]).len(), 1);
+        assert!(format!("{:#}", load_text("base = \"nothing\"", &[]).unwrap_err()).contains("nothing"));
+    }
+
+    #[test]
+    fn what_a_run_cannot_do_is_a_fault() {
+        let text = "[run.videos]\npaths = [\"a\"]\n[run.videos.record.\"a b\"]\nsize = 65\nembodiment = \"hnad\"\n\
+                    [run.demonstrations.record.one]\nembodiment = \"hand\"\n[run.evaluation]\nsplits = [\"sen\"]\n";
+        let fixed = text.replace("hnad", "hand");
+        let keys = |text: &str| faults_of(text, &[]).into_iter().map(|(key, _)| key).collect::<Vec<_>>();
+        assert_eq!(keys(text), ["run.videos.record.a b.embodiment"]);
+        assert_eq!(
+            keys(&fixed),
+            [
+                "run.videos.paths",
+                "run.videos.record.a b",
+                "run.videos.record.a b.size",
+                "run.demonstrations.record.one.embodiment",
+                "run.evaluation.splits",
+            ]
+        );
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod document;
 mod faults;
 mod load;
+mod run;
 mod schema;
 
 use schemars::JsonSchema;
@@ -16,6 +17,7 @@ use vipra_tokenizer::train::TokenizerStageConfig;
 pub use document::to_toml;
 pub use faults::{Fault, Faults};
 pub use load::{ConfigArgs, load};
+pub use run::{RecordConfig, RunConfig, RunData};
 
 /// Everything that a run can be told.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -31,6 +33,8 @@ pub struct Config {
     pub pretrain: PretrainConfig,
     /// Finetuning: from a pretrained model and demonstrations to a policy.
     pub finetune: FinetuneConfig,
+    /// What `vipra run` learns from, and how it evaluates what it learned.
+    pub run: RunConfig,
 }
 
 impl Config {
@@ -44,6 +48,7 @@ impl Config {
             .chain(section("tokenizer", self.tokenizer.faults()))
             .chain(section("pretrain", self.pretrain.faults()))
             .chain(section("finetune", self.finetune.faults()))
+            .chain(section("run", self.run.faults()))
             .collect()
     }
 }

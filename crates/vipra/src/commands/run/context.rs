@@ -1,0 +1,171 @@
+//! What a run is told, stage by stage: which part of the configuration each reads, and on what data.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use serde_json::{Map, Value, json};
+use vipra_data::OpenOptions;
+use vipra_data::source::fingerprint;
+
+use super::record::{FINGERPRINT_LENGTH, RECORDS};
+use super::stage::Stage;
+use crate::cli::{DeviceArgs, RunArgs};
+use crate::config::{Config, ConfigArgs, RunData, load, to_toml};
+use crate::progress::Progress;
+
+/// What a run is told.
+pub struct Context {
+    /// The run folder.
+    pub run: PathBuf,
+    /// The whole configuration.
+    pub config: Config,
+    /// Where tensors live.
+    pub device: DeviceArgs,
+}
+
+impl Context {
+    /// Reads the configuration of a run.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, or that it names no data.
+    pub fn load(args: &RunArgs) -> Result<Self> {
+        let mut config = load(&ConfigArgs { config: Some(args.config.clone()), set: args.set.clone() })?;
+        anyhow::ensure!(
+            config.data.sources.is_empty() && config.data.validation.is_empty(),
+            "`data.sources` and `data.validation` are for the commands of single stages: name the data of a run by --data, \
+             or in `run.videos.paths` and `run.demonstrations.paths`"
+        );
+        let run = args.run.clone().unwrap_or_else(|| default_folder(&args.config));
+        for (what, data) in [("videos", &mut config.run.videos), ("demonstrations", &mut config.run.demonstrations)] {
+            if let Some(path) = &args.data {
+                data.paths = vec![path.clone()];
+                data.record.clear();
+            }
+            // A resolved configuration means the same from everywhere.
+            data.paths.iter_mut().try_for_each(|path| std::path::absolute(&*path).map(|absolute| *path = absolute))?;
+            anyhow::ensure!(
+                !data.paths.is_empty() || !data.record.is_empty(),
+                "no {what}: name a dataset by --data or in `run.{what}.paths`, or have some recorded (`run.{what}.record`)"
+            );
+        }
+        Ok(Self { run, config, device: args.device.clone() })
+    }
+
+    /// The section of a stage that brings data.
+    pub fn data(&self, stage: Stage) -> &RunData {
+        match stage {
+            Stage::Demonstrations | Stage::Finetune | Stage::Evaluate => &self.config.run.demonstrations,
+            _ => &self.config.run.videos,
+        }
+    }
+
+    /// Where the datasets lie that a stage learns from: those that are named, or those that the run records.
+    pub fn datasets(&self, stage: Stage) -> Vec<PathBuf> {
+        let data = self.data(stage);
+        let folder = self.folder(if std::ptr::eq(data, &self.config.run.videos) {
+            Stage::Videos
+        } else {
+            Stage::Demonstrations
+        });
+        if data.paths.is_empty() {
+            data.record.keys().map(|name| folder.join(name)).collect()
+        } else {
+            data.paths.clone()
+        }
+    }
+
+    /// Where the results of a stage lie.
+    pub fn folder(&self, stage: Stage) -> PathBuf {
+        self.run.join(stage.folder())
+    }
+
+    /// Whether the policy can act where its demonstrations came from.
+    pub fn is_embedded(&self) -> bool {
+        self.config.run.demonstrations.paths.is_empty()
+    }
+
+    /// What of the configuration, and of the world outside, a stage reads.
+    ///
+    /// # Errors
+    /// If named data cannot be opened.
+    pub fn configuration(&self, stage: Stage) -> Result<Value> {
+        let Config { data, laq, tokenizer, pretrain, finetune, run } = &self.config;
+        Ok(match stage {
+            Stage::Videos | Stage::Demonstrations => self.kind_of_data(stage)?,
+            Stage::Tokenizer => json!({ "data": data, "tokenizer": tokenizer }),
+            Stage::Laq => json!({ "data": data, "laq": laq }),
+            Stage::Cache => json!({ "pretrain": { "horizon": pretrain.horizon, "fields": pretrain.fields } }),
+            Stage::Pretrain => json!({ "data": data, "tokenizer": { "text": tokenizer.text }, "pretrain": pretrain }),
+            Stage::Finetune => json!({ "data": data, "finetune": finetune }),
+            Stage::Evaluate => json!({ "run": { "evaluation": run.evaluation }, "embedded": self.is_embedded() }),
+        })
+    }
+
+    fn kind_of_data(&self, stage: Stage) -> Result<Value> {
+        let data = self.data(stage);
+        let named = data.paths.iter().map(|path| {
+            let opening = Progress::new("opening", "videos");
+            let show = |done, all| opening.set(done, all);
+            let options = OpenOptions {
+                fps: data.fps,
+                on_error: self.config.data.on_error,
+                progress: &show,
+                ..OpenOptions::default()
+            };
+            let source =
+                vipra_data::open(path, &options).with_context(|| format!("reading the {} of the run", stage.name()))?;
+            let content = fingerprint(source.as_ref())?.chars().take(FINGERPRINT_LENGTH).collect::<String>();
+            Ok((path.display().to_string(), content.into()))
+        });
+        let named = named.collect::<Result<Map<String, Value>>>()?;
+        Ok(match named.is_empty() {
+            true => json!({ "recorded": data.record }),
+            false => json!({ "named": named, "fps": data.fps, "camera": data.camera }),
+        })
+    }
+
+    /// Writes the configuration that a stage's own command is given: what the stage and those before it read. Of later stages
+    /// nothing, so that a change of theirs does not keep this one from going on.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn write_config(&self, stage: Stage) -> Result<ConfigArgs> {
+        let all = self.config.clone();
+        let mut own = Config { data: all.data, ..Config::default() };
+        if matches!(stage, Stage::Tokenizer | Stage::Cache | Stage::Pretrain | Stage::Finetune) {
+            own.tokenizer = all.tokenizer;
+        }
+        if matches!(stage, Stage::Laq | Stage::Cache | Stage::Pretrain | Stage::Finetune) {
+            own.laq = all.laq;
+        }
+        if matches!(stage, Stage::Cache | Stage::Pretrain | Stage::Finetune) {
+            own.pretrain = all.pretrain;
+        }
+        if stage == Stage::Finetune {
+            own.finetune = all.finetune;
+        }
+        let path = self.run.join(RECORDS).join(format!("{}.toml", stage.name()));
+        crate::files::create_parent(&path)?;
+        std::fs::write(&path, to_toml(&own)?).with_context(|| format!("writing {}", path.display()))?;
+        Ok(ConfigArgs { config: Some(path.display().to_string()), set: Vec::new() })
+    }
+
+    /// Whether the results of a stage lie where they should.
+    pub fn is_there(&self, stage: Stage) -> bool {
+        let folder = self.folder(stage);
+        match stage {
+            Stage::Videos | Stage::Demonstrations => self.datasets(stage).iter().all(|dataset| dataset.is_dir()),
+            Stage::Tokenizer | Stage::Laq | Stage::Pretrain => {
+                folder.join("summary.json").is_file() && folder.join("checkpoints").is_dir()
+            }
+            Stage::Cache => folder.is_dir(),
+            Stage::Finetune => folder.join("package").is_dir(),
+            Stage::Evaluate => folder.join(super::work::OPEN_LOOP).is_file(),
+        }
+    }
+}
+
+/// `runs/NAME`, by the name of a preset or file.
+fn default_folder(config: &str) -> PathBuf {
+    Path::new("runs").join(Path::new(config).file_stem().unwrap_or(config.as_ref()))
+}

@@ -1,0 +1,138 @@
+//! `vipra run`.
+
+mod aside;
+mod context;
+mod failure;
+mod memory;
+mod monitor;
+mod plan;
+mod record;
+mod stage;
+mod tables;
+mod work;
+
+use std::collections::BTreeSet;
+use std::fs::{File, TryLockError};
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use vipra_train::Interrupt;
+
+pub use stage::Stage;
+
+use self::aside::set_aside;
+use self::context::Context;
+use self::failure::StageFailed;
+use self::monitor::Monitor;
+use self::plan::{Planned, Task, plan};
+use self::record::{RECORDS, Record, forget};
+use self::work::StageEnd;
+use super::Outcome;
+use crate::cli::RunArgs;
+use crate::config::to_toml;
+use crate::log::{also_to, say};
+use crate::output::print;
+
+/// The log of a run, in its folder.
+const LOG: &str = "run.log";
+/// Held while a run works in its folder.
+const LOCK: &str = "run.lock";
+
+pub fn run(args: &RunArgs) -> Result<Outcome> {
+    let context = Context::load(args)?;
+    let until = args.until.unwrap_or(Stage::Evaluate);
+    let again = args.from.map_or_else(BTreeSet::new, Stage::with_dependents);
+    if let Some(from) = args.from.filter(|from| *from > until) {
+        anyhow::bail!("--from {} lies behind --until {}", from.name(), until.name());
+    }
+    let read = |stage| context.configuration(stage);
+    let planned = plan(&context.run, &until.until(), &again, &read, &|stage| context.is_there(stage))?;
+    if args.dry_run {
+        print(&tables::planned(&planned, &context))?;
+        return Ok(Outcome::Done);
+    }
+    let _lock = begin(&context)?;
+    let command = failure::command(args, &context.run);
+    // Before anything else: were the run interrupted now, these must not be taken for what is asked for.
+    for stage in &again {
+        forget(&context.run, *stage)?;
+    }
+    let monitor = Monitor::start(context.run.clone(), command.clone(), Interrupt::listen()?);
+    let mut records = Vec::new();
+    for planned in planned {
+        let stage = planned.stage;
+        let failed = |error| anyhow::Error::new(StageFailed::new(stage, error, &context.run, &command));
+        match make(planned, until, &context, &monitor).map_err(failed)? {
+            Some(record) => records.push(record),
+            None => {
+                say(&monitor.stopped(stage));
+                // Whoever waits for the run must not take an interrupted one for a finished one.
+                return Ok(Outcome::CheckFailed);
+            }
+        }
+    }
+    tables::write_summary(&records, &context)?;
+    print(&tables::summary(&records, &context, until))?;
+    Ok(Outcome::Done)
+}
+
+/// Makes the folder, takes it for this process, and begins the log.
+fn begin(context: &Context) -> Result<File> {
+    let run = &context.run;
+    let records = run.join(RECORDS);
+    std::fs::create_dir_all(&records).with_context(|| format!("making {}", records.display()))?;
+    let path = run.join(LOCK);
+    let lock = File::create(&path).with_context(|| format!("writing {}", path.display()))?;
+    lock.try_lock().map_err(|error| match error {
+        TryLockError::WouldBlock => anyhow::anyhow!("another `vipra run` works in this folder: {}", run.display()),
+        TryLockError::Error(error) => anyhow::Error::new(error).context(format!("locking {}", path.display())),
+    })?;
+    also_to(&run.join(LOG))?;
+    let file = run.join("config.toml");
+    std::fs::write(&file, to_toml(&context.config)?).with_context(|| format!("writing {}", file.display()))?;
+    Ok(lock)
+}
+
+/// Makes a stage, or keeps it. Its record; None if it was asked to stop.
+fn make(planned: Planned, last: Stage, context: &Context, monitor: &Monitor) -> Result<Option<Record>> {
+    let Planned { stage, before, now, task, why } = planned;
+    let place = format!("{}/{} {}", stage as usize + 1, last as usize + 1, stage.name());
+    let before = match (task, before) {
+        (Task::Keep, Some(before)) => {
+            say(&format!("{place}: skipped, {why} ({})", before.key_figure));
+            return Ok(Some(before));
+        }
+        (Task::Continue, before) => before,
+        _ => None,
+    };
+    say(&format!("{place}: {} ({why})", stage.purpose()));
+    if task == Task::Make {
+        tidy(stage, context)?;
+    }
+    monitor.begin(stage, now, before.as_ref())?;
+    match work::run(stage, context, monitor)? {
+        StageEnd::Interrupted => {
+            monitor.end(|_record| {})?;
+            Ok(None)
+        }
+        StageEnd::Done(figures) => {
+            let done = monitor.end(|record| record.finish(figures.key, figures.all))?;
+            let record = done.context("the stage ended without having begun")?;
+            say(&format!("    {}: {}", tables::cost(&record), record.key_figure));
+            Ok(Some(record))
+        }
+    }
+}
+
+/// Moves away what lies where a stage is to be made from other things than before, and forgets it.
+fn tidy(stage: Stage, context: &Context) -> Result<()> {
+    let folder = context.folder(stage);
+    let has_something = |folder: &Path| folder.read_dir().is_ok_and(|mut entries| entries.next().is_some());
+    // A keyed folder is made again only when that is asked for: then its record was forgotten before.
+    let may_stay = stage.is_keyed() && Record::read(&context.run, stage)?.is_some();
+    if has_something(&folder) && !may_stay {
+        let kept = set_aside(&context.run, stage, &folder)?;
+        say(&format!("    what lay in {} is moved to {}", folder.display(), kept.display()));
+    }
+    forget(&context.run, stage)
+}

@@ -1,0 +1,164 @@
+//! What is to be done: each stage beside what is remembered of it.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use anyhow::Result;
+use serde_json::Value;
+use vipra_train::checkpoint::differences;
+
+use super::record::{Record, State};
+use super::stage::Stage;
+
+/// Differences that are named; more are counted.
+const NAMED_DIFFERENCES: usize = 3;
+
+/// A stage, and what is to be done.
+#[derive(Debug)]
+pub struct Planned {
+    /// The stage.
+    pub stage: Stage,
+    /// What is remembered of it.
+    pub before: Option<Record>,
+    /// What it is to be made from.
+    pub now: Record,
+    /// What is to be done.
+    pub task: Task,
+    /// Why.
+    pub why: String,
+}
+
+/// What is to be done about a stage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Task {
+    /// Nothing: what is there is what it would make.
+    Keep,
+    /// It goes on where it was interrupted.
+    Continue,
+    /// It is made; what lies in its folder is another's.
+    Make,
+}
+
+/// Plans `stages`, which stand behind their inputs. `configuration` is what a stage reads, `is_there` whether its results lie in
+/// the run folder; those of `again` are made again whatever is there.
+///
+/// # Errors
+/// If a record cannot be read.
+pub fn plan(
+    run: &Path,
+    stages: &[Stage],
+    again: &BTreeSet<Stage>,
+    configuration: &dyn Fn(Stage) -> Result<Value>,
+    is_there: &dyn Fn(Stage) -> bool,
+) -> Result<Vec<Planned>> {
+    let mut planned: Vec<Planned> = Vec::new();
+    for stage in stages {
+        let inputs = stage.inputs().iter().filter_map(|input| {
+            let made = planned.iter().find(|planned| planned.stage == *input)?;
+            Some((input.name().to_owned(), made.now.fingerprint.clone()))
+        });
+        let now = Record::begin(*stage, configuration(*stage)?, inputs.collect());
+        let before = Record::read(run, *stage)?;
+        let (task, why) = decide(before.as_ref(), &now, again.contains(stage), is_there(*stage));
+        planned.push(Planned { stage: *stage, before, now, task, why });
+    }
+    Ok(planned)
+}
+
+fn decide(before: Option<&Record>, now: &Record, again: bool, is_there: bool) -> (Task, String) {
+    match before {
+        _ if again => (Task::Make, "asked for by --from".to_owned()),
+        None => (Task::Make, "not made yet".to_owned()),
+        Some(before) if before.fingerprint != now.fingerprint => (Task::Make, reason(before, now)),
+        Some(before) if before.state == State::Begun => (Task::Continue, "was interrupted, goes on".to_owned()),
+        Some(_) if !is_there => (Task::Make, "its results are gone".to_owned()),
+        Some(_) => (Task::Keep, "nothing that it is made from has changed".to_owned()),
+    }
+}
+
+/// Why the fingerprint is another one.
+fn reason(before: &Record, now: &Record) -> String {
+    let mut reasons = differences(&before.configuration, &now.configuration);
+    let changed = |(name, fingerprint): (&String, &String)| {
+        (before.inputs.get(name) != Some(fingerprint)).then(|| format!("other {name}"))
+    };
+    reasons.extend(now.inputs.iter().filter_map(changed));
+    let more = reasons.len().saturating_sub(NAMED_DIFFERENCES);
+    reasons.truncate(NAMED_DIFFERENCES);
+    match (reasons.is_empty(), more) {
+        (true, _) => "another version of the program made it".to_owned(),
+        (_, 0) => reasons.join("; "),
+        (_, more) => format!("{}; {more} more", reasons.join("; ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// Tasks of all stages, with `laq` configured so, in a folder where everything that has a record is there.
+    fn tasks(run: &Path, laq: u64, again: &BTreeSet<Stage>) -> Vec<Planned> {
+        let configuration = |stage| Ok(if stage == Stage::Laq { json!({ "steps": laq }) } else { json!({}) });
+        plan(run, &Stage::ALL, again, &configuration, &|_| true).unwrap()
+    }
+
+    fn finish(run: &Path, planned: Vec<Planned>) {
+        for Planned { stage, mut now, .. } in planned {
+            now.state = State::Done;
+            now.write(run, stage).unwrap();
+        }
+    }
+
+    fn made(planned: &[Planned]) -> Vec<Stage> {
+        planned.iter().filter(|planned| planned.task == Task::Make).map(|planned| planned.stage).collect()
+    }
+
+    #[test]
+    fn only_what_is_made_from_something_else_is_made_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = folder.path();
+        let first = tasks(run, 1, &BTreeSet::new());
+        assert_eq!(made(&first), Stage::ALL);
+        finish(run, first);
+        assert_eq!(made(&tasks(run, 1, &BTreeSet::new())), []);
+
+        let changed = tasks(run, 2, &BTreeSet::new());
+        let dependents: Vec<Stage> = Stage::Laq.with_dependents().into_iter().collect();
+        assert_eq!(made(&changed), dependents);
+        assert_eq!(changed[3].why, "steps: 1 before, 2 now");
+        assert_eq!(changed[4].why, "other laq");
+        assert_eq!(made(&tasks(run, 1, &Stage::Finetune.with_dependents())), [Stage::Finetune, Stage::Evaluate]);
+    }
+
+    #[test]
+    fn what_began_goes_on_unless_it_is_another_thing_now() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = folder.path();
+        finish(run, tasks(run, 1, &BTreeSet::new()));
+        let mut begun = Record::read(run, Stage::Laq).unwrap().unwrap();
+        begun.state = State::Begun;
+        begun.write(run, Stage::Laq).unwrap();
+        assert_eq!(tasks(run, 1, &BTreeSet::new())[3].task, Task::Continue);
+        assert_eq!(tasks(run, 2, &BTreeSet::new())[3].task, Task::Make);
+    }
+
+    #[test]
+    fn results_that_are_gone_are_made_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = folder.path();
+        finish(run, tasks(run, 1, &BTreeSet::new()));
+        let gone = |stage| stage != Stage::Tokenizer;
+        let planned = plan(
+            run,
+            &Stage::ALL,
+            &BTreeSet::new(),
+            &|stage| Ok(if stage == Stage::Laq { json!({ "steps": 1 }) } else { json!({}) }),
+            &gone,
+        )
+        .unwrap();
+        assert_eq!(made(&planned), [Stage::Tokenizer]);
+        assert!(planned[2].why.contains("gone"));
+    }
+}

@@ -1,0 +1,180 @@
+//! What is remembered of a stage: `stages/NAME.json` in the run folder.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::stage::Stage;
+
+/// Changes when stages do other things with the same configuration.
+const FORMAT: u32 = 1;
+/// How much of a hash is kept.
+pub const FINGERPRINT_LENGTH: usize = 16;
+/// The folder of records.
+pub const RECORDS: &str = "stages";
+
+/// What a stage was made from, and what came of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// Its name.
+    pub stage: String,
+    /// How far it is.
+    pub state: State,
+    /// Of the configuration that it reads and of its inputs.
+    pub fingerprint: String,
+    /// Fingerprints of its inputs, by their names.
+    pub inputs: BTreeMap<String, String>,
+    /// The configuration that it reads.
+    pub configuration: Value,
+    /// Where its results lie, from the run folder.
+    pub folder: String,
+    /// The version of the program.
+    pub version: String,
+    /// When it began, in UTC.
+    pub began: String,
+    /// When it was done, in UTC.
+    pub finished: Option<String>,
+    /// How long it took, over all times that it was called.
+    pub seconds: f64,
+    /// The most memory that the process held during it, in MiB; None where the system does not say.
+    pub peak_memory_mib: Option<f64>,
+    /// The figure to look at first, in words.
+    pub key_figure: String,
+    /// All figures.
+    pub figures: Map<String, Value>,
+}
+
+/// How far a stage is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// It began, and goes on when it is called again.
+    Begun,
+    /// Everything is there.
+    Done,
+}
+
+impl Record {
+    /// A stage that begins now.
+    pub fn begin(stage: Stage, configuration: Value, inputs: BTreeMap<String, String>) -> Self {
+        Self {
+            stage: stage.name().to_owned(),
+            state: State::Begun,
+            fingerprint: fingerprint(stage, &configuration, &inputs),
+            inputs,
+            configuration,
+            folder: stage.folder().to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            began: now(),
+            finished: None,
+            seconds: 0.0,
+            peak_memory_mib: None,
+            key_figure: String::new(),
+            figures: Map::new(),
+        }
+    }
+
+    /// Everything is there now.
+    pub fn finish(&mut self, key_figure: String, figures: Map<String, Value>) {
+        self.state = State::Done;
+        self.finished = Some(now());
+        (self.key_figure, self.figures) = (key_figure, figures);
+    }
+
+    /// What is remembered of a stage; None if nothing is.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn read(run: &Path, stage: Stage) -> Result<Option<Self>> {
+        let path = path(run, stage);
+        match std::fs::read(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error).with_context(|| format!("reading {}", path.display())),
+            Ok(bytes) => serde_json::from_slice(&bytes).map(Some).with_context(|| {
+                format!("no record of a stage; remove it, and the stage is made again: {}", path.display())
+            }),
+        }
+    }
+
+    /// Writes it, whole or not at all.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn write(&self, run: &Path, stage: Stage) -> Result<()> {
+        let path = path(run, stage);
+        crate::files::create_parent(&path)?;
+        let partial = path.with_extension("partial");
+        std::fs::write(&partial, serde_json::to_vec_pretty(self)?)
+            .and_then(|()| std::fs::rename(&partial, &path))
+            .with_context(|| format!("writing {}", path.display()))
+    }
+}
+
+/// Says that nothing is remembered of a stage any more.
+///
+/// # Errors
+/// If its record cannot be removed.
+pub fn forget(run: &Path, stage: Stage) -> Result<()> {
+    let path = path(run, stage);
+    match std::fs::remove_file(&path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("removing {}", path.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A text that changes when the stage would make something else.
+pub fn fingerprint(stage: Stage, configuration: &Value, inputs: &BTreeMap<String, String>) -> String {
+    let mut hasher = blake3::Hasher::new();
+    let all = serde_json::json!([FORMAT, stage.name(), configuration, inputs]);
+    hasher.update(all.to_string().as_bytes());
+    hasher.finalize().to_hex()[..FINGERPRINT_LENGTH].to_owned()
+}
+
+fn path(run: &Path, stage: Stage) -> PathBuf {
+    run.join(RECORDS).join(format!("{}.json", stage.name()))
+}
+
+fn now() -> String {
+    jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn fingerprints_depend_on_stage_configuration_and_inputs() {
+        let inputs = |fingerprint: &str| BTreeMap::from([("videos".to_owned(), fingerprint.to_owned())]);
+        let one = fingerprint(Stage::Laq, &json!({ "steps": 1 }), &inputs("a"));
+        assert_eq!(one, fingerprint(Stage::Laq, &json!({ "steps": 1 }), &inputs("a")));
+        for other in [
+            fingerprint(Stage::Tokenizer, &json!({ "steps": 1 }), &inputs("a")),
+            fingerprint(Stage::Laq, &json!({ "steps": 2 }), &inputs("a")),
+            fingerprint(Stage::Laq, &json!({ "steps": 1 }), &inputs("b")),
+        ] {
+            assert_ne!(one, other);
+        }
+    }
+
+    #[test]
+    fn records_are_read_as_written_until_they_are_forgotten() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(Record::read(folder.path(), Stage::Laq).unwrap(), None);
+        let mut record = Record::begin(Stage::Laq, json!({ "steps": 1 }), BTreeMap::new());
+        record.finish("n 3".to_owned(), Map::new());
+        record.write(folder.path(), Stage::Laq).unwrap();
+        assert_eq!(Record::read(folder.path(), Stage::Laq).unwrap(), Some(record));
+        std::fs::write(folder.path().join("stages/cache.json"), "{").unwrap();
+        assert!(format!("{:#}", Record::read(folder.path(), Stage::Cache).unwrap_err()).contains("cache.json"));
+        forget(folder.path(), Stage::Laq).unwrap();
+        forget(folder.path(), Stage::Laq).unwrap();
+        assert_eq!(Record::read(folder.path(), Stage::Laq).unwrap(), None);
+    }
+}

@@ -1,0 +1,91 @@
+//! The tables of a run: what is to be done, and what came of it.
+
+use anyhow::{Context as _, Result};
+use serde_json::json;
+
+use super::context::Context;
+use super::plan::{Planned, Task};
+use super::record::{Record, State};
+use super::stage::Stage;
+use crate::commands::data::duration;
+use crate::output::table;
+
+/// What `--dry-run` says.
+pub fn planned(planned: &[Planned], context: &Context) -> String {
+    let mut total = Some(0.0);
+    let count = planned.len();
+    let rows = planned.iter().enumerate().map(|(at, planned)| {
+        let task = match planned.task {
+            Task::Keep => "keep",
+            Task::Continue => "go on",
+            Task::Make => "make",
+        };
+        let time = match (planned.task, estimate(planned, context)) {
+            (Task::Keep, _) => "-".to_owned(),
+            (_, None) => {
+                total = None;
+                "unknown".to_owned()
+            }
+            (_, Some((secs, whence))) => {
+                total = total.map(|total| total + secs);
+                format!("{} ({whence})", duration(secs))
+            }
+        };
+        let number = format!("{}/{count}", at + 1);
+        vec![number, planned.stage.name().to_owned(), task.to_owned(), planned.why.clone(), time]
+    });
+    let rows: Vec<Vec<String>> = rows.collect();
+    let mut text = format!("{}\n\n", context.run.display());
+    text.push_str(&table(&["", "stage", "", "why", "time"], rows, usize::MAX));
+    let total = total.map_or_else(|| "unknown".to_owned(), |secs| format!("about {}", duration(secs)));
+    text.push_str(&format!("\n  time in all: {total}; nothing was done\n"));
+    text
+}
+
+/// How long a stage takes, in seconds, and how that is known: from its last record, else from the configuration.
+fn estimate(planned: &Planned, context: &Context) -> Option<(f64, String)> {
+    let last = planned.before.as_ref().filter(|before| before.state == State::Done);
+    if let Some(last) = last {
+        return Some((last.seconds, "last time".to_owned()));
+    }
+    let estimate = &context.config.run.estimate;
+    let whence = match &estimate.machine {
+        Some(machine) => format!("measured on {machine}"),
+        None => "of the configuration".to_owned(),
+    };
+    estimate.seconds.get(planned.stage.name()).map(|secs| (*secs, whence))
+}
+
+/// "38 s, 512 MiB".
+pub fn cost(record: &Record) -> String {
+    match record.peak_memory_mib {
+        Some(mib) => format!("{}, {mib:.0} MiB", duration(record.seconds)),
+        None => duration(record.seconds),
+    }
+}
+
+/// What is said at the end of a run.
+pub fn summary(records: &[Record], context: &Context, last: Stage) -> String {
+    let rows = records.iter().map(|record| {
+        let memory = record.peak_memory_mib.map_or(String::new(), |mib| format!("{mib:.0}"));
+        vec![record.stage.clone(), duration(record.seconds), memory, record.key_figure.clone()]
+    });
+    let mut text = table(&["stage", "time", "MiB", "key figure"], rows.collect(), usize::MAX);
+    let secs: f64 = records.iter().map(|record| record.seconds).sum();
+    text.push_str(&format!("\n  {} in all; everything lies in {}\n", duration(secs), context.run.display()));
+    if last >= Stage::Finetune {
+        text.push_str(&format!("  to serve the policy: vipra serve {}\n", context.folder(Stage::Finetune).display()));
+    }
+    text
+}
+
+/// Writes `summary.json` into the run folder: all records, in order.
+///
+/// # Errors
+/// If it cannot be written.
+pub fn write_summary(records: &[Record], context: &Context) -> Result<()> {
+    let file = context.run.join("summary.json");
+    let secs: f64 = records.iter().map(|record| record.seconds).sum();
+    let summary = json!({ "version": env!("CARGO_PKG_VERSION"), "seconds": secs, "stages": records });
+    std::fs::write(&file, serde_json::to_vec_pretty(&summary)?).with_context(|| format!("writing {}", file.display()))
+}

@@ -1,0 +1,80 @@
+//! Videos and demonstrations: recorded where the run says so, then opened, counted and drawn.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use serde_json::json;
+use vipra_data::OpenOptions;
+use vipra_data::writer::DatasetWriter;
+use vipra_sim::Split;
+
+use super::{Figures, StageEnd};
+use crate::cli::{ClipsArgs, RecordArgs, TableArgs};
+use crate::commands::data::{draw_clips, duration};
+use crate::commands::run::context::Context;
+use crate::commands::run::stage::Stage;
+use crate::commands::sim::record_dataset;
+use crate::config::RecordConfig;
+use crate::progress::Progress;
+
+/// Clips on a contact sheet.
+const CLIPS: usize = 12;
+
+/// Records what is not recorded yet, looks at what there is, and draws clips of it.
+pub fn prepare(stage: Stage, context: &Context) -> Result<StageEnd> {
+    let data = context.data(stage);
+    for (name, config) in &data.record {
+        record(&context.folder(stage).join(name), config, stage)?;
+    }
+    let datasets = context.datasets(stage);
+    let (mut episodes, mut frames, mut secs, mut skipped) = (0, 0, 0.0, 0);
+    for dataset in &datasets {
+        let opening = Progress::new("opening", "videos");
+        let show = |done, all| opening.set(done, all);
+        let options = OpenOptions {
+            fps: data.fps,
+            on_error: context.config.data.on_error,
+            progress: &show,
+            ..OpenOptions::default()
+        };
+        let source = vipra_data::open(dataset, &options).with_context(|| format!("opening {}", dataset.display()))?;
+        for left_out in &source.description().skipped {
+            tracing::warn!("left out {}: {}", left_out.what, left_out.reason);
+        }
+        skipped += source.description().skipped.len();
+        episodes += source.episodes().len();
+        frames += source.episodes().iter().map(|episode| episode.length).sum::<usize>();
+        secs += source.episodes().iter().map(|episode| episode.length as f64 / episode.fps).sum::<f64>();
+    }
+    draw_clips(&ClipsArgs {
+        paths: datasets.clone(),
+        config: context.write_config(stage)?,
+        fps: data.fps,
+        camera: data.camera.clone(),
+        split: None,
+        count: CLIPS,
+        epoch: 0,
+        contact_sheet: Some(context.folder(stage).with_extension("png")),
+        run: None,
+    })?;
+    let key = format!("{episodes} episodes, {}", duration(secs));
+    let all =
+        json!({ "datasets": datasets, "episodes": episodes, "frames": frames, "video_secs": secs, "skipped": skipped });
+    Ok(StageEnd::Done(Figures { key, all: all.as_object().cloned().unwrap_or_default() }))
+}
+
+/// A recording, unless it is finished.
+fn record(out: &Path, config: &RecordConfig, stage: Stage) -> Result<()> {
+    if DatasetWriter::finished_options(out).is_some() {
+        return Ok(());
+    }
+    let (_recorded, text) = record_dataset(&RecordArgs {
+        out: out.to_path_buf(),
+        table: TableArgs { embodiment: config.embodiment, task: config.task, split: Split::Seen, seed: config.seed },
+        episodes: config.episodes,
+        no_actions: stage == Stage::Videos,
+        size: config.size,
+    })?;
+    text.lines().for_each(|line| tracing::info!("{line}"));
+    Ok(())
+}

@@ -1,0 +1,168 @@
+//! Evaluation: closed loop where the demonstrations came from the embedded simulator, and open loop on held-out demonstrations
+//! wherever they came from.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use vipra_data::{OpenOptions, SourceConfig};
+use vipra_eval::{Rate, Summary};
+
+use super::{Figures, StageEnd};
+use crate::cli::{EnvironmentName, EvalRunArgs, OpenLoopArgs};
+use crate::commands::eval::run_episodes;
+use crate::commands::policy::{DimensionError, compare_episode};
+use crate::commands::run::context::Context;
+use crate::commands::run::stage::Stage;
+use crate::files::folder_name;
+use crate::output::short;
+use crate::run_folder::config_of_run;
+
+/// The file of open-loop errors in the folder of an evaluation; the curves lie with the policy.
+pub const OPEN_LOOP: &str = "open-loop.json";
+const CURVES: &str = "open-loop";
+
+/// A held-out demonstration beside what the policy would have done.
+#[derive(Serialize)]
+struct Compared {
+    dataset: String,
+    episode: String,
+    /// The picture of the curves, in the folder `open-loop` of the policy.
+    curves: String,
+    /// Squared error over variance, mean over the dimensions that vary.
+    relative_error: Option<f64>,
+    errors: Vec<DimensionError>,
+}
+
+pub fn evaluate(context: &Context) -> Result<StageEnd> {
+    let (mut words, mut all) = (Vec::new(), Map::new());
+    if context.is_embedded() {
+        let summaries = act(context)?;
+        words.extend(summaries.iter().map(|summary| {
+            let Summary { split, success_any, .. } = summary;
+            format!("success ({split}) {success_any}, n {}", success_any.trials)
+        }));
+        let splits = summaries.iter().map(|summary| {
+            let rates = json!({
+                "success_any": with_interval(&summary.success_any),
+                "success_last": with_interval(&summary.success_last),
+                "grasped": with_interval(&summary.grasped),
+            });
+            (summary.split.clone(), rates)
+        });
+        all.insert("splits".to_owned(), Value::Object(splits.collect()));
+    }
+    let error = open_loop(context)?;
+    all.insert("open_loop_error".to_owned(), json!(error));
+    if words.is_empty() {
+        words.push(match error {
+            Some(error) => format!("open-loop error {} of the mean action's", short(error)),
+            None => "nothing held out".to_owned(),
+        });
+    }
+    Ok(StageEnd::Done(Figures { key: words.join("; "), all }))
+}
+
+/// Episodes at the tabletop: what each split comes to.
+fn act(context: &Context) -> Result<Vec<Summary>> {
+    let evaluation = &context.config.run.evaluation;
+    let summaries = run_episodes(&EvalRunArgs {
+        package: Some(context.folder(Stage::Finetune)),
+        env: EnvironmentName::Tabletop,
+        split: evaluation.splits.clone(),
+        episodes: evaluation.episodes,
+        seeds: evaluation.seeds,
+        parallel: evaluation.parallel,
+        execute: None,
+        videos: evaluation.videos,
+        out: Some(context.folder(Stage::Evaluate)),
+        json: false,
+        device: context.device.clone(),
+    })?;
+    // Of a split with several tasks, the summary of all of them comes last.
+    let mut last: Vec<Summary> = Vec::new();
+    for summary in summaries.into_iter().filter(|summary| !summary.split.is_empty()) {
+        match last.last_mut().filter(|known| known.split == summary.split) {
+            Some(known) => *known = summary,
+            None => last.push(summary),
+        }
+    }
+    Ok(last)
+}
+
+fn with_interval(rate: &Rate) -> Value {
+    json!({ "successes": rate.successes, "trials": rate.trials, "rate": rate.share(), "interval": rate.interval() })
+}
+
+/// Compares the policy with held-out demonstrations; the mean of their relative errors.
+fn open_loop(context: &Context) -> Result<Option<f64>> {
+    let folder = context.folder(Stage::Evaluate);
+    std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
+    let held_out = config_of_run(&context.folder(Stage::Finetune))?.data.validation;
+    let mut chosen = Vec::new();
+    for source in &held_out {
+        chosen.extend(episodes(source)?.into_iter().map(|episode| (source, episode)));
+    }
+    let curves = context.folder(Stage::Finetune).join(CURVES);
+    if curves.exists() {
+        // Those of an evaluation that was interrupted, or of other episodes.
+        std::fs::remove_dir_all(&curves).with_context(|| format!("removing {}", curves.display()))?;
+    }
+    let most = context.config.run.evaluation.open_loop_episodes;
+    let compared = spread(chosen.len(), most).map(|at| {
+        let (source, episode) = &chosen[at];
+        compare(context, source, episode, &curves)
+    });
+    let compared = compared.collect::<Result<Vec<_>>>()?;
+    let errors: Vec<f64> = compared.iter().filter_map(|compared| compared.relative_error).collect();
+    let mean = (!errors.is_empty()).then(|| errors.iter().sum::<f64>() / errors.len() as f64);
+    let file = folder.join(OPEN_LOOP);
+    let written = json!({ "relative_error": mean, "held_out_episodes": chosen.len(), "episodes": compared });
+    std::fs::write(&file, serde_json::to_vec_pretty(&written)?)
+        .with_context(|| format!("writing {}", file.display()))?;
+    Ok(mean)
+}
+
+/// Names of the episodes that a source chooses.
+fn episodes(source: &SourceConfig) -> Result<Vec<String>> {
+    let open = vipra_data::open(&source.path, &OpenOptions { fps: source.fps, ..OpenOptions::default() })?;
+    let chosen = open.description().split(source.split.as_deref(), open.episodes())?;
+    Ok(chosen.into_iter().map(|at| open.episodes()[at].name.clone()).collect())
+}
+
+/// At most `most` of `count` places, spread evenly.
+fn spread(count: usize, most: usize) -> impl Iterator<Item = usize> {
+    let chosen = count.min(most);
+    (0..chosen).map(move |at| at * count / chosen)
+}
+
+fn compare(context: &Context, source: &SourceConfig, episode: &str, folder: &Path) -> Result<Compared> {
+    let dataset = folder_name(&source.path);
+    let plain: String = episode.chars().map(|char| if char.is_alphanumeric() { char } else { '-' }).collect();
+    let curves = format!("{dataset}-{plain}.png");
+    let errors = compare_episode(&OpenLoopArgs {
+        package: context.folder(Stage::Finetune),
+        data: source.path.clone(),
+        episode: episode.to_owned(),
+        camera: source.camera.clone(),
+        out: Some(folder.join(&curves)),
+        json: false,
+        device: context.device.clone(),
+    })?;
+    let relative: Vec<f64> = errors.iter().filter_map(DimensionError::relative).collect();
+    let relative_error = (!relative.is_empty()).then(|| relative.iter().sum::<f64>() / relative.len() as f64);
+    Ok(Compared { dataset, episode: episode.to_owned(), curves, relative_error, errors })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::spread;
+
+    #[test]
+    fn episodes_are_spread_evenly() {
+        assert_eq!(spread(6, 3).collect::<Vec<_>>(), [0, 2, 4]);
+        assert_eq!(spread(2, 5).collect::<Vec<_>>(), [0, 1]);
+        assert_eq!(spread(0, 3).count() + spread(3, 0).count(), 0);
+    }
+}

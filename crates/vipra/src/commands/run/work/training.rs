@@ -1,0 +1,168 @@
+//! The stages that train, and the caches between them.
+
+use anyhow::Result;
+use serde_json::json;
+
+use super::{Figures, StageEnd};
+use crate::cli::{FinetuneArgs, ModelArgs, PredictArgs, PretrainArgs, ReconstructArgs, ReportArgs, TrainArgs};
+use crate::commands::data::counted;
+use crate::commands::run::context::Context;
+use crate::commands::run::monitor::Monitor;
+use crate::commands::run::stage::Stage;
+use crate::commands::{
+    finetune as finetuning, laq as latent_actions, predict, pretrain as pretraining, tokenizer as frame_tokens,
+};
+use crate::files::folder_name;
+use crate::output::short;
+use crate::run_folder::config_of_run;
+use crate::training_end::{TrainingEnd, as_json};
+
+/// Pictures of each kind.
+const PICTURES: u16 = 6;
+/// Held-out frames that the tokenizer is measured on, at most.
+const FRAMES: u32 = 512;
+
+pub fn tokenizer(context: &Context, monitor: &Monitor) -> Result<StageEnd> {
+    let args = train_args(Stage::Tokenizer, context)?;
+    let end = monitor.training(|| frame_tokens::learn(&args))?;
+    finish(&end, &[("psnr", "psnr", " dB"), ("perplexity", "perplexity", "")], || {
+        frame_tokens::draw(&ReconstructArgs {
+            model: model(Stage::Tokenizer, context),
+            paths: Vec::new(),
+            fps: None,
+            camera: None,
+            out: args.run.join("pictures"),
+            frames: FRAMES,
+            strips: PICTURES,
+            json: false,
+        })
+        .map(drop)
+    })
+}
+
+pub fn laq(context: &Context, monitor: &Monitor) -> Result<StageEnd> {
+    let args = train_args(Stage::Laq, context)?;
+    let end = monitor.training(|| latent_actions::learn(&args))?;
+    let key = [("l1_moving_ratio", "error on moving pixels", " of a copy's"), ("perplexity", "perplexity", "")];
+    finish(&end, &key, || {
+        latent_actions::measure(&ReportArgs {
+            model: model(Stage::Laq, context),
+            paths: Vec::new(),
+            fps: None,
+            camera: None,
+            out: args.run.join("report/report.html"),
+            action: "action".to_owned(),
+            examples: PICTURES.into(),
+        })
+        .map(drop)
+    })
+}
+
+pub fn cache(context: &Context) -> Result<StageEnd> {
+    let folders = pretraining::prepare_caches(&pretrain_args(Stage::Cache, context)?)?;
+    let all = json!({ "folders": folders });
+    let key = format!("{} of labels and tokens", counted(folders.len(), "folder"));
+    Ok(StageEnd::Done(Figures { key, all: all.as_object().cloned().unwrap_or_default() }))
+}
+
+pub fn pretrain(context: &Context, monitor: &Monitor) -> Result<StageEnd> {
+    let args = pretrain_args(Stage::Pretrain, context)?;
+    let end = monitor.training(|| pretraining::learn(&args))?;
+    let key = [("latent_state_accuracy", "right tokens ahead", ""), ("latent_action_loss", "latent action loss", "")];
+    finish(&end, &key, || {
+        for (at, held_out) in config_of_run(&args.run)?.data.validation.into_iter().enumerate() {
+            let pictures = args.run.join("pictures");
+            predict::draw(&PredictArgs {
+                model: args.run.clone(),
+                // Of a single dataset they lie where whoever calls `vipra predict` would have them.
+                out: if at == 0 { pictures } else { pictures.join(folder_name(&held_out.path)) },
+                dataset: held_out.path,
+                episode: None,
+                split: held_out.split,
+                camera: held_out.camera,
+                fps: held_out.fps,
+                count: PICTURES,
+                temperature: 0.0,
+                top_k: 0,
+                seed: 0,
+                tokenizer: None,
+                laq: None,
+                device: context.device.clone(),
+            })?;
+        }
+        Ok(())
+    })
+}
+
+pub fn finetune(context: &Context, monitor: &Monitor) -> Result<StageEnd> {
+    let data = context.data(Stage::Finetune);
+    let args = FinetuneArgs {
+        paths: context.datasets(Stage::Finetune),
+        config: context.write_config(Stage::Finetune)?,
+        fps: data.fps,
+        camera: data.camera.clone(),
+        from: context.folder(Stage::Pretrain),
+        tokenizer: None,
+        run: context.folder(Stage::Finetune),
+        device: context.device.clone(),
+    };
+    let end = monitor.training(|| finetuning::learn(&args))?;
+    finish(&end, &[("first_actions_error", "error of first actions", " of the mean action's")], || Ok(()))
+}
+
+/// Has drawn what came of a training, and says so. `key` has (name of the figure, words for it, unit).
+fn finish(end: &TrainingEnd, key: &[(&str, &str, &str)], draw: impl FnOnce() -> Result<()>) -> Result<StageEnd> {
+    end.text.lines().for_each(|line| tracing::info!("{line}"));
+    if end.is_interrupted {
+        return Ok(StageEnd::Interrupted);
+    }
+    // Nothing held out is nothing to draw.
+    if !end.validation.is_empty() {
+        draw()?;
+    }
+    let find = |name: &str| end.validation.iter().find(|(known, _)| known == name).map(|(_, value)| short(*value));
+    let mut words: Vec<String> =
+        key.iter().filter_map(|(name, words, unit)| Some(format!("{words} {}{unit}", find(name)?))).collect();
+    if words.is_empty() {
+        words.push("nothing held out".to_owned());
+    }
+    if end.has_collapsed {
+        words.push("THE CODEBOOK HAS COLLAPSED".to_owned());
+    }
+    let mut all = as_json(&end.validation);
+    all.insert("codebook_collapsed".to_owned(), end.has_collapsed.into());
+    Ok(StageEnd::Done(Figures { key: words.join(", "), all }))
+}
+
+fn train_args(stage: Stage, context: &Context) -> Result<TrainArgs> {
+    let data = context.data(stage);
+    Ok(TrainArgs {
+        paths: context.datasets(stage),
+        config: context.write_config(stage)?,
+        fps: data.fps,
+        camera: data.camera.clone(),
+        run: context.folder(stage),
+        device: context.device.clone(),
+    })
+}
+
+fn pretrain_args(stage: Stage, context: &Context) -> Result<PretrainArgs> {
+    let data = context.data(stage);
+    Ok(PretrainArgs {
+        paths: context.datasets(stage),
+        config: context.write_config(stage)?,
+        fps: data.fps,
+        camera: data.camera.clone(),
+        tokenizer: context.folder(Stage::Tokenizer),
+        laq: context.folder(Stage::Laq),
+        labels: Vec::new(),
+        tokens: Vec::new(),
+        cache: Some(context.folder(Stage::Cache)),
+        run: context.folder(Stage::Pretrain),
+        device: context.device.clone(),
+    })
+}
+
+fn model(stage: Stage, context: &Context) -> ModelArgs {
+    ModelArgs { model: context.folder(stage), device: context.device.clone() }
+}

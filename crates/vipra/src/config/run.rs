@@ -1,0 +1,178 @@
+//! What `vipra run` is told beside what its stages are: the section `run` of a configuration.
+
+use std::path::PathBuf;
+
+use indexmap::IndexMap;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use vipra_eval::splits_named;
+use vipra_sim::{Embodiment, LARGEST_PICTURE, Split, TaskKind};
+
+/// What `vipra run` learns from, and how it evaluates what it learned.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct RunConfig {
+    /// Videos: everything up to pretraining is learned from them. Nobody reads their actions, if they have any.
+    pub videos: RunData,
+    /// Demonstrations with actions: finetuning learns from them.
+    pub demonstrations: RunData,
+    /// How the policy is evaluated.
+    pub evaluation: EvaluationConfig,
+    /// How long stages took where somebody measured it.
+    pub estimate: EstimateConfig,
+}
+
+/// Data that is named, or recorded at the embedded tabletop.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct RunData {
+    /// Datasets, folders of videos or of frame folders. Splits `train` and `val` are learned from and held out; of data
+    /// without them, the last twentieth of the episodes is held out.
+    pub paths: Vec<PathBuf>,
+    /// Frames a second, for frame folders (which carry no rate).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0.001, max = 1000.0))]
+    pub fps: Option<f64>,
+    /// The camera, where a dataset has several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub camera: Option<String>,
+    /// What is recorded where no paths are named, each under its name.
+    pub record: IndexMap<String, RecordConfig>,
+}
+
+/// A recording of a scripted expert at the embedded tabletop.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct RecordConfig {
+    /// Who works.
+    #[schemars(with = "EmbodimentName")]
+    pub embodiment: Embodiment,
+    /// Episodes to record.
+    #[schemars(range(min = 1))]
+    pub episodes: u32,
+    /// Another seed is other episodes.
+    #[schemars(range(max = 0x7fff_ffff))]
+    pub seed: u64,
+    /// Only this task; all of them by chance without.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<TaskName>")]
+    pub task: Option<TaskKind>,
+    /// Height and width of pictures, in pixels; an even number.
+    #[schemars(range(min = 64))]
+    pub size: u16,
+}
+
+impl Default for RecordConfig {
+    fn default() -> Self {
+        Self { embodiment: Embodiment::default(), episodes: 100, seed: 0, task: None, size: 64 }
+    }
+}
+
+/// The names of [`Embodiment`].
+#[derive(JsonSchema)]
+#[schemars(rename_all = "kebab-case", inline)]
+#[allow(dead_code, reason = "only its schema is used")]
+enum EmbodimentName {
+    Hand,
+    Gripper,
+}
+
+/// The names of [`TaskKind`].
+#[derive(JsonSchema)]
+#[schemars(rename_all = "kebab-case", inline)]
+#[allow(dead_code, reason = "only its schema is used")]
+enum TaskName {
+    Put,
+    Stack,
+    Push,
+}
+
+/// How a policy is evaluated.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct EvaluationConfig {
+    /// Where episodes at the tabletop begin: seen, unseen-pairs, unseen-positions, or unseen for both of these.
+    pub splits: Vec<String>,
+    /// Episodes of each split and seed.
+    #[schemars(range(min = 1))]
+    pub episodes: u32,
+    /// Seeds of episodes, 0, 1, …
+    #[schemars(range(min = 1, max = 1000))]
+    pub seeds: u16,
+    /// Episodes at a time; their chunks are inferred together.
+    #[schemars(range(min = 1, max = 256))]
+    pub parallel: u16,
+    /// Videos of the first so many successes, and failures, of each split.
+    pub videos: usize,
+    /// Held-out demonstrations whose actions are compared with the policy's, at most.
+    pub open_loop_episodes: usize,
+}
+
+impl Default for EvaluationConfig {
+    fn default() -> Self {
+        Self { splits: vec!["seen".into()], episodes: 100, seeds: 1, parallel: 16, videos: 3, open_loop_episodes: 4 }
+    }
+}
+
+/// Measured times, for `vipra run --dry-run` to quote where a run folder has none of its own.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct EstimateConfig {
+    /// Where they were measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub machine: Option<String>,
+    /// Seconds by the name of the stage.
+    pub seconds: IndexMap<String, f64>,
+}
+
+impl RunConfig {
+    /// What the types cannot say; every fault as (key, what is wrong).
+    pub fn faults(&self) -> Vec<(String, String)> {
+        let mut faults = Vec::new();
+        for (name, data) in [("videos", &self.videos), ("demonstrations", &self.demonstrations)] {
+            let named = data.faults().into_iter().map(|(key, reason)| (format!("{name}.{key}"), reason));
+            faults.extend(named);
+        }
+        for (name, record) in &self.demonstrations.record {
+            if !record.embodiment.has_actions() {
+                let who = record.embodiment.name();
+                let key = format!("demonstrations.record.{name}.embodiment");
+                faults.push((key, format!("recordings of the {who} have no actions to learn from")));
+            }
+        }
+        for split in self.evaluation.splits.iter().filter(|split| splits_named(split).is_none()) {
+            let known = Split::ALL.map(Split::name).join(", ");
+            faults.push(("evaluation.splits".into(), format!("`{split}` is not known; valid are {known}, unseen")));
+        }
+        if self.evaluation.splits.is_empty() {
+            faults.push(("evaluation.splits".into(), "names no split to evaluate on".into()));
+        }
+        for (stage, secs) in &self.estimate.seconds {
+            if !(secs.is_finite() && *secs >= 0.0) {
+                faults.push((format!("estimate.seconds.{stage}"), format!("{secs} is not a time")));
+            }
+        }
+        faults
+    }
+}
+
+impl RunData {
+    fn faults(&self) -> Vec<(String, String)> {
+        let mut faults = Vec::new();
+        if !self.paths.is_empty() && !self.record.is_empty() {
+            faults.push(("paths".into(), "there are recordings as well: name data, or have it recorded".into()));
+        }
+        for (name, record) in &self.record {
+            // It becomes a folder's name.
+            let is_plain = |character: char| character.is_ascii_alphanumeric() || "-_".contains(character);
+            if name.is_empty() || !name.chars().all(is_plain) {
+                faults.push((format!("record.{name}"), "a name has letters, digits, - and _ only".into()));
+            }
+            if !record.size.is_multiple_of(2) || usize::from(record.size) > LARGEST_PICTURE {
+                let reason = format!("{} is not an even number from 64 to {LARGEST_PICTURE}", record.size);
+                faults.push((format!("record.{name}.size"), reason));
+            }
+        }
+        faults
+    }
+}

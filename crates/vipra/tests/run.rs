@@ -1,0 +1,251 @@
+//! The whole pipeline as a person runs it: made, kept, changed, killed, gone on with; and what goes wrong.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "in a test a panic is the message")]
+
+#[path = "../../vipra-laq/tests/made_data/mod.rs"]
+mod made_data;
+mod program;
+
+use std::path::Path;
+use std::process::Command;
+
+use program::{Place, checkpoint, contains, interrupt_after, kill_after, runs, vipra};
+use serde_json::Value;
+
+const STAGES: [&str; 8] = ["videos", "demonstrations", "tokenizer", "laq", "cache", "pretrain", "finetune", "evaluate"];
+
+/// Sizes and steps with which nothing is learned, and everything is run.
+const MODELS: &str = r#"
+[data.clip]
+frames = 4
+[data.image]
+width = 16
+height = 16
+[laq]
+validation_clips = 4
+[laq.model]
+frame_size = [16, 16]
+patch = 4
+dim = 16
+spatial_encoder = { depth = 1, heads = 2, registers = 1, position_grid = 4 }
+encoder_depth = 1
+decoder_depth = 1
+heads = 2
+head_dim = 8
+code_length = 4
+[laq.loss.perceptual]
+widths = [4, 4, 4, 4, 4]
+steps = 3
+[laq.train]
+steps = 4
+batch_size = 2
+[tokenizer]
+validation_frames = 8
+[tokenizer.model]
+frame_size = [16, 16]
+width = 8
+multipliers = [1, 2]
+blocks = 1
+groups = 4
+latent_dim = 8
+codes = 24
+code_dim = 4
+[tokenizer.loss.perceptual]
+widths = [4, 4, 4, 4, 4]
+steps = 3
+[tokenizer.train]
+steps = 4
+batch_size = 4
+[pretrain]
+horizon = 3
+validation_samples = 6
+[pretrain.model]
+dim = 16
+layers = 2
+heads = 2
+feed_forward = 24
+[pretrain.train]
+steps = 60
+batch_size = 1
+accumulation = 1
+[pretrain.train.checkpoint]
+every = 8
+[finetune]
+horizon = 4
+measured_actions = 2
+validation_samples = 4
+augmentations = 1
+execution = { first = { actions = 2 } }
+[finetune.train]
+steps = 3
+batch_size = 2
+accumulation = 1
+"#;
+
+/// The embedded simulator, a little of it.
+const EMBEDDED: &str = r#"
+[finetune.action]
+kind = "delta-end-effector"
+rotation = "rotation-vector"
+gripper = { dimension = "gripper_open", open = 1.0, closed = -1.0 }
+[run.videos.record.hand]
+embodiment = "hand"
+episodes = 3
+seed = 1
+[run.videos.record.gripper]
+episodes = 2
+seed = 2
+[run.demonstrations.record.gripper]
+episodes = 3
+seed = 3
+[run.evaluation]
+episodes = 2
+videos = 1
+open_loop_episodes = 1
+"#;
+
+/// Demonstrations of a robot of one's own.
+const NAMED: &str = r#"
+[finetune.action]
+kind = "delta-end-effector"
+units = ["px", "px", "1"]
+"#;
+
+fn run(place: &Place, more: &[&str]) -> Command {
+    let mut command = vipra(&["run"]);
+    command.arg(&place.config).args(["--run", &place.path("run")]).args(more);
+    command
+}
+
+fn record(place: &Place, stage: &str) -> Value {
+    serde_json::from_slice(&std::fs::read(place.path(&format!("run/stages/{stage}.json"))).unwrap()).unwrap()
+}
+
+/// How many stages a run said that it skipped.
+fn skipped(told: &str) -> usize {
+    told.matches(": skipped, ").count()
+}
+
+fn exists(place: &Place, files: &[&str]) {
+    files.iter().for_each(|file| assert!(Path::new(&place.path(file)).exists(), "no {file}"));
+}
+
+#[test]
+fn the_embedded_pipeline_is_made_once_and_changed_in_part() {
+    let place = Place::new(&format!("{MODELS}{EMBEDDED}"));
+    let plan = runs(&mut run(&place, &["--dry-run"]), 0);
+    contains(&plan, &["not made yet", "unknown", "nothing was done", "8/8"]);
+    assert!(!Path::new(&place.path("run")).exists(), "a dry run made something");
+
+    let told = runs(&mut run(&place, &[]), 0);
+    let lines = STAGES.iter().enumerate().map(|(at, stage)| format!("{}/8 {stage}: ", at + 1));
+    lines.for_each(|line| contains(&told, &[&line]));
+    contains(&told, &["success (seen)", "n 2", "vipra serve", "MiB"]);
+    exists(
+        &place,
+        &[
+            "run/config.toml",
+            "run/run.log",
+            "run/data/videos/hand/meta/info.json",
+            "run/data/videos/gripper/meta/info.json",
+            "run/data/videos.png",
+            "run/data/demonstrations/gripper/meta/info.json",
+            "run/data/demonstrations.png",
+            "run/tokenizer/pictures/strip-000.png",
+            "run/laq/report/report.html",
+            "run/pretrain/pictures/predictions.html",
+            "run/pretrain/pictures/hand/predictions.html",
+            "run/policy/package/policy.json",
+            "run/evaluation/outcomes.jsonl",
+            "run/evaluation/open-loop.json",
+            "run/policy/open-loop",
+        ],
+    );
+    let summary: Value = serde_json::from_slice(&std::fs::read(place.path("run/summary.json")).unwrap()).unwrap();
+    let stages: Vec<&str> =
+        summary["stages"].as_array().unwrap().iter().map(|of| of["stage"].as_str().unwrap()).collect();
+    assert_eq!(stages, STAGES);
+    let evaluate = record(&place, "evaluate");
+    assert_eq!(evaluate["figures"]["splits"]["seen"]["success_any"]["trials"], 2);
+    assert_eq!(evaluate["inputs"]["finetune"], record(&place, "finetune")["fingerprint"]);
+    assert!(evaluate["seconds"].as_f64().unwrap() > 0.0);
+
+    assert_eq!(skipped(&runs(&mut run(&place, &[]), 0)), 8);
+    let before = STAGES.map(|stage| record(&place, stage));
+    let learning = ["--set", "finetune.train.steps=2"];
+    let plan = runs(&mut run(&place, &[&learning[..], &["--dry-run"]].concat()), 0);
+    contains(&plan, &["finetune.train.steps: 3 before, 2 now", "other finetune", "last time"]);
+    let told = runs(&mut run(&place, &learning), 0);
+    assert_eq!(skipped(&told), 6, "{told}");
+    contains(&told, &["finetune.train.steps: 3 before, 2 now", "aside/finetune-1", "aside/evaluate-1"]);
+    let after = STAGES.map(|stage| record(&place, stage));
+    assert!(before[..6] == after[..6] && before[6..] != after[6..]);
+
+    // A stage is made again when that is asked for, once, and all that are made from it.
+    let again = runs(&mut run(&place, &[&learning[..], &["--from", "finetune", "--until", "finetune"]].concat()), 0);
+    contains(&again, &["asked for by --from", "aside/finetune-2"]);
+    let told = runs(&mut run(&place, &learning), 0);
+    assert_eq!(skipped(&told), 7, "{told}");
+    contains(&told, &["8/8 evaluate: evaluating"]);
+    std::fs::remove_dir_all(place.path("run/policy/package")).unwrap();
+    let told = runs(&mut run(&place, &learning), 0);
+    contains(&told, &["finetune: finetuning on the demonstrations (its results are gone)"]);
+    assert_eq!(skipped(&told), 7, "{told}");
+}
+
+#[test]
+fn a_pipeline_on_named_data_is_killed_and_goes_on_to_the_same() {
+    let place = Place::new(&format!("{MODELS}{NAMED}"));
+    let other = Place::new(&format!("{MODELS}{NAMED}"));
+    // One dataset, one folder: paths are part of what a training compares itself with.
+    let data = ["--data", place.data()];
+    let whole = runs(&mut run(&place, &data), 0);
+    contains(&whole, &["4 episodes", "open-loop error"]);
+
+    let killed = || run(&other, &data);
+    kill_after(killed(), &other.path("run/pretrain"), 8);
+    assert_eq!(record(&other, "pretrain")["state"], "begun");
+    // A change of what comes later does not keep a stage from going on.
+    let told = runs(killed().args(["--set", "finetune.train.steps=2"]), 0);
+    assert_eq!(skipped(&told), 5, "{told}");
+    contains(&told, &["6/8 pretrain: pretraining on the videos (was interrupted, goes on)"]);
+    let last = |place: &Place| checkpoint(&place.path("run/pretrain"), 60);
+    assert!(last(&place) == last(&other), "the run that was killed ends elsewhere");
+
+    // Ctrl-C in a training ends it with a checkpoint, and says how to go on.
+    let longer = [&data[..], &["--set", "pretrain.train.steps=400"]].concat();
+    let stopped = interrupt_after(run(&other, &longer), &other.path("run/pretrain"), 8);
+    assert_eq!(stopped.status.code(), Some(1));
+    let told = program::text(&stopped);
+    contains(&told, &["stopped in the stage pretrain", "vipra run", "pretrain.train.steps=400"]);
+    let seconds = record(&other, "pretrain")["seconds"].as_f64().unwrap();
+    let plan = runs(run(&other, &longer).arg("--dry-run"), 0);
+    contains(&plan, &["go on", "was interrupted"]);
+    assert!(seconds > 0.0);
+
+    // Data that is another now is another run.
+    let changed = made_data::wandering_squares(Path::new(&other.path("new")), &[20, 12]);
+    let told = runs(run(&other, &["--data", changed.to_str().unwrap(), "--dry-run"]).arg("--until=tokenizer"), 0);
+    contains(&told, &["named.", "other videos"]);
+}
+
+#[test]
+fn what_cannot_be_done_is_said_plainly() {
+    let place = Place::new(&format!("{MODELS}{NAMED}"));
+    let fails = |more: &[&str], parts: &[&str]| contains(&runs(&mut run(&place, more), 2), parts);
+    fails(&[], &["no videos", "--data", "run.videos.paths"]);
+    fails(&["--data", &place.path("nowhere")], &["reading the videos of the run", "nowhere"]);
+    let data = ["--data", place.data()];
+    let with = |more: &[&'static str]| [&data[..], more].concat();
+    fails(&with(&["--set", "laq.train.stepps=3"]), &["laq.train.stepps", "did you mean `steps`"]);
+    fails(&with(&["--from", "evaluate", "--until", "laq"]), &["--from evaluate lies behind --until laq"]);
+    fails(&with(&["--until", "lq"]), &["possible values", "pretrain"]);
+    assert!(!Path::new(&place.path("run")).exists(), "what could not begin left a folder");
+
+    // A stage that fails says which it is, where to look, and how to go on; then it does.
+    let broken = with(&["--set", "laq.spatial_encoder_weights=\"nothing.pth\"", "--until", "laq"]);
+    fails(&broken, &["the stage laq failed", "nothing.pth", "run.log", "vipra run", "--until laq"]);
+    contains(&std::fs::read_to_string(place.path("run/run.log")).unwrap(), &["4/4 laq: ", "tokenizer"]);
+    let told = runs(&mut run(&place, &with(&["--until", "laq"])), 0);
+    assert_eq!(skipped(&told), 3, "{told}");
+}
