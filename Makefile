@@ -1,5 +1,5 @@
 # Two commands for a newcomer: `make demo` and `make test`. Each installs what it needs.
-.PHONY: demo demo-quick test test-python test-vulkan test-interop test-interop-lerobot test-interop-server bench bench-laq bench-pretrain bench-chunk fuzz deps clean
+.PHONY: demo demo-quick test test-python test-browser test-vulkan test-interop test-interop-lerobot test-interop-server bench bench-laq bench-pretrain bench-chunk fuzz deps clean
 export CARGO_TERM_COLOR ?= auto
 
 INTEROP := .venv-interop
@@ -36,6 +36,11 @@ test-vulkan:
 ## The Python clients and the SIMPLER adapter, without a simulator.
 test-python: $(CLIENT)/done
 	cd python && ../$(CLIENT)/bin/python -m pytest -q
+
+## The report of a run in Chromium, narrow and wide, by day and by night; pictures of it in runs/browser. PAGES names others to look at.
+test-browser:
+	@scripts/deps.sh browser
+	VIPRA_SCREENSHOTS=$(CURDIR)/runs/browser VIPRA_PAGES="$(abspath $(PAGES))" cargo test --release --workspace --test browser -- --ignored
 
 ## Others' software with ours: lerobot reads what the writer wrote, openpi's client drives the server.
 test-interop: test-interop-server test-interop-lerobot

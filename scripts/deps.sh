@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what building needs and is missing: FFmpeg's development libraries, clang (for their bindings), pkg-config.
-# With the argument `vulkan` also a Vulkan driver: Mesa's brings one that needs no GPU.
+# With the argument `vulkan` also a Vulkan driver: Mesa's brings one that needs no GPU. With `browser` also Chromium and a font.
 # Debian and Ubuntu by apt; elsewhere it says what to install.
 set -euo pipefail
 
@@ -15,6 +15,11 @@ for library in libavcodec libavformat libavutil libswscale; do
 done
 if [ "${1:-}" = vulkan ]; then
   compgen -G '/usr/share/vulkan/icd.d/*.json' >/dev/null || compgen -G '/etc/vulkan/icd.d/*.json' >/dev/null || missing+=(mesa-vulkan-drivers)
+fi
+if [ "${1:-}" = browser ]; then
+  # Ubuntu's package of this name only leads to its store: there, and elsewhere, a Chrome or Chromium of one's own will do.
+  command -v chromium >/dev/null || [ -n "${CHROMIUM:-}" ] || missing+=(chromium)
+  compgen -G '/usr/share/fonts/truetype/dejavu/*.ttf' >/dev/null || missing+=(fonts-dejavu-core)
 fi
 
 if ! command -v cargo >/dev/null; then

@@ -52,7 +52,7 @@ impl Section {
             div.scroll.facts tabindex="0" { table {
                 @for (name, value) in &self.header { tr { td { (name) } td { code { (shown_value(value)) } } } }
             } }
-            h3 { "Success" }
+            h3 { "Rates" }
             div.scroll tabindex="0" { table {
                 tr {
                     th { "episodes" } th { "n" } th { "last step" } th {} th { "any step" } th { "grasped" } th { "touched" }

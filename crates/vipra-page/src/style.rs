@@ -19,6 +19,7 @@ th { font-weight: 600; }
 tbody tr { border-top: 1px solid var(--faint); }
 td:first-child, th:first-child { text-align: left; }
 .facts td { text-align: left; }
+.text { white-space: normal; min-width: 9rem; max-width: 24rem; }
 .all td, .verdict { font-weight: 600; }
 .quiet, figcaption { font-size: .9rem; opacity: .85; }
 .absent { border-left: .25rem solid var(--line); padding-left: .75rem; opacity: .85; }
@@ -30,7 +31,7 @@ figure { margin: 0 0 1.5rem; min-width: 0; }
 img { max-width: 100%; height: auto; image-rendering: pixelated; vertical-align: top; }
 .scroll img { max-width: none; }
 .charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 19rem), 1fr)); gap: 0 1.5rem; }
-.charts figure { max-width: 27rem; }
+.charts figure { max-width: 27rem; margin-bottom: 1.75rem; } .charts h3 { margin: 0 0 .25rem; }
 .charts svg { display: block; width: 100%; height: auto; }
 .charts text { font: 11px system-ui, sans-serif; fill: currentColor; }
 .legend { display: flex; flex-wrap: wrap; gap: 0 1rem; }

@@ -77,9 +77,10 @@ impl Chart {
     }
 
     fn axes(&self, across: &Scale, up: &Scale) -> Markup {
-        let note = if up.is_logarithmic() { ", logarithmic" } else { "" };
+        let scale = if up.is_logarithmic() { "logarithmic" } else { "" };
+        let up_means: Vec<&str> = [self.up.as_str(), scale].into_iter().filter(|text| !text.is_empty()).collect();
         html! {
-            text x="0" y="11" { (self.up) (note) }
+            @if !up_means.is_empty() { text x="0" y="11" { (up_means.join(", ")) } }
             @for tick in up.ticks() {
                 @let y = up.place(tick, BOTTOM, TOP);
                 line.grid x1=(LEFT) x2=(RIGHT) y1=(at(y)) y2=(at(y)) {}

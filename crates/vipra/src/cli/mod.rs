@@ -10,6 +10,7 @@ use crate::config::ConfigArgs;
 mod eval;
 mod laq;
 mod policy;
+mod report;
 mod run;
 mod serve;
 mod sim;
@@ -19,6 +20,7 @@ pub use eval::{EnvironmentName, EvalArgs, EvalCommand, EvalCompareArgs, EvalRepo
 pub use laq::{DeviceArgs, LabelArgs, LaqCommand, ModelArgs, ReportArgs, TrainArgs, TransferArgs};
 pub use policy::{DescribeArgs, FinetuneArgs, OpenLoopArgs, PolicyCommand, PredictArgs, PretrainArgs};
 pub use run::RunArgs;
+pub use report::RunReportArgs;
 pub use serve::ServeArgs;
 pub use sim::{PlayArgs, RecordArgs, SimCommand, TableArgs};
 pub use tokenizer::{EncodeArgs, ImportArgs, ReconstructArgs, TokenizerCommand};
@@ -78,6 +80,8 @@ pub enum Command {
     Sim(SimCommand),
     /// Let a policy act in an environment, and count how often it succeeds.
     Eval(Box<EvalArgs>),
+    /// Collect what the stages left in a run folder into one page that needs nothing beside it.
+    Report(RunReportArgs),
     /// Show or check a configuration.
     #[command(subcommand)]
     Config(ConfigCommand),

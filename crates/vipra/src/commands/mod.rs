@@ -9,6 +9,7 @@ mod laq;
 mod policy;
 mod predict;
 mod pretrain;
+mod report;
 mod run;
 mod serve;
 mod sim;
@@ -46,6 +47,7 @@ pub fn run(cli: Cli) -> Result<Outcome> {
         Command::Serve(args) => serve::run(&args),
         Command::Sim(command) => sim::run(command),
         Command::Eval(args) => eval::run(&args),
+        Command::Report(args) => report::run(&args),
         Command::Config(command) => config::run(command),
         Command::Info => info::run(),
         Command::Completions { shell } => {

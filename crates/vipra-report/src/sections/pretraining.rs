@@ -1,0 +1,95 @@
+//! Pretraining: its curves, and futures that the model imagines.
+
+use std::path::Path;
+
+use maud::{Markup, html};
+use serde::Deserialize;
+use vipra_page::{Picture, percent};
+
+use super::{MOST_PICTURES, absent, left_out, training};
+use crate::curves::{self, remaining};
+use crate::metrics::Metrics;
+use crate::read::json_if_there;
+use crate::{Error, Result, layout};
+
+/// What `vipra predict` writes beside its pictures.
+#[derive(Deserialize)]
+struct Predictions {
+    moments: Vec<Moment>,
+}
+
+#[derive(Deserialize)]
+struct Moment {
+    caption: String,
+    strip: String,
+    animation: Option<String>,
+    /// Share of the imagined frame's tokens that are right.
+    tokens_right: Option<f64>,
+    /// The same of the current frame's.
+    tokens_right_of_current: Option<f64>,
+    /// Share of the imagined codes that are the true clip's.
+    codes_right: Option<f64>,
+}
+
+pub(super) fn body(run: &Path) -> Result<Option<Markup>> {
+    let folder = run.join(layout::PRETRAIN);
+    if !folder.is_dir() {
+        return Ok(None);
+    }
+    let metrics = Metrics::read(&folder)?;
+    let file = run.join(layout::PREDICTIONS);
+    let predictions: Option<Predictions> = match json_if_there(&file)? {
+        Some(value) => Some(serde_json::from_value(value).map_err(|error| Error::content(error, &file))?),
+        None => None,
+    };
+    let imagined = predictions.map(|predictions| predictions.to_markup(&file)).transpose()?;
+    Ok(Some(html! {
+        (training(metrics.as_ref(), curves::PRETRAIN, "vipra pretrain"))
+        @if let Some(metrics) = &metrics { (remaining(metrics, &[curves::PRETRAIN])) }
+        h3 { "Imagined futures" }
+        @match imagined {
+            Some(imagined) => (imagined),
+            None => (absent("Nothing was imagined", "vipra predict")),
+        }
+    }))
+}
+
+impl Predictions {
+    fn to_markup(&self, file: &Path) -> Result<Markup> {
+        let folder = file.parent().unwrap_or(Path::new(""));
+        let mut shown = Vec::new();
+        for moment in self.moments.iter().take(MOST_PICTURES) {
+            let strip = Picture::read(&folder.join(&moment.strip))?;
+            let animation = moment.animation.as_ref().map(|name| Picture::read(&folder.join(name))).transpose()?;
+            shown.push((moment, strip, animation));
+        }
+        Ok(html! {
+            p {
+                "From two frames and the instruction the model imagines the frame some steps ahead, and the latent actions "
+                "in between; those are rolled out by the latent action model's decoder. In what moves, the true clip is on "
+                "the left."
+            }
+            @for (moment, strip, animation) in &shown {
+                figure {
+                    (strip.to_strip(&moment.caption))
+                    @if let Some(animation) = animation { (animation.to_image(&format!("{}, moving", moment.caption))) }
+                    figcaption { (moment.caption) (moment.numbers()) }
+                }
+            }
+            (left_out(shown.len(), self.moments.len(), &format!("{}/pictures", layout::PRETRAIN)))
+        })
+    }
+}
+
+impl Moment {
+    fn numbers(&self) -> String {
+        let mut text = String::new();
+        if let (Some(right), Some(current)) = (self.tokens_right, self.tokens_right_of_current) {
+            text += &format!("; tokens right {}, of the current frame {}", percent(right), percent(current));
+        }
+        if let Some(right) = self.codes_right {
+            text += &format!("; latent actions of the true clip {}", percent(right));
+        }
+        text
+    }
+}

@@ -1,0 +1,109 @@
+//! The report of a run folder: everything that is there is on the page, and what is not is said not to be.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "in a test a panic is the message")]
+
+mod made_run;
+
+use std::path::Path;
+
+use made_run::{make, write};
+use vipra_report::Error;
+
+fn page(run: &Path) -> String {
+    let file = vipra_report::write(run).unwrap();
+    assert_eq!(file, run.join("report.html"));
+    std::fs::read_to_string(file).unwrap()
+}
+
+fn contains(text: &str, parts: &[&str]) {
+    parts.iter().for_each(|part| assert!(text.contains(part), "no {part:?}"));
+}
+
+#[test]
+fn everything_of_a_run_is_on_the_page() {
+    let folder = tempfile::tempdir().unwrap();
+    make(folder.path());
+    let page = page(folder.path());
+    assert!(!page.contains("has not been run"), "nothing is absent");
+    // 27 of 40 at any step; the interval was worked out apart.
+    contains(&page, &["67.5 % [52.0, 79.9]", " of 40 episodes", "seen, pick", "First successes", "First failures"]);
+    contains(
+        &page,
+        &["perplexity 5.2 of 8 codes", "interrupted", "900 MiB", "4.7 min", "0123456789abcdef", "2026-01-02T03:14:05Z"],
+    );
+    contains(
+        &page,
+        &["600", "80.0 min", "steps = 4000", "position 15", "does not vary", "0.43", "dx", "stack the cubes"],
+    );
+    contains(
+        &page,
+        &["Signal over noise", "the mean picture instead", "decibels", "from other clips' codes", "nats a token"],
+    );
+    contains(&page, &["tokens right 61.0 %, of the current frame 55.0 %", "6 of 9 are shown", "6 of 8 are shown"]);
+    assert!(
+        page.matches("data:image/png;base64,").count() == 2 + 1 + 2 + 6,
+        "{}",
+        page.matches("data:image/png").count()
+    );
+    assert!(
+        !page.contains("http://") && !page.contains("https://") && !page.contains("<script"),
+        "it needs nothing beside it"
+    );
+    // A page written twice of the same is the same.
+    assert_eq!(page, self::page(folder.path()));
+}
+
+#[test]
+fn what_is_absent_is_said_with_the_command_that_makes_it() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "config.toml", "[data]\n");
+    std::fs::create_dir(folder.path().join("laq")).unwrap();
+    let page = page(folder.path());
+    contains(&page, &["How often its policy succeeds has not been measured", "There are no records of stages"]);
+    for command in [
+        "vipra eval",
+        "vipra tokenizer train",
+        "vipra laq train",
+        "vipra laq report",
+        "vipra pretrain",
+        "vipra finetune",
+    ] {
+        assert!(page.contains(&format!("<code>{command}</code> has not been run yet")), "{command}");
+    }
+}
+
+#[test]
+fn a_folder_that_is_no_run_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "holiday.txt", "sun");
+    assert!(matches!(vipra_report::write(folder.path()), Err(Error::NoRun { .. })));
+    assert!(!folder.path().join("report.html").exists());
+    assert!(matches!(vipra_report::write("nowhere/at/all".as_ref()), Err(Error::NoRun { .. })));
+}
+
+#[test]
+fn what_is_broken_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = folder.path();
+    make(run);
+    for name in [
+        "stages/laq.json",
+        "laq/metrics.jsonl",
+        "laq/report/report.json",
+        "pretrain/pictures/predictions.json",
+        "policy/open-loop/3.json",
+        "data/videos/meta/info.json",
+        "data/videos.png",
+        "evaluation/outcomes.jsonl",
+    ] {
+        let whole = std::fs::read(run.join(name)).unwrap();
+        write(run, name, "}\n");
+        let fault = vipra_report::write(run).unwrap_err().to_string();
+        assert!(fault.ends_with(name), "{name}: {fault}");
+        std::fs::write(run.join(name), whole).unwrap();
+    }
+    vipra_report::write(run).unwrap();
+    std::fs::remove_file(run.join("pretrain/pictures/a.gif")).unwrap();
+    let fault = vipra_report::write(run).unwrap_err().to_string();
+    assert!(fault.starts_with("reading a picture") && fault.ends_with("a.gif"), "{fault}");
+}
