@@ -40,7 +40,7 @@ test-python: $(CLIENT)/done
 ## The report of a run in Chromium, narrow and wide, by day and by night; pictures of it in runs/browser. PAGES names others to look at.
 test-browser:
 	@scripts/deps.sh browser
-	VIPRA_SCREENSHOTS=$(CURDIR)/runs/browser VIPRA_PAGES="$(abspath $(PAGES))" cargo test --release --workspace --test browser -- --ignored
+	VIPRA_SCREENSHOTS=$(CURDIR)/runs/browser VIPRA_PAGES="$(abspath $(PAGES))" cargo test --workspace --test browser -- --ignored --test-threads 1
 
 ## Others' software with ours: lerobot reads what the writer wrote, openpi's client drives the server.
 test-interop: test-interop-server test-interop-lerobot

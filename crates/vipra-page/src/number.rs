@@ -1,8 +1,8 @@
 //! Numbers for people.
 
-/// A share of one as percent, with one decimal.
+/// A share of one as percent, with one decimal; a line does not break before the sign.
 pub fn percent(share: f64) -> String {
-    format!("{:.1} %", share * 100.0)
+    format!("{:.1}\u{a0}%", share * 100.0)
 }
 
 /// A number with about four significant digits, without needless zeros; a dash for what is no number.
@@ -49,6 +49,6 @@ mod tests {
         ];
         cases.iter().for_each(|(value, text)| assert_eq!(short(*value), *text));
         assert_eq!(short(f64::NAN), "–");
-        assert_eq!(percent(0.2813), "28.1 %");
+        assert_eq!(percent(0.2813), "28.1\u{a0}%");
     }
 }

@@ -188,7 +188,7 @@ impl Panel {
 }
 
 fn chart(title: &str, up: &str, series: Vec<Series>) -> Chart {
-    Chart { title: title.to_owned(), across: "step".to_owned(), up: up.to_owned(), series }
+    Chart { title: title.to_owned(), across: "step".to_owned(), up: up.to_owned(), series, has_result: true }
 }
 
 /// A curve; None of a number that was not written down.

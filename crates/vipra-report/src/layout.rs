@@ -11,7 +11,7 @@
 //! | `laq/metrics.jsonl`, `summary.json` | `vipra laq train --run RUN/laq` |
 //! | `laq/report/report.json`, `report-pictures/` | `vipra laq report --model RUN/laq --out RUN/laq/report/report.html` |
 //! | `pretrain/metrics.jsonl`, `summary.json` | `vipra pretrain --run RUN/pretrain` |
-//! | `pretrain/pictures/predictions.json`, `*.png`, `*.gif` | `vipra predict RUN/pretrain --out RUN/pretrain/pictures` |
+//! | `pretrain/pictures/predictions.json`, `*.png`, `*.gif` | `vipra predict RUN/pretrain --out RUN/pretrain/pictures`; of another dataset in a folder within |
 //! | `policy/metrics.jsonl`, `summary.json` | `vipra finetune --run RUN/policy` |
 //! | `policy/open-loop/*.json` | `vipra policy open-loop RUN/policy --out RUN/policy/open-loop/EPISODE.png` |
 //! | `evaluation/outcomes.jsonl`, `videos/` | `vipra eval RUN/policy --out RUN/evaluation` |
@@ -48,13 +48,17 @@ pub const TOKENIZER_PICTURES: &str = "tokenizer/pictures";
 pub const LAQ_REPORT: &str = "laq/report/report.json";
 /// Pictures of the latent action model's quality report.
 pub const LAQ_PICTURES: &str = "laq/report/report-pictures";
-/// Imagined futures.
-pub const PREDICTIONS: &str = "pretrain/pictures/predictions.json";
+/// Imagined futures, here and in folders within, one a dataset.
+pub const PRETRAIN_PICTURES: &str = "pretrain/pictures";
+/// Imagined moments with the names of their pictures, in a folder of imagined futures.
+pub const PREDICTIONS: &str = "predictions.json";
 /// True and predicted actions, a file an episode.
 pub const OPEN_LOOP: &str = "policy/open-loop";
 /// The report.
 pub const REPORT: &str = "report.html";
 
+/// Stages whose data may have been given to the run, and then lie elsewhere.
+pub const DATA_STAGES: [&str; 2] = ["videos", "demonstrations"];
 /// Stages in the order they run in; others come after, by name.
 pub const STAGE_ORDER: [&str; 8] =
     ["videos", "demonstrations", "tokenizer", "laq", "cache", "pretrain", "finetune", "evaluate"];

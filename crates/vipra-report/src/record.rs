@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::Deserialize;
+use serde_json::{Map, Value};
 
 use crate::layout::{STAGE_ORDER, STAGES};
 use crate::read::{files, json};
@@ -30,6 +31,9 @@ pub struct StageRecord {
     /// The figure to look at first, in words.
     #[serde(default)]
     pub key_figure: String,
+    /// All figures, by name.
+    #[serde(default)]
+    pub figures: Map<String, Value>,
 }
 
 impl StageRecord {

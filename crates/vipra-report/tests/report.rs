@@ -39,7 +39,10 @@ fn everything_of_a_run_is_on_the_page() {
         &page,
         &["Signal over noise", "the mean picture instead", "decibels", "from other clips' codes", "nats a token"],
     );
-    contains(&page, &["tokens right 61.0 %, of the current frame 55.0 %", "6 of 9 are shown", "6 of 8 are shown"]);
+    contains(
+        &page,
+        &["tokens right 61.0\u{a0}%, of the current frame 55.0\u{a0}%", "6 of 9 are shown", "11 of 14 are shown"],
+    );
     assert!(
         page.matches("data:image/png;base64,").count() == 2 + 1 + 2 + 6,
         "{}",
@@ -70,6 +73,15 @@ fn what_is_absent_is_said_with_the_command_that_makes_it() {
     ] {
         assert!(page.contains(&format!("<code>{command}</code> has not been run yet")), "{command}");
     }
+}
+
+#[test]
+fn data_that_a_run_was_given_are_counted_from_its_records() {
+    let folder = tempfile::tempdir().unwrap();
+    make(folder.path());
+    assert!(!page(folder.path()).contains("widow"), "what lies in the run folder is counted there");
+    std::fs::remove_dir_all(folder.path().join("data/videos")).unwrap();
+    contains(&page(folder.path()), &["<td>videos: widow</td><td>40</td><td>4321</td>"]);
 }
 
 #[test]

@@ -128,6 +128,9 @@ fn finetune_kill_resume_describe_compare() {
     let told = runs(&mut open_loop(&place, "elsewhere", &["--episode", "3", "--out", &picture]), 0);
     contains(&told, &["dx", "dy", "still", "spread"]);
     assert!(std::fs::read(&picture).unwrap().starts_with(b"\x89PNG"));
+    let drawn: Value = serde_json::from_slice(&std::fs::read(place.path("curves.json")).unwrap()).unwrap();
+    assert_eq!(drawn["dimensions"][2]["dimension"], "still");
+    assert_eq!(drawn["dimensions"][2]["truth"].as_array().unwrap().len(), 16, "a number for each frame of the episode");
     // The same noise each time.
     assert_eq!(told, runs(&mut open_loop(&place, "elsewhere", &["--episode", "3"]), 0));
     contains(&runs(&mut open_loop(&place, "elsewhere", &["--episode", "nine"]), 2), &["no episode `nine`"]);

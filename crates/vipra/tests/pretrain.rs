@@ -126,7 +126,14 @@ fn pretrain_kill_resume_predict() {
     contains(&page, &["episode 3, frame", "data:image/gif;base64,", "data:image/png;base64,"]);
     assert!(!page.contains("http://") && !page.contains("https://"), "the page needs nothing beside it");
     let pictures = std::fs::read_dir(&out).unwrap().count();
-    assert_eq!(pictures, 3 * 2 + 1);
+    assert_eq!(pictures, 3 * 2 + 2);
+    let numbers: Value = serde_json::from_slice(&std::fs::read(format!("{out}/predictions.json")).unwrap()).unwrap();
+    let moments = numbers["moments"].as_array().unwrap();
+    assert_eq!(moments.len(), 3);
+    for name in [&moments[0]["strip"], &moments[2]["animation"]] {
+        assert!(std::fs::exists(format!("{out}/{}", name.as_str().unwrap())).unwrap(), "{name}");
+    }
+    assert!((0.0..=1.0).contains(&moments[1]["tokens_right"].as_f64().unwrap()));
     // Drawn with a seed, the same futures come again.
     let drawn = ["--split", "val", "--count", "2", "--temperature", "1.0", "--top-k", "5", "--seed", "7"];
     assert_eq!(runs(&mut predict(&drawn), 0), runs(&mut predict(&drawn), 0));

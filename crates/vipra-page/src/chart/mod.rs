@@ -53,6 +53,8 @@ pub struct Chart {
     pub up: String,
     /// The curves.
     pub series: Vec<Series>,
+    /// Whether the last number of each curve is what it came to, and stands in the legend.
+    pub has_result: bool,
 }
 
 impl Chart {
@@ -70,7 +72,7 @@ impl Chart {
                     @for series in &self.series { (curve(series, &across, &up)) }
                 }
                 figcaption.legend {
-                    @for series in &self.series { (legend(series)) }
+                    @for series in &self.series { (legend(series, self.has_result)) }
                 }
             }
         }
@@ -126,8 +128,8 @@ fn curve(series: &Series, across: &Scale, up: &Scale) -> Markup {
     }
 }
 
-/// The curve's name with its last number.
-fn legend(series: &Series) -> Markup {
+/// The curve's name, and its last number where that is a result.
+fn legend(series: &Series, has_result: bool) -> Markup {
     html! {
         @if let Some(last) = last(series) {
             span {
@@ -135,7 +137,7 @@ fn legend(series: &Series) -> Markup {
                     line class=(class(series.role)) x1="0" x2="24" y1="5" y2="5" stroke-width="2" {}
                     @if series.role == Role::Second { circle.dot cx="12" cy="5" r="3" {} }
                 }
-                " " (series.name) " " strong { (short(last)) }
+                " " (series.name) @if has_result { " " strong { (short(last)) } }
             }
         }
     }
@@ -176,7 +178,9 @@ mod tests {
 
     fn chart(points: Vec<[f64; 2]>) -> String {
         let series = vec![Series { name: "held out".into(), role: Role::Second, points }];
-        Chart { title: "Loss".into(), across: "step".into(), up: "nats".into(), series }.to_markup().into_string()
+        Chart { title: "Loss".into(), across: "step".into(), up: "nats".into(), series, has_result: true }
+            .to_markup()
+            .into_string()
     }
 
     #[test]

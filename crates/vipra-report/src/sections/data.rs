@@ -4,19 +4,26 @@ use std::ffi::OsStr;
 use std::path::Path;
 
 use maud::{Markup, html};
+use serde_json::Value;
 use vipra_page::{Picture, table};
 
 use super::strip;
 use crate::read::{files, folders, json};
-use crate::{Result, layout};
+use crate::{Result, StageRecord, layout};
 
 /// Folders below `data` that a dataset is looked for in.
 const DEEPEST: usize = 3;
 
-pub(super) fn body(run: &Path) -> Result<Option<Markup>> {
+pub(super) fn body(run: &Path, records: &[(String, StageRecord)]) -> Result<Option<Markup>> {
     let folder = run.join(layout::DATA);
     let mut rows = Vec::new();
     datasets(&folder, "", DEEPEST, &mut rows)?;
+    for (name, record) in records {
+        // What the run did not record itself lies elsewhere.
+        if layout::DATA_STAGES.contains(&name.as_str()) && !folder.join(name).is_dir() {
+            rows.extend(elsewhere(name, record));
+        }
+    }
     let mut sheets = Vec::new();
     for file in files(&folder, "png")? {
         sheets.push((called(file.file_stem()), Picture::read(&file)?));
@@ -39,6 +46,20 @@ pub(super) fn body(run: &Path) -> Result<Option<Markup>> {
             @for (name, sheet) in &sheets { (strip(sheet, name)) }
         }
     }))
+}
+
+/// A row for data that the run was given; None if the stage is none of data.
+fn elsewhere(stage: &str, record: &StageRecord) -> Option<Vec<Markup>> {
+    let datasets = record.figures.get("datasets")?.as_array()?;
+    let names = datasets.iter().filter_map(|path| Path::new(path.as_str()?).file_name());
+    let names: Vec<String> = names.map(|name| called(Some(name))).collect();
+    let number = |name: &str| record.figures.get(name).and_then(Value::as_f64);
+    let count = |name: &str| number(name).map_or("–".to_owned(), |count| format!("{count:.0}"));
+    let minutes = number("video_secs").map_or("–".to_owned(), |secs| format!("{:.1} min", secs / 60.0));
+    let unknown = || "–".to_owned();
+    let name = format!("{stage}: {}", names.join(", "));
+    let cells = [name, count("episodes"), count("frames"), minutes, unknown(), unknown(), unknown()];
+    Some(cells.into_iter().map(|cell| html! { (cell) }).collect())
 }
 
 /// A row for each LeRobot dataset.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use maud::{Markup, html};
-use vipra_eval::{HOW_COUNTED, OUTCOMES, Section, Video, read_outcomes, summarize, videos};
+use vipra_eval::{HOW_COUNTED, OUTCOMES, Section, Summary, Video, read_outcomes, summarize, videos};
 
 use super::{MOST_PICTURES, left_out};
 use crate::read::folders;
@@ -29,17 +29,20 @@ pub(super) fn headline(evaluations: &[Section]) -> Markup {
     let own = evaluations.first().filter(|evaluation| !evaluation.outcomes.is_empty());
     let Some(own) = own else { return html! { "How often its policy succeeds has not been measured." } };
     let summaries = summarize(&own.outcomes);
-    // A split as a whole: its own line where it has several tasks, else that of its only one.
-    let whole = summaries.iter().filter(|summary| {
-        let several = summaries.iter().any(|other| other.split == summary.split && other.task.is_empty());
-        (summary.task.is_empty() || !several) && (!summary.split.is_empty() || summary.task.is_empty() || !several)
-    });
+    // Of a split with several tasks, the summary of all of them comes last.
+    let mut whole: Vec<&Summary> = Vec::new();
+    for summary in &summaries {
+        match whole.last_mut().filter(|known| known.split == summary.split) {
+            Some(known) => *known = summary,
+            None => whole.push(summary),
+        }
+    }
     html! {
         "The policy succeeds in "
-        @for (at, summary) in whole.enumerate() {
+        @for (at, summary) in whole.iter().enumerate() {
             @if at > 0 { "; in " }
             span.verdict { (summary.success_any) } " of " (summary.success_any.trials) " episodes"
-            @if !summary.split.is_empty() { " (" (summary.split) ")" }
+            @if !summary.split.is_empty() { " (" (summary.split) ")" } @else if whole.len() > 1 { " (all)" }
             " at any step, and in " (summary.success_last) " at the last one"
         }
         "."

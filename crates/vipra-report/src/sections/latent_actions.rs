@@ -98,10 +98,13 @@ impl Quality {
                 "Codes effectively in use: " span.verdict { (short(self.codes.perplexity)) } " of " (self.codes.shares.len())
                 " over all positions; " (self.codes.dead_codes) " are never chosen. How often each code is chosen:"
             }
-            div.positions {
-                div { (bars(&self.codes.shares)) "all positions" }
-                @for (at, position) in self.codes.positions.iter().enumerate() {
-                    div { (bars(&position.shares)) "position " (at) ": " (short(position.entropy_bits)) " bits" }
+            div.positions { div { (bars(&self.codes.shares)) } }
+            details {
+                summary { "At each of the " (self.codes.positions.len()) " positions of a transition" }
+                div.positions {
+                    @for (at, position) in self.codes.positions.iter().enumerate() {
+                        div { (bars(&position.shares)) "position " (at) ": " (short(position.entropy_bits)) " bits" }
+                    }
                 }
             }
             (self.probe())

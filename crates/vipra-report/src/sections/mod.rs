@@ -44,7 +44,7 @@ pub(crate) fn page(run: &Path) -> Result<String> {
     let evaluations = evaluation::read(run)?;
     let sections = [
         Section::new("success", "Success", evaluation::body(run, &evaluations)?, "vipra eval"),
-        Section::new("data", "Data", data::body(run)?, "vipra sim record, vipra data clips --contact-sheet"),
+        Section::new("data", "Data", data::body(run, &records)?, "vipra sim record, vipra data clips --contact-sheet"),
         Section::new("tokenizer", "Frame tokenizer", tokenizer::body(run)?, "vipra tokenizer train"),
         Section::new("latent-actions", "Latent actions", latent_actions::body(run)?, "vipra laq train"),
         Section::new("pretraining", "Pretraining", pretraining::body(run)?, "vipra pretrain"),

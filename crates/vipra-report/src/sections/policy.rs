@@ -92,6 +92,7 @@ impl OpenLoop {
             across: "seconds".to_owned(),
             up: String::new(),
             series: series.into_iter().collect(),
+            has_result: false,
         }
     }
 }

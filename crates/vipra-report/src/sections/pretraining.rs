@@ -9,7 +9,7 @@ use vipra_page::{Picture, percent};
 use super::{MOST_PICTURES, absent, left_out, training};
 use crate::curves::{self, remaining};
 use crate::metrics::Metrics;
-use crate::read::json_if_there;
+use crate::read::{folders, json_if_there};
 use crate::{Error, Result, layout};
 
 /// What `vipra predict` writes beside its pictures.
@@ -37,38 +37,43 @@ pub(super) fn body(run: &Path) -> Result<Option<Markup>> {
         return Ok(None);
     }
     let metrics = Metrics::read(&folder)?;
-    let file = run.join(layout::PREDICTIONS);
-    let predictions: Option<Predictions> = match json_if_there(&file)? {
-        Some(value) => Some(serde_json::from_value(value).map_err(|error| Error::content(error, &file))?),
-        None => None,
-    };
-    let imagined = predictions.map(|predictions| predictions.to_markup(&file)).transpose()?;
+    let pictures = run.join(layout::PRETRAIN_PICTURES);
+    let mut imagined = Vec::new();
+    for folder in std::iter::once(pictures.clone()).chain(folders(&pictures)?) {
+        let file = folder.join(layout::PREDICTIONS);
+        if let Some(value) = json_if_there(&file)? {
+            let predictions: Predictions =
+                serde_json::from_value(value).map_err(|error| Error::content(error, &file))?;
+            imagined.push(predictions.to_markup(run, &folder)?);
+        }
+    }
     Ok(Some(html! {
         (training(metrics.as_ref(), curves::PRETRAIN, "vipra pretrain"))
         @if let Some(metrics) = &metrics { (remaining(metrics, &[curves::PRETRAIN])) }
         h3 { "Imagined futures" }
-        @match imagined {
-            Some(imagined) => (imagined),
-            None => (absent("Nothing was imagined", "vipra predict")),
+        @if imagined.is_empty() { (absent("Nothing was imagined", "vipra predict")) }
+        @else {
+            p {
+                "From two frames and the instruction the model imagines the frame some steps ahead, and the latent actions "
+                "in between; those are rolled out by the latent action model's decoder. In what moves, the true clip is on "
+                "the left."
+            }
+            @for imagined in &imagined { (imagined) }
         }
     }))
 }
 
 impl Predictions {
-    fn to_markup(&self, file: &Path) -> Result<Markup> {
-        let folder = file.parent().unwrap_or(Path::new(""));
+    fn to_markup(&self, run: &Path, folder: &Path) -> Result<Markup> {
         let mut shown = Vec::new();
         for moment in self.moments.iter().take(MOST_PICTURES) {
             let strip = Picture::read(&folder.join(&moment.strip))?;
             let animation = moment.animation.as_ref().map(|name| Picture::read(&folder.join(name))).transpose()?;
             shown.push((moment, strip, animation));
         }
+        let name = folder.strip_prefix(run).unwrap_or(folder).display().to_string();
         Ok(html! {
-            p {
-                "From two frames and the instruction the model imagines the frame some steps ahead, and the latent actions "
-                "in between; those are rolled out by the latent action model's decoder. In what moves, the true clip is on "
-                "the left."
-            }
+            @if name != layout::PRETRAIN_PICTURES { h4 { "Another dataset, " code { (name) } } }
             @for (moment, strip, animation) in &shown {
                 figure {
                     (strip.to_strip(&moment.caption))
@@ -76,7 +81,7 @@ impl Predictions {
                     figcaption { (moment.caption) (moment.numbers()) }
                 }
             }
-            (left_out(shown.len(), self.moments.len(), &format!("{}/pictures", layout::PRETRAIN)))
+            (left_out(shown.len(), self.moments.len(), &name))
         })
     }
 }

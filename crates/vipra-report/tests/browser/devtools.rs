@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 use tungstenite::protocol::WebSocketConfig;
 use tungstenite::{Message, WebSocket};
 
-/// Longest time that an answer is waited for.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Longest time that an answer is waited for, also on a machine that does a lot besides.
+const PATIENCE: Duration = Duration::from_secs(300);
 
 pub(crate) struct Browser {
     child: Child,

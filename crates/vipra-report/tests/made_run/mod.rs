@@ -47,7 +47,7 @@ fn stages(run: &Path) {
             "stage": name, "state": if at < 7 { "done" } else { "begun" }, "fingerprint": "0123456789abcdef",
             "inputs": { "videos": "fedcba9876543210" }, "configuration": {}, "folder": name, "version": "0.1.0",
             "began_at": "2026-01-02T03:04:05Z", "written_at": "2026-01-02T03:14:05Z", "seconds": 40.0 * at as f64,
-            "peak_memory_mib": 900.0, "key_figure": "perplexity 5.2 of 8 codes", "figures": { "perplexity": 5.2 },
+            "peak_memory_mib": 900.0, "key_figure": "perplexity 5.2 of 8 codes", "figures": { "episodes": 40, "frames": 4321, "datasets": ["/far/away/widow"] },
         });
         write(run, &format!("stages/{name}.json"), &record.to_string());
     }
@@ -132,7 +132,7 @@ fn evaluation(run: &Path) {
             .to_string(),
         );
         let end = if is_success { "success" } else { "failure" };
-        if episode % 5 == 0 {
+        if episode % 3 == 0 {
             animation(&run.join(format!("evaluation/videos/seen.{end}.{task}.0.{episode}.gif")), 64, 64);
         }
     }
