@@ -48,3 +48,16 @@ impl Interrupt {
         self.raised.store(true, Ordering::Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_that_listen_in_a_process_hear_the_same() {
+        let [one, other] = [Interrupt::listen().unwrap(), Interrupt::listen().unwrap()];
+        one.raise();
+        assert!(other.is_raised());
+        assert!(!Interrupt::default().is_raised());
+    }
+}

@@ -1,7 +1,7 @@
 //! The log: on standard error, and in a file where a command keeps one.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -19,7 +19,8 @@ static FILE: Mutex<Option<File>> = Mutex::new(None);
 /// Begins to log what `level` lets through, or what the variable `VIPRA_LOG` does.
 pub fn init(level: &str) {
     let filter = EnvFilter::try_from_env("VIPRA_LOG").unwrap_or_else(|_| EnvFilter::new(level));
-    let terminal = fmt::layer().with_target(false).without_time().with_writer(|| progress::LogWriter);
+    let colors = io::stderr().is_terminal();
+    let terminal = fmt::layer().with_target(false).with_ansi(colors).without_time().with_writer(|| progress::LogWriter);
     let file = fmt::layer().with_target(false).with_ansi(false).with_writer(|| FileWriter);
     tracing_subscriber::registry().with(terminal.with_filter(filter)).with(file.with_filter(LevelFilter::INFO)).init();
 }

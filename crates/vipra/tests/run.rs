@@ -9,7 +9,7 @@ mod program;
 use std::path::Path;
 use std::process::Command;
 
-use program::{Place, checkpoint, contains, interrupt_after, kill_after, runs, vipra};
+use program::{Place, checkpoint, contains, interrupt_after, interrupt_when, kill_after, runs, vipra};
 use serde_json::Value;
 
 const STAGES: [&str; 8] = ["videos", "demonstrations", "tokenizer", "laq", "cache", "pretrain", "finetune", "evaluate"];
@@ -134,11 +134,11 @@ fn exists(place: &Place, files: &[&str]) {
 fn the_embedded_pipeline_is_made_once_and_changed_in_part() {
     let place = Place::new(&format!("{MODELS}{EMBEDDED}"));
     let plan = runs(&mut run(&place, &["--dry-run"]), 0);
-    contains(&plan, &["not made yet", "unknown", "nothing was done", "8/8"]);
+    contains(&plan, &["not made yet", "unknown", "nothing was done", "9/9"]);
     assert!(!Path::new(&place.path("run")).exists(), "a dry run made something");
 
     let told = runs(&mut run(&place, &[]), 0);
-    let lines = STAGES.iter().enumerate().map(|(at, stage)| format!("{}/8 {stage}: ", at + 1));
+    let lines = STAGES.iter().enumerate().map(|(at, stage)| format!("{}/9 {stage}: ", at + 1));
     lines.for_each(|line| contains(&told, &[&line]));
     contains(&told, &["success (seen)", "n 2", "vipra serve", "MiB"]);
     exists(
@@ -146,6 +146,7 @@ fn the_embedded_pipeline_is_made_once_and_changed_in_part() {
         &[
             "run/config.toml",
             "run/run.log",
+            "run/report.html",
             "run/data/videos/hand/meta/info.json",
             "run/data/videos/gripper/meta/info.json",
             "run/data/videos.png",
@@ -186,7 +187,7 @@ fn the_embedded_pipeline_is_made_once_and_changed_in_part() {
     contains(&again, &["asked for by --from", "aside/finetune-2"]);
     let told = runs(&mut run(&place, &learning), 0);
     assert_eq!(skipped(&told), 7, "{told}");
-    contains(&told, &["8/8 evaluate: evaluating"]);
+    contains(&told, &["8/9 evaluate: evaluating", "9/9 report"]);
     std::fs::remove_dir_all(place.path("run/policy/package")).unwrap();
     let told = runs(&mut run(&place, &learning), 0);
     contains(&told, &["finetune: finetuning on the demonstrations (its results are gone)"]);
@@ -208,7 +209,7 @@ fn a_pipeline_on_named_data_is_killed_and_goes_on_to_the_same() {
     // A change of what comes later does not keep a stage from going on.
     let told = runs(killed().args(["--set", "finetune.train.steps=2"]), 0);
     assert_eq!(skipped(&told), 5, "{told}");
-    contains(&told, &["6/8 pretrain: pretraining on the videos (was interrupted, goes on)"]);
+    contains(&told, &["6/9 pretrain: pretraining on the videos (was interrupted, goes on)"]);
     let last = |place: &Place| checkpoint(&place.path("run/pretrain"), 60);
     assert!(last(&place) == last(&other), "the run that was killed ends elsewhere");
 
@@ -229,6 +230,20 @@ fn a_pipeline_on_named_data_is_killed_and_goes_on_to_the_same() {
     contains(&told, &["named.", "other videos"]);
 }
 
+/// What is not a training ends with the process, and goes on all the same.
+#[test]
+fn a_recording_that_is_stopped_goes_on() {
+    let place = Place::new(&format!("{MODELS}{EMBEDDED}"));
+    let more = ["--set", "run.videos.record.hand.episodes=40", "--until", "videos"];
+    let begun = place.path("run/data/videos/gripper");
+    let stopped = interrupt_when(run(&place, &more), Path::new(&begun));
+    assert_eq!(stopped.status.code(), Some(1));
+    contains(&program::text(&stopped), &["stopped in the stage videos", "vipra run", "--until videos"]);
+    let told = runs(&mut run(&place, &more), 0);
+    contains(&told, &["1/2 videos: videos to learn from (was interrupted, goes on)", "42 episodes"]);
+    contains(&std::fs::read_to_string(place.path("run/run.log")).unwrap(), &["stopped in the stage videos"]);
+}
+
 #[test]
 fn what_cannot_be_done_is_said_plainly() {
     let place = Place::new(&format!("{MODELS}{NAMED}"));
@@ -245,7 +260,7 @@ fn what_cannot_be_done_is_said_plainly() {
     // A stage that fails says which it is, where to look, and how to go on; then it does.
     let broken = with(&["--set", "laq.spatial_encoder_weights=\"nothing.pth\"", "--until", "laq"]);
     fails(&broken, &["the stage laq failed", "nothing.pth", "run.log", "vipra run", "--until laq"]);
-    contains(&std::fs::read_to_string(place.path("run/run.log")).unwrap(), &["4/4 laq: ", "tokenizer"]);
+    contains(&std::fs::read_to_string(place.path("run/run.log")).unwrap(), &["4/5 laq: ", "tokenizer"]);
     let told = runs(&mut run(&place, &with(&["--until", "laq"])), 0);
     assert_eq!(skipped(&told), 3, "{told}");
 }

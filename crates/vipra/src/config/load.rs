@@ -1,27 +1,12 @@
 //! From presets, files and `--set` to a [`Config`].
 
-use std::path::Path;
-
 use anyhow::{Context, Result};
 use clap::Args;
 use toml::{Table, Value};
 
 use super::Config;
 use super::faults::{self, Fault, Faults};
-
-/// Presets that are part of the program; a file of the same name wins.
-const PRESETS: [(&str, &str); 5] = [
-    ("tiny", include_str!("../../../../configs/tiny.toml")),
-    ("demo-quick", include_str!("../../../../configs/demo-quick.toml")),
-    ("simpler", include_str!("../../../../configs/simpler.toml")),
-    ("small", include_str!("../../../../configs/small.toml")),
-    ("vipra-7b", include_str!("../../../../configs/vipra-7b.toml")),
-];
-
-/// The key by which a file names the preset or file that it changes; the file's keys win.
-const BASE: &str = "base";
-/// Files that may stand behind each other by [`BASE`].
-const MOST_BASES: usize = 8;
+use super::read::read_with_base;
 
 /// How commands are told their configuration.
 #[derive(Args, Clone, Debug, Default)]
@@ -58,62 +43,6 @@ pub fn load(args: &ConfigArgs) -> Result<Config> {
         beyond_types.into_iter().filter(|fault| list.iter().all(|known| known.key != fault.key)).collect::<Vec<_>>(),
     );
     if list.is_empty() { Ok(config) } else { Err(fail(list).into()) }
-}
-
-/// The name of what was read, and its keys over those of its base.
-fn read_with_base(name: Option<&str>) -> Result<(String, Table)> {
-    let (origin, mut table) = read_table(name)?;
-    let mut last = origin.clone();
-    for _ in 0..MOST_BASES {
-        let fail = |reason: &str| Faults {
-            origin: last.clone(),
-            list: vec![Fault { key: BASE.into(), reason: reason.into() }],
-        };
-        let base = match table.remove(BASE) {
-            None => return Ok((origin, table)),
-            Some(Value::String(base)) => base,
-            Some(_) => return Err(fail("should be a text: the name of a preset or file").into()),
-        };
-        let (base_origin, below) = read_table(Some(&base)).with_context(|| format!("reading the base of {last}"))?;
-        table = merged(below, table);
-        last = base_origin;
-    }
-    let reason = format!("more than {MOST_BASES} files stand behind each other");
-    Err(Faults { origin, list: vec![Fault { key: BASE.into(), reason }] }.into())
-}
-
-/// Sections are merged; of everything else the upper one counts.
-fn merged(mut below: Table, above: Table) -> Table {
-    for (key, value) in above {
-        let value = match (below.remove(&key), value) {
-            (Some(Value::Table(below)), Value::Table(above)) => Value::Table(merged(below, above)),
-            (_, value) => value,
-        };
-        below.insert(key, value);
-    }
-    below
-}
-
-fn read_table(name: Option<&str>) -> Result<(String, Table)> {
-    let (origin, text) = read(name)?;
-    let table = text.parse().map_err(|error: toml::de::Error| {
-        let list = vec![Fault { key: "(syntax)".into(), reason: error.to_string() }];
-        Faults { origin: origin.clone(), list }
-    })?;
-    Ok((origin, table))
-}
-
-/// The name of what was read, and its text.
-fn read(name: Option<&str>) -> Result<(String, String)> {
-    let Some(name) = name else { return Ok(("--set".into(), String::new())) };
-    if let Some((preset, text)) = PRESETS.iter().find(|(preset, _)| *preset == name && !Path::new(name).exists()) {
-        return Ok((format!("the preset {preset}"), (*text).to_owned()));
-    }
-    let text = std::fs::read_to_string(name).with_context(|| {
-        let presets = PRESETS.map(|(preset, _)| preset).join(", ");
-        format!("no configuration file and no preset ({presets}): {name}")
-    })?;
-    Ok((name.to_owned(), text))
 }
 
 /// Sets `section.key=value`. The value is TOML; what is not, is text. A number steps into a list.
@@ -161,6 +90,9 @@ fn parse_value(text: &str) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
+    use super::super::read::PRESETS;
     use super::*;
 
     fn load_text(text: &str, set: &[&str]) -> Result<Config> {
@@ -207,6 +139,14 @@ mod tests {
         let mut wanted = tiny;
         (wanted.laq.train.steps, wanted.laq.train.batch_size) = (7, 1);
         assert_eq!(config, wanted);
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        std::fs::write(at("below.toml"), "base = \"tiny\"\n[laq.train]\nsteps = 8\nbatch_size = 1\n").unwrap();
+        std::fs::write(at("above.toml"), "base = \"below.toml\"\n[laq.train]\nsteps = 7\n").unwrap();
+        let above = ConfigArgs { config: Some(at("above.toml").display().to_string()), set: vec![] };
+        assert_eq!(load(&above).unwrap(), config);
+        std::fs::write(at("below.toml"), "base = \"above.toml\"\n").unwrap();
+        assert!(load(&above).unwrap_err().to_string().contains("behind each other"));
         assert_eq!(faults_of("base = 1", &[]).len(), 1);
         assert!(format!("{:#}", load_text("base = \"nothing\"", &[]).unwrap_err()).contains("nothing"));
     }
@@ -214,7 +154,8 @@ mod tests {
     #[test]
     fn what_a_run_cannot_do_is_a_fault() {
         let text = "[run.videos]\npaths = [\"a\"]\n[run.videos.record.\"a b\"]\nsize = 65\nembodiment = \"hnad\"\n\
-                    [run.demonstrations.record.one]\nembodiment = \"hand\"\n[run.evaluation]\nsplits = [\"sen\"]\n";
+                    [run.demonstrations.record.one]\nembodiment = \"hand\"\n[run.evaluation]\nsplits = [\"sen\"]\n\
+                    [run.estimate.seconds]\nlq = 1.0\n";
         let fixed = text.replace("hnad", "hand");
         let keys = |text: &str| faults_of(text, &[]).into_iter().map(|(key, _)| key).collect::<Vec<_>>();
         assert_eq!(keys(text), ["run.videos.record.a b.embodiment"]);
@@ -226,6 +167,7 @@ mod tests {
                 "run.videos.record.a b.size",
                 "run.demonstrations.record.one.embodiment",
                 "run.evaluation.splits",
+                "run.estimate.seconds.lq",
             ]
         );
     }

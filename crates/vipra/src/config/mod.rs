@@ -3,6 +3,7 @@
 mod document;
 mod faults;
 mod load;
+mod read;
 mod run;
 mod schema;
 

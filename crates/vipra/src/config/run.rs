@@ -8,11 +8,13 @@ use serde::{Deserialize, Serialize};
 use vipra_eval::splits_named;
 use vipra_sim::{Embodiment, LARGEST_PICTURE, Split, TaskKind};
 
+use crate::commands::Stage;
+
 /// What `vipra run` learns from, and how it evaluates what it learned.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RunConfig {
-    /// Videos: everything up to pretraining is learned from them. Nobody reads their actions, if they have any.
+    /// Videos: everything up to pretraining is learned from them. Nothing is learned from their actions, if they have any.
     pub videos: RunData,
     /// Demonstrations with actions: finetuning learns from them.
     pub demonstrations: RunData,
@@ -147,7 +149,12 @@ impl RunConfig {
         if self.evaluation.splits.is_empty() {
             faults.push(("evaluation.splits".into(), "names no split to evaluate on".into()));
         }
+        let stages = Stage::ALL.map(Stage::name);
         for (stage, secs) in &self.estimate.seconds {
+            if !stages.contains(&stage.as_str()) {
+                let reason = format!("is no stage; valid are {}", stages.join(", "));
+                faults.push((format!("estimate.seconds.{stage}"), reason));
+            }
             if !(secs.is_finite() && *secs >= 0.0) {
                 faults.push((format!("estimate.seconds.{stage}"), format!("{secs} is not a time")));
             }

@@ -84,12 +84,16 @@ pub(crate) fn kill_after(mut command: Command, run: &str, step: u64) {
 }
 
 /// Starts a command and presses Ctrl-C as soon as the run has written the checkpoint of a step.
-pub(crate) fn interrupt_after(mut command: Command, run: &str, step: u64) -> Output {
+pub(crate) fn interrupt_after(command: Command, run: &str, step: u64) -> Output {
+    interrupt_when(command, &Path::new(run).join(format!("checkpoints/step-{step:08}")))
+}
+
+/// Starts a command and presses Ctrl-C as soon as something is there.
+pub(crate) fn interrupt_when(mut command: Command, is_there: &Path) -> Output {
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let checkpoint = Path::new(run).join(format!("checkpoints/step-{step:08}"));
     let began = Instant::now();
-    while !checkpoint.exists() {
-        assert!(began.elapsed() < PATIENCE, "no checkpoint came");
+    while !is_there.exists() {
+        assert!(began.elapsed() < PATIENCE, "never came: {}", is_there.display());
         std::thread::sleep(Duration::from_millis(20));
     }
     let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();

@@ -51,10 +51,10 @@ impl Context {
         Ok(Self { run, config, device: args.device.clone() })
     }
 
-    /// The section of a stage that brings data.
+    /// What a stage learns from, as the configuration says it.
     pub fn data(&self, stage: Stage) -> &RunData {
-        match stage {
-            Stage::Demonstrations | Stage::Finetune | Stage::Evaluate => &self.config.run.demonstrations,
+        match stage.source() {
+            Stage::Demonstrations => &self.config.run.demonstrations,
             _ => &self.config.run.videos,
         }
     }
@@ -62,15 +62,10 @@ impl Context {
     /// Where the datasets lie that a stage learns from: those that are named, or those that the run records.
     pub fn datasets(&self, stage: Stage) -> Vec<PathBuf> {
         let data = self.data(stage);
-        let folder = self.folder(if std::ptr::eq(data, &self.config.run.videos) {
-            Stage::Videos
-        } else {
-            Stage::Demonstrations
-        });
-        if data.paths.is_empty() {
-            data.record.keys().map(|name| folder.join(name)).collect()
-        } else {
-            data.paths.clone()
+        let recorded = self.folder(stage.source());
+        match data.paths.is_empty() {
+            true => data.record.keys().map(|name| recorded.join(name)).collect(),
+            false => data.paths.clone(),
         }
     }
 

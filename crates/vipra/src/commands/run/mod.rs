@@ -13,7 +13,7 @@ mod work;
 
 use std::collections::BTreeSet;
 use std::fs::{File, TryLockError};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use vipra_train::Interrupt;
@@ -72,7 +72,8 @@ pub fn run(args: &RunArgs) -> Result<Outcome> {
         }
     }
     tables::write_summary(&records, &context)?;
-    print(&tables::summary(&records, &context, until))?;
+    let report = report(&context, until)?;
+    print(&tables::summary(&records, &context, &report))?;
     Ok(Outcome::Done)
 }
 
@@ -93,10 +94,24 @@ fn begin(context: &Context) -> Result<File> {
     Ok(lock)
 }
 
+/// Collects what all stages left in one page. Cheap enough to be made at the end of every run, also of a part of the stages.
+fn report(context: &Context, last: Stage) -> Result<PathBuf> {
+    say(&format!("{} report: collecting what the stages left", place(last as usize + 1, last)));
+    vipra_report::write(&context.run).with_context(|| {
+        let run = context.run.display();
+        format!("the stages are done, but the report failed: `vipra report {run}` makes it when the cause is gone")
+    })
+}
+
+/// "3/9": the stages up to `last`, and the report behind them.
+fn place(at: usize, last: Stage) -> String {
+    format!("{}/{}", at + 1, last as usize + 2)
+}
+
 /// Makes a stage, or keeps it. Its record; None if it was asked to stop.
 fn make(planned: Planned, last: Stage, context: &Context, monitor: &Monitor) -> Result<Option<Record>> {
     let Planned { stage, before, now, task, why } = planned;
-    let place = format!("{}/{} {}", stage as usize + 1, last as usize + 1, stage.name());
+    let place = format!("{} {}", place(stage as usize, last), stage.name());
     let before = match (task, before) {
         (Task::Keep, Some(before)) => {
             say(&format!("{place}: skipped, {why} ({})", before.key_figure));
@@ -110,18 +125,16 @@ fn make(planned: Planned, last: Stage, context: &Context, monitor: &Monitor) -> 
         tidy(stage, context)?;
     }
     monitor.begin(stage, now, before.as_ref())?;
-    match work::run(stage, context, monitor)? {
-        StageEnd::Interrupted => {
-            monitor.end(|_record| {})?;
-            Ok(None)
-        }
-        StageEnd::Done(figures) => {
-            let done = monitor.end(|record| record.finish(figures.key, figures.all))?;
-            let record = done.context("the stage ended without having begun")?;
-            say(&format!("    {}: {}", tables::cost(&record), record.key_figure));
-            Ok(Some(record))
-        }
-    }
+    let end = work::run(stage, context, monitor);
+    let Ok(StageEnd::Done(figures)) = end else {
+        // It goes on from here, and the time that it took so far counts.
+        monitor.end(|_record| {})?;
+        return end.map(|_interrupted| None);
+    };
+    let done = monitor.end(|record| record.finish(figures.key, figures.all))?;
+    let record = done.context("the stage ended without having begun")?;
+    say(&format!("    {}: {}", tables::cost(&record), record.key_figure));
+    Ok(Some(record))
 }
 
 /// Moves away what lies where a stage is to be made from other things than before, and forgets it.

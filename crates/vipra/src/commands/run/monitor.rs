@@ -80,7 +80,7 @@ impl Monitor {
         let knows_peak = memory::begin();
         let seconds_before = before.map_or(0.0, |before| before.seconds);
         if let Some(before) = before {
-            record.began.clone_from(&before.began);
+            record.began_at.clone_from(&before.began_at);
         }
         record.seconds = seconds_before;
         record.write(&self.shared.run, stage)?;

@@ -33,10 +33,10 @@ pub struct Record {
     pub folder: String,
     /// The version of the program.
     pub version: String,
-    /// When it began, in UTC.
-    pub began: String,
-    /// When it was done, in UTC.
-    pub finished: Option<String>,
+    /// When it first began, in UTC.
+    pub began_at: String,
+    /// When this was written, in UTC.
+    pub written_at: String,
     /// How long it took, over all times that it was called.
     pub seconds: f64,
     /// The most memory that the process held during it, in MiB; None where the system does not say.
@@ -60,6 +60,7 @@ pub enum State {
 impl Record {
     /// A stage that begins now.
     pub fn begin(stage: Stage, configuration: Value, inputs: BTreeMap<String, String>) -> Self {
+        let now = now();
         Self {
             stage: stage.name().to_owned(),
             state: State::Begun,
@@ -68,8 +69,8 @@ impl Record {
             configuration,
             folder: stage.folder().to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            began: now(),
-            finished: None,
+            began_at: now.clone(),
+            written_at: now,
             seconds: 0.0,
             peak_memory_mib: None,
             key_figure: String::new(),
@@ -80,7 +81,6 @@ impl Record {
     /// Everything is there now.
     pub fn finish(&mut self, key_figure: String, figures: Map<String, Value>) {
         self.state = State::Done;
-        self.finished = Some(now());
         (self.key_figure, self.figures) = (key_figure, figures);
     }
 
@@ -103,7 +103,8 @@ impl Record {
     ///
     /// # Errors
     /// If it cannot be written.
-    pub fn write(&self, run: &Path, stage: Stage) -> Result<()> {
+    pub fn write(&mut self, run: &Path, stage: Stage) -> Result<()> {
+        self.written_at = now();
         let path = path(run, stage);
         crate::files::create_parent(&path)?;
         let partial = path.with_extension("partial");

@@ -76,6 +76,14 @@ impl Stage {
         }
     }
 
+    /// The stage that brings the data which it learns from.
+    pub fn source(self) -> Self {
+        match self {
+            Self::Demonstrations | Self::Finetune | Self::Evaluate => Self::Demonstrations,
+            Self::Videos | Self::Tokenizer | Self::Laq | Self::Cache | Self::Pretrain => Self::Videos,
+        }
+    }
+
     /// Where in the run folder its results lie.
     pub fn folder(self) -> &'static str {
         match self {

@@ -1,5 +1,7 @@
 //! The tables of a run: what is to be done, and what came of it.
 
+use std::path::Path;
+
 use anyhow::{Context as _, Result};
 use serde_json::json;
 
@@ -13,7 +15,8 @@ use crate::output::table;
 /// What `--dry-run` says.
 pub fn planned(planned: &[Planned], context: &Context) -> String {
     let mut total = Some(0.0);
-    let count = planned.len();
+    // Behind the stages comes the report.
+    let count = planned.len() + 1;
     let rows = planned.iter().enumerate().map(|(at, planned)| {
         let task = match planned.task {
             Task::Keep => "keep",
@@ -32,11 +35,13 @@ pub fn planned(planned: &[Planned], context: &Context) -> String {
             }
         };
         let number = format!("{}/{count}", at + 1);
-        vec![number, planned.stage.name().to_owned(), task.to_owned(), planned.why.clone(), time]
+        vec![number, planned.stage.name().to_owned(), task.to_owned(), time, planned.why.clone()]
     });
-    let rows: Vec<Vec<String>> = rows.collect();
+    let mut rows: Vec<Vec<String>> = rows.collect();
+    let report = [&format!("{count}/{count}"), "report", "make", "seconds", "made at the end of every run"];
+    rows.push(report.map(str::to_owned).to_vec());
     let mut text = format!("{}\n\n", context.run.display());
-    text.push_str(&table(&["", "stage", "", "why", "time"], rows, usize::MAX));
+    text.push_str(&table(&["", "stage", "", "time", "why"], rows, usize::MAX));
     let total = total.map_or_else(|| "unknown".to_owned(), |secs| format!("about {}", duration(secs)));
     text.push_str(&format!("\n  time in all: {total}; nothing was done\n"));
     text
@@ -65,7 +70,7 @@ pub fn cost(record: &Record) -> String {
 }
 
 /// What is said at the end of a run.
-pub fn summary(records: &[Record], context: &Context, last: Stage) -> String {
+pub fn summary(records: &[Record], context: &Context, report: &Path) -> String {
     let rows = records.iter().map(|record| {
         let memory = record.peak_memory_mib.map_or(String::new(), |mib| format!("{mib:.0}"));
         vec![record.stage.clone(), duration(record.seconds), memory, record.key_figure.clone()]
@@ -73,7 +78,8 @@ pub fn summary(records: &[Record], context: &Context, last: Stage) -> String {
     let mut text = table(&["stage", "time", "MiB", "key figure"], rows.collect(), usize::MAX);
     let secs: f64 = records.iter().map(|record| record.seconds).sum();
     text.push_str(&format!("\n  {} in all; everything lies in {}\n", duration(secs), context.run.display()));
-    if last >= Stage::Finetune {
+    text.push_str(&format!("  what came of it, in pictures: {}\n", report.display()));
+    if records.iter().any(|record| record.stage == Stage::Finetune.name()) {
         text.push_str(&format!("  to serve the policy: vipra serve {}\n", context.folder(Stage::Finetune).display()));
     }
     text

@@ -19,8 +19,8 @@ use crate::training_end::{TrainingEnd, as_json};
 
 /// Pictures of each kind.
 const PICTURES: u16 = 6;
-/// Held-out frames that the tokenizer is measured on, at most.
-const FRAMES: u32 = 512;
+/// Held-out frames that are rebuilt for the pictures, at most: the numbers are those of the training.
+const FRAMES: u32 = 64;
 
 pub fn tokenizer(context: &Context, monitor: &Monitor) -> Result<StageEnd> {
     let args = train_args(Stage::Tokenizer, context)?;

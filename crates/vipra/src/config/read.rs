@@ -1,0 +1,88 @@
+//! Presets and files, and files that stand on others.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use toml::{Table, Value};
+
+use super::faults::{Fault, Faults};
+
+/// Presets that are part of the program; a file of the same name wins.
+pub const PRESETS: [(&str, &str); 5] = [
+    ("tiny", include_str!("../../../../configs/tiny.toml")),
+    ("demo-quick", include_str!("../../../../configs/demo-quick.toml")),
+    ("simpler", include_str!("../../../../configs/simpler.toml")),
+    ("small", include_str!("../../../../configs/small.toml")),
+    ("vipra-7b", include_str!("../../../../configs/vipra-7b.toml")),
+];
+
+/// The key by which a file names the preset or file that it changes; the file's keys win.
+const BASE: &str = "base";
+/// Files that may stand behind each other by [`BASE`].
+const MOST_BASES: usize = 8;
+
+/// The name of what was read, and its keys over those of its base.
+///
+/// # Errors
+/// That a file cannot be read, or [`Faults`] if one is no TOML.
+pub fn read_with_base(name: Option<&str>) -> Result<(String, Table)> {
+    let (origin, mut table) = read_table(name)?;
+    let (mut last, mut folder) = (origin.clone(), folder_of(name));
+    for _ in 0..MOST_BASES {
+        let fail = |reason: &str| Faults {
+            origin: last.clone(),
+            list: vec![Fault { key: BASE.into(), reason: reason.into() }],
+        };
+        let base = match table.remove(BASE) {
+            None => return Ok((origin, table)),
+            Some(Value::String(base)) => base,
+            Some(_) => return Err(fail("should be a text: the name of a preset or file").into()),
+        };
+        // A file beside the one that names it, else what the command line would find.
+        let beside = folder.join(&base);
+        let base = if beside.is_file() { beside.display().to_string() } else { base };
+        let (base_origin, below) = read_table(Some(&base)).with_context(|| format!("reading the base of {last}"))?;
+        table = merged(below, table);
+        (last, folder) = (base_origin, folder_of(Some(&base)));
+    }
+    let reason = format!("more than {MOST_BASES} files stand behind each other");
+    Err(Faults { origin, list: vec![Fault { key: BASE.into(), reason }] }.into())
+}
+
+fn folder_of(name: Option<&str>) -> PathBuf {
+    name.and_then(|name| Path::new(name).parent()).map(Path::to_path_buf).unwrap_or_default()
+}
+
+/// Sections are merged; of everything else the upper one counts.
+fn merged(mut below: Table, above: Table) -> Table {
+    for (key, value) in above {
+        let value = match (below.remove(&key), value) {
+            (Some(Value::Table(below)), Value::Table(above)) => Value::Table(merged(below, above)),
+            (_, value) => value,
+        };
+        below.insert(key, value);
+    }
+    below
+}
+
+fn read_table(name: Option<&str>) -> Result<(String, Table)> {
+    let (origin, text) = read(name)?;
+    let table = text.parse().map_err(|error: toml::de::Error| {
+        let list = vec![Fault { key: "(syntax)".into(), reason: error.to_string() }];
+        Faults { origin: origin.clone(), list }
+    })?;
+    Ok((origin, table))
+}
+
+/// The name of what was read, and its text.
+fn read(name: Option<&str>) -> Result<(String, String)> {
+    let Some(name) = name else { return Ok(("--set".into(), String::new())) };
+    if let Some((preset, text)) = PRESETS.iter().find(|(preset, _)| *preset == name && !Path::new(name).is_file()) {
+        return Ok((format!("the preset {preset}"), (*text).to_owned()));
+    }
+    let text = std::fs::read_to_string(name).with_context(|| {
+        let presets = PRESETS.map(|(preset, _)| preset).join(", ");
+        format!("no configuration file and no preset ({presets}): {name}")
+    })?;
+    Ok((name.to_owned(), text))
+}
