@@ -21,6 +21,7 @@ td:first-child, th:first-child { text-align: left; }
 .facts td { text-align: left; }
 .text { white-space: normal; min-width: 9rem; max-width: 24rem; }
 .all td, .verdict { font-weight: 600; }
+.verdict, .whole { white-space: nowrap; }
 .quiet, figcaption { font-size: .9rem; opacity: .85; }
 .absent { border-left: .25rem solid var(--line); padding-left: .75rem; opacity: .85; }
 code { font-size: .9em; overflow-wrap: anywhere; }

@@ -41,10 +41,10 @@ fn everything_of_a_run_is_on_the_page() {
     );
     contains(
         &page,
-        &["tokens right 61.0\u{a0}%, of the current frame 55.0\u{a0}%", "6 of 9 are shown", "11 of 14 are shown"],
+        &["tokens right 61.0\u{a0}%, of the current frame 55.0\u{a0}%", "3 of 9 are shown", "11 of 14 are shown"],
     );
     assert!(
-        page.matches("data:image/png;base64,").count() == 2 + 1 + 2 + 6,
+        page.matches("data:image/png;base64,").count() == 2 + 1 + 2 + 3,
         "{}",
         page.matches("data:image/png").count()
     );

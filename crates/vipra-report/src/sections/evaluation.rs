@@ -43,7 +43,7 @@ pub(super) fn headline(evaluations: &[Section]) -> Markup {
             @if at > 0 { "; in " }
             span.verdict { (summary.success_any) } " of " (summary.success_any.trials) " episodes"
             @if !summary.split.is_empty() { " (" (summary.split) ")" } @else if whole.len() > 1 { " (all)" }
-            " at any step, and in " (summary.success_last) " at the last one"
+            " at any step, and in " span.whole { (summary.success_last) } " at the last one"
         }
         "."
     }

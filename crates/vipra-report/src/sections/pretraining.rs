@@ -6,11 +6,14 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use vipra_page::{Picture, percent};
 
-use super::{MOST_PICTURES, absent, left_out, training};
+use super::{absent, left_out, training};
 use crate::curves::{self, remaining};
 use crate::metrics::Metrics;
 use crate::read::{folders, json_if_there};
 use crate::{Error, Result, layout};
+
+/// Moments of a dataset that are shown, spread evenly: each has a strip and an animation, which together are large.
+const MOST_MOMENTS: usize = 3;
 
 /// What `vipra predict` writes beside its pictures.
 #[derive(Deserialize)]
@@ -66,7 +69,7 @@ pub(super) fn body(run: &Path) -> Result<Option<Markup>> {
 impl Predictions {
     fn to_markup(&self, run: &Path, folder: &Path) -> Result<Markup> {
         let mut shown = Vec::new();
-        for moment in self.moments.iter().take(MOST_PICTURES) {
+        for moment in self.moments.iter().step_by(self.moments.len().div_ceil(MOST_MOMENTS).max(1)) {
             let strip = Picture::read(&folder.join(&moment.strip))?;
             let animation = moment.animation.as_ref().map(|name| Picture::read(&folder.join(name))).transpose()?;
             shown.push((moment, strip, animation));
