@@ -134,15 +134,15 @@ mod tests {
 
     #[test]
     fn a_file_changes_its_base_by_the_key() {
-        let config = load_text("base = \"tiny\"\n[laq.train]\nsteps = 7\n", &["laq.train.batch_size=1"]).unwrap();
+        let config = load_text("base = \"tiny\"\n[laq.train]\nsteps = 777\n", &["laq.train.batch_size=1"]).unwrap();
         let tiny = load(&ConfigArgs { config: Some("tiny".into()), set: vec![] }).unwrap();
         let mut wanted = tiny;
-        (wanted.laq.train.steps, wanted.laq.train.batch_size) = (7, 1);
+        (wanted.laq.train.steps, wanted.laq.train.batch_size) = (777, 1);
         assert_eq!(config, wanted);
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
-        std::fs::write(at("below.toml"), "base = \"tiny\"\n[laq.train]\nsteps = 8\nbatch_size = 1\n").unwrap();
-        std::fs::write(at("above.toml"), "base = \"below.toml\"\n[laq.train]\nsteps = 7\n").unwrap();
+        std::fs::write(at("below.toml"), "base = \"tiny\"\n[laq.train]\nsteps = 888\nbatch_size = 1\n").unwrap();
+        std::fs::write(at("above.toml"), "base = \"below.toml\"\n[laq.train]\nsteps = 777\n").unwrap();
         let above = ConfigArgs { config: Some(at("above.toml").display().to_string()), set: vec![] };
         assert_eq!(load(&above).unwrap(), config);
         std::fs::write(at("below.toml"), "base = \"above.toml\"\n").unwrap();
