@@ -12,7 +12,7 @@ use crate::commands::Stage;
 /// Which pipeline, on what.
 #[derive(Args)]
 pub struct RunArgs {
-    /// A TOML file, or the name of a preset: tiny, small, simpler, vipra-7b, demo-quick. Its section `run` says what is recorded
+    /// A TOML file, or the name of a preset: tiny, small, vipra-7b, simpler, demo-quick. Its section `run` says what is recorded
     /// or read.
     #[arg(value_name = "CONFIG")]
     pub config: String,

@@ -11,7 +11,7 @@ use super::read::read_with_base;
 /// How commands are told their configuration.
 #[derive(Args, Clone, Debug, Default)]
 pub struct ConfigArgs {
-    /// A TOML file, or the name of a preset: tiny, small, simpler, vipra-7b, demo-quick. Without it, the defaults.
+    /// A TOML file, or the name of a preset: tiny, small, vipra-7b, simpler, demo-quick. Without it, the defaults.
     #[arg(long, value_name = "FILE")]
     pub config: Option<String>,
     /// Sets one key, after the file: `--set data.clip.frames=16`. May be given several times.

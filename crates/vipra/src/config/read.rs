@@ -10,10 +10,10 @@ use super::faults::{Fault, Faults};
 /// Presets that are part of the program; a file of the same name wins.
 pub const PRESETS: [(&str, &str); 5] = [
     ("tiny", include_str!("../../../../configs/tiny.toml")),
-    ("demo-quick", include_str!("../../../../configs/demo-quick.toml")),
-    ("simpler", include_str!("../../../../configs/simpler.toml")),
     ("small", include_str!("../../../../configs/small.toml")),
     ("vipra-7b", include_str!("../../../../configs/vipra-7b.toml")),
+    ("simpler", include_str!("../../../../configs/simpler.toml")),
+    ("demo-quick", include_str!("../../../../configs/demo-quick.toml")),
 ];
 
 /// The key by which a file names the preset or file that it changes; the file's keys win.
