@@ -94,7 +94,7 @@ impl Record {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error).with_context(|| format!("reading {}", path.display())),
             Ok(bytes) => serde_json::from_slice(&bytes).map(Some).with_context(|| {
-                format!("no record of a stage; remove it, and the stage is made again: {}", path.display())
+                format!("no record that this version can read; without it the stage is made again: {}", path.display())
             }),
         }
     }
