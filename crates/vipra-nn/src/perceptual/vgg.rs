@@ -6,6 +6,7 @@ use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::tensor::ops::MaxPoolOptions;
 use burn::tensor::{Device, Tensor, activation, module};
 
+use crate::ops;
 use crate::weights::Rename;
 
 /// Blocks between which pictures are halved, and convolutions of each.
@@ -90,7 +91,7 @@ impl Vgg {
                 Some(previous) => halve(previous.clone()),
             };
             let block = convolutions.by_ref().take(count);
-            taps.push(block.fold(input, |x, convolution| activation::relu(convolution.forward(x))));
+            taps.push(block.fold(input, |x, convolution| activation::relu(ops::conv2d(convolution, x))));
         }
         taps
     }

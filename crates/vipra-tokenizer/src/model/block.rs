@@ -69,10 +69,10 @@ impl ResidualBlock {
     /// # Shapes
     /// `[batch, input, height, width]` → `[batch, output, height, width]`
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let inner = self.first.forward(self.first_norm.forward(x.clone()));
-        let inner = self.second.forward(self.second_norm.forward(inner));
+        let inner = ops::conv2d(&self.first, self.first_norm.forward(x.clone()));
+        let inner = ops::conv2d(&self.second, self.second_norm.forward(inner));
         let beside = match &self.shortcut {
-            Some(shortcut) => shortcut.forward(x),
+            Some(shortcut) => ops::conv2d(shortcut, x),
             None => x,
         };
         beside + inner

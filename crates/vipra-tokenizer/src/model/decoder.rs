@@ -4,6 +4,7 @@ use burn::module::Module;
 use burn::nn::conv::Conv2d;
 use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
 use burn::tensor::{Device, Tensor, module};
+use vipra_nn::ops;
 
 use super::block::{ActivatedNorm, ResidualBlock, blocks, convolution, through};
 use super::config::VqganConfig;
@@ -57,15 +58,15 @@ impl Decoder {
     /// # Shapes
     /// `[frames, latent_dim, rows, columns]` → `[frames, 3, height, width]`, about in [−1, 1]
     pub fn forward(&self, latents: Tensor<4>) -> Tensor<4> {
-        let x = through(&self.middle, self.input.forward(latents));
+        let x = through(&self.middle, ops::conv2d(&self.input, latents));
         let x = self.levels.iter().fold(x, |x, level| {
             let x = through(&level.blocks, x);
             match &level.upsample {
-                Some(upsample) => upsample.forward(double(x)),
+                Some(upsample) => ops::conv2d(upsample, double(x)),
                 None => x,
             }
         });
-        self.output.forward(self.norm.forward(x))
+        ops::conv2d(&self.output, self.norm.forward(x))
     }
 }
 

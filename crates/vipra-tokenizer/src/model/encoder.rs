@@ -3,6 +3,7 @@
 use burn::module::Module;
 use burn::nn::conv::Conv2d;
 use burn::tensor::{Device, Tensor};
+use vipra_nn::ops;
 
 use super::block::{ActivatedNorm, ResidualBlock, blocks, convolution, halving, through};
 use super::config::VqganConfig;
@@ -62,13 +63,13 @@ impl Encoder {
     /// # Shapes
     /// `[frames, 3, height, width]` in [−1, 1] → `[frames, latent_dim, rows, columns]`
     pub fn forward(&self, frames: Tensor<4>) -> Tensor<4> {
-        let x = self.levels.iter().fold(self.input.forward(frames), |x, level| {
+        let x = self.levels.iter().fold(ops::conv2d(&self.input, frames), |x, level| {
             let x = through(&level.blocks, x);
             match &level.downsample {
-                Some(downsample) => downsample.forward(x),
+                Some(downsample) => ops::conv2d(downsample, x),
                 None => x,
             }
         });
-        self.output.forward(self.norm.forward(through(&self.middle, x)))
+        ops::conv2d(&self.output, self.norm.forward(through(&self.middle, x)))
     }
 }

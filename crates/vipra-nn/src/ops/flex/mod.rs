@@ -9,6 +9,7 @@
 
 pub(super) mod activation;
 pub(super) mod attention;
+pub(super) mod conv2d;
 pub(super) mod cross_entropy;
 pub(super) mod group_norm;
 mod lanes;

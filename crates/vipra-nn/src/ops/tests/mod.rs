@@ -2,6 +2,7 @@
 
 mod activation;
 mod attention;
+mod conv2d;
 mod cross_entropy;
 mod group_norm;
 mod linear;

@@ -1,10 +1,13 @@
 //! The same numbers to the last bit from one thread and from many: a resumed run depends on it.
 
-use burn::nn::DropoutConfig;
+use burn::module::Param;
+use burn::nn::conv::Conv2dConfig;
+use burn::nn::{DropoutConfig, PaddingConfig2d};
 
 use super::{FRAMEWORK_GENERATOR, Gradients, Numbers, device, numbers, random};
 use crate::ops::activation::geglu_and_drop;
 use crate::ops::attention::{CosineAttention, cosine_self_attention};
+use crate::ops::conv2d::conv2d;
 use crate::ops::linear::product;
 use crate::ops::neighbourhood::add_neighbours;
 use crate::ops::norm::{layer_norm, modulated_norm};
@@ -75,6 +78,19 @@ fn of_neighbours() {
     assert_threads_do_not_matter(|| {
         let (x, weight, bias) = (random([5, 7, 31, 40]), random([40, 1, 3, 3, 3]), random([40]));
         let out = add_neighbours(x.clone(), weight.clone(), bias.clone(), [5, 6], TimePadding::CAUSAL);
+        let gradients = Gradients::of(&out);
+        vec![numbers(&out), gradients.by(&x), gradients.by(&weight), gradients.by(&bias)]
+    });
+}
+
+#[test]
+fn of_convolutions() {
+    assert_threads_do_not_matter(|| {
+        let config = Conv2dConfig::new([6, 9], [3, 3]).with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1));
+        let mut layer = config.init(&device());
+        (layer.weight, layer.bias) = (Param::from_tensor(random([9, 6, 3, 3])), Some(Param::from_tensor(random([9]))));
+        let (x, weight, bias) = (random([37, 6, 20, 19]), layer.weight.val(), layer.bias.as_ref().unwrap().val());
+        let out = conv2d(&layer, x.clone());
         let gradients = Gradients::of(&out);
         vec![numbers(&out), gradients.by(&x), gradients.by(&weight), gradients.by(&bias)]
     });
