@@ -5,6 +5,7 @@ Usage: tokenizer_torch.py [WIDTH] [FRAMES OF A STEP] [STEPS] [--threads N]. Prin
 
 import argparse
 import json
+import os
 import resource
 import statistics
 import time
@@ -114,18 +115,20 @@ class Perceptual(nn.Module):
         return sum((a - b).square().sum(1).mean() for a, b in zip(seen, wanted))
 
 
-def median_seconds(work, steps):
+def report(task, frames, steps, work):
     seconds = []
-    for _ in range(WARM_UP + steps):
+    for index in range(WARM_UP + steps):
+        if index == WARM_UP:
+            before = os.times()
         began = time.perf_counter()
         work()
         seconds.append(time.perf_counter() - began)
-    return statistics.median(seconds[WARM_UP:])
-
-
-def report(task, frames, seconds):
-    peak = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
-    print(json.dumps({"task": task, "frames": frames, "median_s": round(seconds, 4), "peak_mib": peak}), flush=True)
+    after = os.times()
+    result = {"task": task, "frames": frames, "median_s": round(statistics.median(seconds[WARM_UP:]), 4)}
+    result["user_s"] = round((after.user - before.user) / steps, 4)
+    result["system_s"] = round((after.system - before.system) / steps, 4)
+    result["peak_mib"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    print(json.dumps(result), flush=True)
 
 
 def main():
@@ -148,10 +151,10 @@ def main():
         loss.backward()
         optimizer.step()
 
-    report("train", args.batch, median_seconds(train, args.steps))
+    report("train", args.batch, args.steps, train)
     together = torch.rand(ENCODED, 3, SIDE, SIDE)
     with torch.inference_mode():
-        report("encode", ENCODED, median_seconds(lambda: model.encode(together).tolist(), args.steps))
+        report("encode", ENCODED, args.steps, lambda: model.encode(together).tolist())
 
 
 if __name__ == "__main__":
