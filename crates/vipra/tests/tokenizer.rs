@@ -32,6 +32,7 @@ code_dim = 4
 widths = [4, 4, 4, 4, 4]
 steps = 3
 [tokenizer.codebook]
+first_step = 18
 replace_every = 5
 [tokenizer.train]
 steps = 40
@@ -61,9 +62,11 @@ fn train_kill_resume_encode_reconstruct() {
     let whole = runs(&mut train(&place, "whole", &[]), 0);
     contains(&whole, &["psnr", "codes_in_use", "perplexity", "parameters, weights in"]);
 
-    // A killed run ends at the same bits as one that was left alone.
+    // A killed run ends at the same bits as one that was left alone; it is killed before its codes begin.
     kill_after(train(&place, "killed", &[]), &place.path("killed"), 16);
     runs(&mut train(&place, "killed", &[]), 0);
+    let never = runs(&mut train(&place, "never", &["--set", "tokenizer.train.steps=10"]), 2);
+    contains(&never, &["tokenizer.codebook.first_step", "18 comes after the last of 10 steps"]);
     let last = |run: &str| checkpoint(&place.path(run), 40);
     assert!(last("whole") == last("killed"), "the resumed run ends elsewhere");
     let metrics = std::fs::read_to_string(place.path("whole/metrics.jsonl")).unwrap();
@@ -99,7 +102,7 @@ fn train_kill_resume_encode_reconstruct() {
 }
 
 fn wrong_caches(place: &Place) {
-    runs(&mut train(place, "other", &["--set", "tokenizer.train.steps=1"]), 0);
+    runs(&mut train(place, "other", &["--set", "tokenizer.train.steps=1", "--set", "tokenizer.codebook.first_step=0"]), 0);
     contains(&runs(&mut encode(place, "other", "tokens", &[]), 2), &["another tokenizer"]);
     contains(&runs(&mut encode(place, "whole", "tokens", &["--split", "train"]), 2), &["another choice of episodes"]);
     let file = place.path("tokens/tokens.bin");

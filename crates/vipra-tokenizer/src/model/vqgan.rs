@@ -40,6 +40,13 @@ pub struct Reconstruction {
     pub frames: Tensor<4>,
     /// What was coded, `[frames · tokens, code_dim]`.
     pub vectors: Tensor<2>,
+    /// None where frames passed without codes.
+    pub chosen: Option<Chosen>,
+}
+
+/// The codes that stood in for what was coded.
+#[derive(Debug, Clone)]
+pub struct Chosen {
     /// The code of each vector, `[frames · tokens, code_dim]`; no gradient.
     pub coded: Tensor<2>,
     /// `[frames · tokens]`
@@ -94,7 +101,16 @@ impl Vqgan {
         let tokens = self.choose(vectors.clone());
         let coded = self.look_up(tokens.clone()).detach();
         let straight = vectors.clone() + (coded.clone() - vectors.clone().detach());
-        Reconstruction { frames: self.decode_vectors(straight), vectors, coded, tokens }
+        Reconstruction { frames: self.decode_vectors(straight), vectors, chosen: Some(Chosen { coded, tokens }) }
+    }
+
+    /// As [`reconstruct`](Self::reconstruct), without codes: what the encoder puts out is decoded as it is.
+    ///
+    /// # Shapes
+    /// `[frames, 3, height, width]` in [0, 1]
+    pub fn reconstruct_uncoded(&self, frames: Tensor<4>) -> Reconstruction {
+        let vectors = self.vectors(frames);
+        Reconstruction { frames: self.decode_vectors(vectors.clone()), vectors, chosen: None }
     }
 
     /// What is coded, before it is.

@@ -1,13 +1,13 @@
 //! The codebook while it learns: codes follow what they code, unused ones start anew.
 
-use burn::tensor::{Int, Tensor};
+use burn::tensor::Tensor;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use vipra_nn::codebook::{CodeUsage, follow, reseed};
 use vipra_train::Scalars;
 
 use super::config::CodebookConfig;
-use crate::Vqgan;
+use crate::{Reconstruction, Vqgan};
 
 /// Lines of metrics in a row with few codes in use after which the alarm is raised.
 const ALARM_AFTER: u32 = 3;
@@ -35,6 +35,14 @@ pub struct Coded {
     tokens: Vec<i64>,
 }
 
+impl Coded {
+    /// The model with codes chosen from what was put out, far from one another.
+    pub fn seed(self, model: Vqgan, random: &mut ChaCha8Rng) -> Vqgan {
+        let all = vec![true; model.config.codes];
+        model.map_codebook(|codebook| reseed(codebook, &all, Tensor::cat(self.vectors, 0), random))
+    }
+}
+
 impl CodebookCare {
     /// Nothing counted yet.
     pub fn new(codes: usize) -> Self {
@@ -43,12 +51,14 @@ impl CodebookCare {
     }
 
     /// Counts what a pass has coded, and keeps it in `coded`.
-    pub fn count(&mut self, coded: &mut Coded, vectors: Tensor<2>, tokens: Tensor<1, Int>) {
-        let tokens: Vec<i64> = tokens.into_data().iter::<i64>().collect();
-        self.since_replacement.add(&tokens);
-        self.since_line.add(&tokens);
-        coded.vectors.push(vectors.without_autodiff());
-        coded.tokens.extend(tokens);
+    pub fn count(&mut self, coded: &mut Coded, rebuilt: &Reconstruction) {
+        coded.vectors.push(rebuilt.vectors.clone().without_autodiff());
+        if let Some(chosen) = &rebuilt.chosen {
+            let tokens: Vec<i64> = chosen.tokens.clone().into_data().iter::<i64>().collect();
+            self.since_replacement.add(&tokens);
+            self.since_line.add(&tokens);
+            coded.tokens.extend(tokens);
+        }
     }
 
     /// The model with a codebook that has learned from a step.
@@ -76,8 +86,11 @@ impl CodebookCare {
         model
     }
 
-    /// Numbers since the last line, and a warning where the codebook has collapsed.
+    /// Numbers since the last line, none if nothing was coded, and a warning where the codebook has collapsed.
     pub fn observe(&mut self, config: &CodebookConfig) -> Scalars {
+        if self.since_line.distinct() == 0 {
+            return Scalars::new();
+        }
         let mut scalars = usage_scalars(&self.since_line);
         let (used, codes) = (self.since_line.distinct(), self.since_line.counts().len());
         let is_low = (used as f64) < config.alarm_share * codes as f64;

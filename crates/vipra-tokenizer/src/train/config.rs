@@ -62,13 +62,29 @@ pub struct LossConfig {
     /// Weight of the squared distance of what is coded from its code, which keeps the encoder near its codes.
     #[schemars(range(min = 0.0))]
     pub commitment_weight: f64,
+    /// Weight of what changes between two frames of a clip where nothing is seen to change: without it the tokens of a still
+    /// scene flicker, which nothing can predict. Frames are then drawn in pairs. 0 leaves it out.
+    #[schemars(range(min = 0.0))]
+    pub steadiness_weight: f64,
     /// The perceptual loss.
     pub perceptual: PerceptualConfig,
 }
 
 impl Default for LossConfig {
     fn default() -> Self {
-        Self { perceptual_weight: 0.1, commitment_weight: 0.1, perceptual: PerceptualConfig::default() }
+        Self {
+            perceptual_weight: 0.1,
+            commitment_weight: 0.1,
+            steadiness_weight: 0.0,
+            perceptual: PerceptualConfig::default(),
+        }
+    }
+}
+
+impl LossConfig {
+    /// Frames that are drawn together.
+    pub(super) fn frames_of_a_clip(&self) -> usize {
+        if self.steadiness_weight > 0.0 { 2 } else { 1 }
     }
 }
 
@@ -76,6 +92,9 @@ impl Default for LossConfig {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct CodebookConfig {
+    /// The first step in which frames pass through codes, which then begin as what the encoder puts out. Before it, encoder
+    /// and decoder learn by themselves, which is faster; held-out numbers of these steps mean nothing.
+    pub first_step: u64,
     /// After a step each code moves towards the mean of the vectors that chose it, as if it were the mean of as many earlier
     /// ones besides. Large values move slowly.
     #[schemars(range(min = 0.0))]
@@ -95,7 +114,14 @@ pub struct CodebookConfig {
 
 impl Default for CodebookConfig {
     fn default() -> Self {
-        Self { memory: 20.0, replace_every: 50, unused_below: 0.1, replace_until: 0.8, alarm_share: 0.05 }
+        Self {
+            first_step: 0,
+            memory: 20.0,
+            replace_every: 50,
+            unused_below: 0.1,
+            replace_until: 0.8,
+            alarm_share: 0.05,
+        }
     }
 }
 
@@ -132,6 +158,7 @@ impl TokenizerStageConfig {
         let numbers = [
             ("loss.perceptual_weight", self.loss.perceptual_weight),
             ("loss.commitment_weight", self.loss.commitment_weight),
+            ("loss.steadiness_weight", self.loss.steadiness_weight),
             ("codebook.memory", self.codebook.memory),
             ("codebook.unused_below", f64::from(self.codebook.unused_below)),
             ("codebook.replace_until", self.codebook.replace_until),
@@ -139,6 +166,15 @@ impl TokenizerStageConfig {
         ];
         let wrong = numbers.into_iter().filter(|(_, value)| !value.is_finite() || *value < 0.0);
         faults.extend(wrong.map(|(key, value)| (key.to_owned(), format!("{value} is not a number from 0 on"))));
+        if self.codebook.first_step >= self.train.steps.max(1) {
+            let (first, steps) = (self.codebook.first_step, self.train.steps);
+            faults.push(("codebook.first_step".to_owned(), format!("{first} comes after the last of {steps} steps")));
+        }
+        if !self.train.batch_size.is_multiple_of(self.loss.frames_of_a_clip()) {
+            let reason =
+                format!("{} frames are not pairs, which `loss.steadiness_weight` wants", self.train.batch_size);
+            faults.push(("train.batch_size".to_owned(), reason));
+        }
         let perceptual = self.loss.perceptual.faults().into_iter();
         faults.extend(perceptual.map(|reason| ("loss.perceptual".to_owned(), reason)));
         let inside = |section: &'static str, list: Vec<(String, String)>| {

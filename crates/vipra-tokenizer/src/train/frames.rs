@@ -13,20 +13,21 @@ use vipra_train::perceptual::Pictures;
 
 use crate::Result;
 
-/// The same data as clips of one frame, at the tokenizer's size.
-pub fn frame_data(data: &DataConfig, image: ImageConfig) -> DataConfig {
-    let clip = ClipConfig { frames: 1, min_real_frames: 1, ..data.clip };
+/// The same data as clips of so many frames, at the tokenizer's size.
+pub fn frame_data(data: &DataConfig, image: ImageConfig, frames: usize) -> DataConfig {
+    let clip = ClipConfig { frames, min_real_frames: frames, ..data.clip };
     DataConfig { clip, image, ..data.clone() }
 }
 
-/// Frames side by side.
+/// Frames side by side, those of a clip next to one another.
 ///
 /// # Shapes
 /// → `[frames, 3, height, width]` in [0, 1]
 pub fn batch_of(clips: &[Clip], device: &Device) -> Tensor<4> {
     let (height, width) = clips.first().map_or((0, 0), |clip| (clip.height, clip.width));
     let bytes: Vec<u8> = clips.iter().flat_map(|clip| clip.frames.iter().copied()).collect();
-    pixels::from_bytes(&bytes, [clips.len(), height, width], device)
+    let frames = clips.iter().map(|clip| clip.mask.len()).sum();
+    pixels::from_bytes(&bytes, [frames, height, width], device)
 }
 
 /// The same frames for every validation, without augmentation; none if nothing is held out.
@@ -43,7 +44,7 @@ pub fn held_out_frames(
         return Ok(Vec::new());
     }
     let held_out = DataConfig { sources: data.validation.clone(), augment: AugmentConfig::default(), ..data.clone() };
-    let dataset = Arc::new(ClipDataset::open(frame_data(&held_out, image), opening)?);
+    let dataset = Arc::new(ClipDataset::open(frame_data(&held_out, image, 1), opening)?);
     let count = count.min(dataset.sampler().clips_per_epoch() as usize);
     FrameStream::start(&dataset, &Device::flex())?.clips(count)
 }
@@ -70,7 +71,7 @@ impl FrameStream {
 
 impl Pictures for FrameStream {
     fn next(&mut self, count: usize) -> Result<Tensor<4>, StageError> {
-        let clips = self.clips(count)?;
+        let clips = self.clips(count.div_ceil(self.dataset.config().clip.frames))?;
         let frames = batch_of(&clips, &self.device);
         clips.into_iter().for_each(|clip| self.loader.recycle(clip));
         Ok(frames)

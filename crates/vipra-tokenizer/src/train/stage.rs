@@ -1,5 +1,6 @@
 //! The frame tokenizer as a stage of the training loop.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor};
@@ -72,15 +73,24 @@ impl Stage for TokenizerStage {
         self.frames.next(self.config.train.batch_size)
     }
 
-    fn loss(&mut self, model: &Vqgan, batch: Tensor<4>, _step: &mut Step) -> Result<Losses, StageError> {
-        let rebuilt = model.reconstruct(batch.clone());
-        self.care.count(&mut self.coded, rebuilt.vectors.clone(), rebuilt.tokens.clone());
+    fn loss(&mut self, model: &Vqgan, batch: Tensor<4>, step: &mut Step) -> Result<Losses, StageError> {
+        let rebuilt = if step.number < self.config.codebook.first_step {
+            model.reconstruct_uncoded(batch.clone())
+        } else {
+            model.reconstruct(batch.clone())
+        };
+        self.care.count(&mut self.coded, &rebuilt);
         Ok(self.losses.losses(rebuilt, batch)?)
     }
 
     fn after_step(&mut self, model: Vqgan, step: &mut Step) -> Result<Vqgan, StageError> {
         let coded = std::mem::take(&mut self.coded);
         let config = &self.config.codebook;
+        match (step.number + 1).cmp(&config.first_step) {
+            Ordering::Less => return Ok(model),
+            Ordering::Equal => return Ok(coded.seed(model, &mut step.random)),
+            Ordering::Greater => {}
+        }
         let replaces = config.is_due(step.number + 1, self.config.train.steps);
         Ok(self.care.learn(model, coded, replaces, config, &mut step.random))
     }
