@@ -18,8 +18,8 @@ mod trained;
 pub use cache::{CacheInfo, CachedEpisode, EncodeConfig, TokenCache, encode_dataset};
 pub use error::{Error, Result};
 pub use model::{
-    ActivatedNorm, Chosen, Decoder, DecoderLevel, Encoder, EncoderLevel, Reconstruction, ResidualBlock, Vqgan, VqganConfig,
-    is_reference, reference_names, reference_weights,
+    ActivatedNorm, Chosen, Decoder, DecoderLevel, Encoder, EncoderLevel, Reconstruction, ResidualBlock, Vqgan,
+    VqganConfig, is_reference, reference_names, reference_weights,
 };
 pub use text::{TextConfig, TextTokenizer};
 pub use trained::{Description, TrainedTokenizer};

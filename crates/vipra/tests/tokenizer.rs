@@ -102,7 +102,10 @@ fn train_kill_resume_encode_reconstruct() {
 }
 
 fn wrong_caches(place: &Place) {
-    runs(&mut train(place, "other", &["--set", "tokenizer.train.steps=1", "--set", "tokenizer.codebook.first_step=0"]), 0);
+    runs(
+        &mut train(place, "other", &["--set", "tokenizer.train.steps=1", "--set", "tokenizer.codebook.first_step=0"]),
+        0,
+    );
     contains(&runs(&mut encode(place, "other", "tokens", &[]), 2), &["another tokenizer"]);
     contains(&runs(&mut encode(place, "whole", "tokens", &["--split", "train"]), 2), &["another choice of episodes"]);
     let file = place.path("tokens/tokens.bin");

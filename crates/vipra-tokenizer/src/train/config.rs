@@ -63,7 +63,8 @@ pub struct LossConfig {
     #[schemars(range(min = 0.0))]
     pub commitment_weight: f64,
     /// Weight of what changes between two frames of a clip where nothing is seen to change: without it the tokens of a still
-    /// scene flicker, which nothing can predict. Frames are then drawn in pairs. 0 leaves it out.
+    /// scene flicker, which nothing can predict. Frames are then drawn in pairs. It counts once there are codes
+    /// (`codebook.first_step`): from the first step on it keeps small things from being seen. 0 leaves it out.
     #[schemars(range(min = 0.0))]
     pub steadiness_weight: f64,
     /// The perceptual loss.

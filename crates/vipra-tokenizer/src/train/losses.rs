@@ -39,12 +39,12 @@ impl LossSet {
         let reconstruction = (rebuilt.frames.clone() - frames.clone()).abs().mean();
         let mut total = reconstruction.clone();
         let mut parts = vec![("l1", reconstruction)];
-        if self.config.steadiness_weight > 0.0 {
-            let changes = changes_of_still(&rebuilt.vectors, &frames);
-            total = total + changes.clone() * self.config.steadiness_weight;
-            parts.push(("steadiness", changes));
-        }
         if let Some(chosen) = rebuilt.chosen {
+            if self.config.steadiness_weight > 0.0 {
+                let changes = changes_of_still(&rebuilt.vectors, &frames);
+                total = total + changes.clone() * self.config.steadiness_weight;
+                parts.push(("steadiness", changes));
+            }
             let commitment = (rebuilt.vectors - chosen.coded).square().mean();
             total = total + commitment.clone() * self.config.commitment_weight;
             parts.push(("commitment", commitment));
