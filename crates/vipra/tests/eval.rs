@@ -6,32 +6,15 @@
 mod made_data;
 mod program;
 
-use program::{contains, runs, vipra};
+use program::{TOKENIZER, TRANSFORMER, contains, runs, vipra};
 use serde_json::Value;
 
-const CONFIG: &str = r#"
+const OWN: &str = r#"
 [tokenizer]
 validation_frames = 8
-[tokenizer.model]
-frame_size = [16, 16]
-width = 8
-multipliers = [1, 2]
-blocks = 1
-groups = 4
-latent_dim = 8
-codes = 24
-code_dim = 4
-[tokenizer.loss.perceptual]
-widths = [4, 4, 4, 4, 4]
-steps = 3
 [tokenizer.train]
 steps = 3
 batch_size = 4
-[pretrain.model]
-dim = 16
-layers = 2
-heads = 2
-feed_forward = 24
 [finetune.action]
 kind = "delta-end-effector"
 rotation = "rotation-vector"
@@ -44,12 +27,16 @@ batch_size = 2
 accumulation = 1
 "#;
 
+fn configuration() -> String {
+    [TOKENIZER, TRANSFORMER, OWN].concat()
+}
+
 #[test]
 fn a_policy_acts_at_the_tabletop() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name).display().to_string();
     let [data, config, tokenizer, run, out] = ["data", "config.toml", "tokenizer", "run", "out"].map(at);
-    std::fs::write(&config, CONFIG).unwrap();
+    std::fs::write(&config, configuration()).unwrap();
     runs(&mut vipra(&["sim", "record", &data, "--episodes", "3"]), 0);
     runs(&mut vipra(&["tokenizer", "train", &data, "--config", &config, "--run", &tokenizer]), 0);
     let finetune =

@@ -10,30 +10,10 @@ mod program;
 use std::path::PathBuf;
 use std::process::Command;
 
-use program::{Place, checkpoint, contains, interrupt_after, kill_after, runs, text, vipra};
+use program::{LATENT_ACTIONS, Place, checkpoint, contains, interrupt_after, kill_after, runs, text, vipra};
 use serde_json::Value;
 
-const CONFIG: &str = r#"
-[data.clip]
-frames = 4
-[data.image]
-width = 16
-height = 16
-[laq]
-validation_clips = 4
-[laq.model]
-frame_size = [16, 16]
-patch = 4
-dim = 16
-spatial_encoder = { depth = 1, heads = 2, registers = 1, position_grid = 4 }
-encoder_depth = 1
-decoder_depth = 1
-heads = 2
-head_dim = 8
-code_length = 4
-[laq.loss.perceptual]
-widths = [4, 4, 4, 4, 4]
-steps = 3
+const OWN: &str = r#"
 [laq.loss.weights.flow]
 start_step = 5
 warm_up_steps = 2
@@ -53,13 +33,17 @@ learning_rate = 2e-3
 every = 8
 "#;
 
+fn configuration() -> String {
+    [LATENT_ACTIONS, OWN].concat()
+}
+
 fn train(place: &Place, run: &str, more: &[&str]) -> Command {
     place.train(&["laq", "train"], run, more)
 }
 
 #[test]
 fn train_interrupt_resume_label_report_transfer() {
-    let place = Place::new(CONFIG);
+    let place = Place::new(&configuration());
     let whole = runs(&mut train(&place, "whole", &["--set", "laq.train.steps=40"]), 0);
     contains(&whole, &["l1_moving_ratio", "nearer_to_next", "perplexity", "parameters, weights in"]);
 
@@ -127,7 +111,7 @@ fn train_interrupt_resume_label_report_transfer() {
 
 #[test]
 fn bad_input_is_said_plainly() {
-    let place = Place::new(CONFIG);
+    let place = Place::new(&configuration());
     let fails = |more: &[&str], parts: &[&str]| contains(&runs(&mut train(&place, "run", more), 2), parts);
     fails(&["--set", "laq.model.patch=5"], &["laq.model", "`patch` 5 does not divide `frame_size` 16×16"]);
     fails(&["--set", "data.image.width=32"], &["`laq.model.frame_size` is 16×16", "16×32"]);

@@ -7,58 +7,21 @@
 mod made_data;
 mod program;
 
-use program::{Place, checkpoint, contains, kill_after, runs, vipra};
+use program::{LATENT_ACTIONS, Place, TOKENIZER, TRANSFORMER, checkpoint, contains, kill_after, runs, vipra};
 use serde_json::Value;
 
-const CONFIG: &str = r#"
-[data.clip]
-frames = 4
-[data.image]
-width = 16
-height = 16
-[laq]
-validation_clips = 4
-[laq.model]
-frame_size = [16, 16]
-patch = 4
-dim = 16
-spatial_encoder = { depth = 1, heads = 2, registers = 1, position_grid = 4 }
-encoder_depth = 1
-decoder_depth = 1
-heads = 2
-head_dim = 8
-code_length = 4
-[laq.loss.perceptual]
-widths = [4, 4, 4, 4, 4]
-steps = 3
+const OWN: &str = r#"
 [laq.train]
 steps = 6
 batch_size = 2
 [tokenizer]
 validation_frames = 8
-[tokenizer.model]
-frame_size = [16, 16]
-width = 8
-multipliers = [1, 2]
-blocks = 1
-groups = 4
-latent_dim = 8
-codes = 24
-code_dim = 4
-[tokenizer.loss.perceptual]
-widths = [4, 4, 4, 4, 4]
-steps = 3
 [tokenizer.train]
 steps = 10
 batch_size = 4
 [pretrain]
 horizon = 3
 validation_samples = 6
-[pretrain.model]
-dim = 16
-layers = 2
-heads = 2
-feed_forward = 24
 [pretrain.sequence]
 arrangement = "packed"
 length = 600
@@ -74,9 +37,13 @@ learning_rate = 2e-3
 every = 8
 "#;
 
+fn configuration() -> String {
+    [LATENT_ACTIONS, TOKENIZER, TRANSFORMER, OWN].concat()
+}
+
 /// A place with a tokenizer and a latent action model that have hardly learned anything.
 fn place() -> Place {
-    let place = Place::new(CONFIG);
+    let place = Place::new(&configuration());
     runs(&mut place.train(&["tokenizer", "train"], "tokenizer", &[]), 0);
     runs(&mut place.train(&["laq", "train"], "laq", &[]), 0);
     place

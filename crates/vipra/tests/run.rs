@@ -9,61 +9,27 @@ mod program;
 use std::path::Path;
 use std::process::Command;
 
-use program::{Place, checkpoint, contains, interrupt_after, interrupt_when, kill_after, runs, vipra};
+use program::{
+    LATENT_ACTIONS, Place, TOKENIZER, TRANSFORMER, checkpoint, contains, interrupt_after, interrupt_when, kill_after,
+    runs, vipra,
+};
 use serde_json::Value;
 
 const STAGES: [&str; 8] = ["videos", "demonstrations", "tokenizer", "laq", "cache", "pretrain", "finetune", "evaluate"];
 
 /// Sizes and steps with which nothing is learned, and everything is run.
-const MODELS: &str = r#"
-[data.clip]
-frames = 4
-[data.image]
-width = 16
-height = 16
-[laq]
-validation_clips = 4
-[laq.model]
-frame_size = [16, 16]
-patch = 4
-dim = 16
-spatial_encoder = { depth = 1, heads = 2, registers = 1, position_grid = 4 }
-encoder_depth = 1
-decoder_depth = 1
-heads = 2
-head_dim = 8
-code_length = 4
-[laq.loss.perceptual]
-widths = [4, 4, 4, 4, 4]
-steps = 3
+const OWN: &str = r#"
 [laq.train]
 steps = 4
 batch_size = 2
 [tokenizer]
 validation_frames = 8
-[tokenizer.model]
-frame_size = [16, 16]
-width = 8
-multipliers = [1, 2]
-blocks = 1
-groups = 4
-latent_dim = 8
-codes = 24
-code_dim = 4
-[tokenizer.loss.perceptual]
-widths = [4, 4, 4, 4, 4]
-steps = 3
 [tokenizer.train]
 steps = 4
 batch_size = 4
 [pretrain]
 horizon = 3
 validation_samples = 6
-[pretrain.model]
-dim = 16
-layers = 2
-heads = 2
-feed_forward = 24
 [pretrain.train]
 steps = 60
 batch_size = 1
@@ -81,6 +47,10 @@ steps = 3
 batch_size = 2
 accumulation = 1
 "#;
+
+fn models() -> String {
+    [LATENT_ACTIONS, TOKENIZER, TRANSFORMER, OWN].concat()
+}
 
 /// The embedded simulator, a little of it.
 const EMBEDDED: &str = r#"
@@ -132,7 +102,7 @@ fn exists(place: &Place, files: &[&str]) {
 
 #[test]
 fn the_embedded_pipeline_is_made_once_and_changed_in_part() {
-    let place = Place::new(&format!("{MODELS}{EMBEDDED}"));
+    let place = Place::new(&(models() + EMBEDDED));
     let plan = runs(&mut run(&place, &["--dry-run"]), 0);
     contains(&plan, &["not made yet", "unknown", "nothing was done", "9/9"]);
     assert!(!Path::new(&place.path("run")).exists(), "a dry run made something");
@@ -196,8 +166,8 @@ fn the_embedded_pipeline_is_made_once_and_changed_in_part() {
 
 #[test]
 fn a_pipeline_on_named_data_is_killed_and_goes_on_to_the_same() {
-    let place = Place::new(&format!("{MODELS}{NAMED}"));
-    let other = Place::new(&format!("{MODELS}{NAMED}"));
+    let place = Place::new(&(models() + NAMED));
+    let other = Place::new(&(models() + NAMED));
     // One dataset, one folder: paths are part of what a training compares itself with.
     let data = ["--data", place.data()];
     let whole = runs(&mut run(&place, &data), 0);
@@ -233,7 +203,7 @@ fn a_pipeline_on_named_data_is_killed_and_goes_on_to_the_same() {
 /// What is not a training ends with the process, and goes on all the same.
 #[test]
 fn a_recording_that_is_stopped_goes_on() {
-    let place = Place::new(&format!("{MODELS}{EMBEDDED}"));
+    let place = Place::new(&(models() + EMBEDDED));
     let more = ["--set", "run.videos.record.hand.episodes=40", "--until", "videos"];
     let begun = place.path("run/data/videos/gripper");
     let stopped = interrupt_when(run(&place, &more), Path::new(&begun));
@@ -246,7 +216,7 @@ fn a_recording_that_is_stopped_goes_on() {
 
 #[test]
 fn what_cannot_be_done_is_said_plainly() {
-    let place = Place::new(&format!("{MODELS}{NAMED}"));
+    let place = Place::new(&(models() + NAMED));
     let fails = |more: &[&str], parts: &[&str]| contains(&runs(&mut run(&place, more), 2), parts);
     fails(&[], &["no videos", "--data", "run.videos.paths"]);
     fails(&["--data", &place.path("nowhere")], &["reading the videos of the run", "nowhere"]);

@@ -11,6 +11,55 @@ use crate::made_data::wandering_squares;
 /// Longest time that anything here is waited for.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+/// Clips and a latent action model with which nothing is learned, and everything is run.
+pub(crate) const LATENT_ACTIONS: &str = r#"
+[data.clip]
+frames = 4
+[data.image]
+width = 16
+height = 16
+[laq]
+validation_clips = 4
+[laq.model]
+frame_size = [16, 16]
+patch = 4
+dim = 16
+spatial_encoder = { depth = 1, heads = 2, registers = 1, position_grid = 4 }
+encoder_depth = 1
+decoder_depth = 1
+heads = 2
+head_dim = 8
+code_length = 4
+[laq.loss.perceptual]
+widths = [4, 4, 4, 4, 4]
+steps = 3
+"#;
+
+/// A frame tokenizer of that kind.
+pub(crate) const TOKENIZER: &str = r#"
+[tokenizer.model]
+frame_size = [16, 16]
+width = 8
+multipliers = [1, 2]
+blocks = 1
+groups = 4
+latent_dim = 8
+codes = 24
+code_dim = 4
+[tokenizer.loss.perceptual]
+widths = [4, 4, 4, 4, 4]
+steps = 3
+"#;
+
+/// A transformer of that kind.
+pub(crate) const TRANSFORMER: &str = r#"
+[pretrain.model]
+dim = 16
+layers = 2
+heads = 2
+feed_forward = 24
+"#;
+
 /// A folder with a dataset of four episodes and a configuration.
 pub(crate) struct Place {
     folder: tempfile::TempDir,

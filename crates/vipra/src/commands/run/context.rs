@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use serde_json::{Map, Value, json};
 use vipra_data::OpenOptions;
-use vipra_data::source::fingerprint;
+use vipra_data::source::{Source, fingerprint};
 
 use super::record::{FINGERPRINT_LENGTH, RECORDS};
 use super::stage::Stage;
@@ -69,6 +69,22 @@ impl Context {
         }
     }
 
+    /// Opens one of a stage's datasets.
+    ///
+    /// # Errors
+    /// What is wrong with it, with the stage's name.
+    pub fn open(&self, stage: Stage, dataset: &Path) -> Result<Box<dyn Source>> {
+        let opening = Progress::new("opening", "videos");
+        let show = |done, all| opening.set(done, all);
+        let options = OpenOptions {
+            fps: self.data(stage).fps,
+            on_error: self.config.data.on_error,
+            progress: &show,
+            ..OpenOptions::default()
+        };
+        vipra_data::open(dataset, &options).with_context(|| format!("reading the {} of the run", stage.name()))
+    }
+
     /// Where the results of a stage lie.
     pub fn folder(&self, stage: Stage) -> PathBuf {
         self.run.join(stage.folder())
@@ -99,16 +115,7 @@ impl Context {
     fn kind_of_data(&self, stage: Stage) -> Result<Value> {
         let data = self.data(stage);
         let named = data.paths.iter().map(|path| {
-            let opening = Progress::new("opening", "videos");
-            let show = |done, all| opening.set(done, all);
-            let options = OpenOptions {
-                fps: data.fps,
-                on_error: self.config.data.on_error,
-                progress: &show,
-                ..OpenOptions::default()
-            };
-            let source =
-                vipra_data::open(path, &options).with_context(|| format!("reading the {} of the run", stage.name()))?;
+            let source = self.open(stage, path)?;
             let content = fingerprint(source.as_ref())?.chars().take(FINGERPRINT_LENGTH).collect::<String>();
             Ok((path.display().to_string(), content.into()))
         });

@@ -2,9 +2,8 @@
 
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use serde_json::json;
-use vipra_data::OpenOptions;
 use vipra_data::writer::DatasetWriter;
 use vipra_sim::Split;
 
@@ -15,7 +14,6 @@ use crate::commands::run::context::Context;
 use crate::commands::run::stage::Stage;
 use crate::commands::sim::record_dataset;
 use crate::config::RecordConfig;
-use crate::progress::Progress;
 
 /// Clips on a contact sheet.
 const CLIPS: usize = 12;
@@ -29,15 +27,7 @@ pub fn prepare(stage: Stage, context: &Context) -> Result<StageEnd> {
     let datasets = context.datasets(stage);
     let (mut episodes, mut frames, mut secs, mut skipped) = (0, 0, 0.0, 0);
     for dataset in &datasets {
-        let opening = Progress::new("opening", "videos");
-        let show = |done, all| opening.set(done, all);
-        let options = OpenOptions {
-            fps: data.fps,
-            on_error: context.config.data.on_error,
-            progress: &show,
-            ..OpenOptions::default()
-        };
-        let source = vipra_data::open(dataset, &options).with_context(|| format!("opening {}", dataset.display()))?;
+        let source = context.open(stage, dataset)?;
         for left_out in &source.description().skipped {
             tracing::warn!("left out {}: {}", left_out.what, left_out.reason);
         }
