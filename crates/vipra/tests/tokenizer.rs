@@ -11,26 +11,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use burn::tensor::Device;
-use program::{Place, checkpoint, contains, kill_after, runs, vipra};
+use program::{Place, TOKENIZER, checkpoint, contains, kill_after, runs, vipra};
 use serde_json::Value;
 use vipra_tokenizer::{TokenCache, TrainedTokenizer};
 
-const CONFIG: &str = r#"
+const OWN: &str = r#"
 [tokenizer]
 validation_frames = 8
 resampling = "bilinear-antialias"
-[tokenizer.model]
-frame_size = [16, 16]
-width = 8
-multipliers = [1, 2]
-blocks = 1
-groups = 4
-latent_dim = 8
-codes = 24
-code_dim = 4
-[tokenizer.loss.perceptual]
-widths = [4, 4, 4, 4, 4]
-steps = 3
 [tokenizer.codebook]
 first_step = 18
 replace_every = 5
@@ -45,6 +33,10 @@ learning_rate = 2e-3
 every = 8
 "#;
 
+fn configuration() -> String {
+    [TOKENIZER, OWN].concat()
+}
+
 fn train(place: &Place, run: &str, more: &[&str]) -> Command {
     place.train(&["tokenizer", "train"], run, more)
 }
@@ -58,7 +50,7 @@ fn encode(place: &Place, model: &str, out: &str, more: &[&str]) -> Command {
 
 #[test]
 fn train_kill_resume_encode_reconstruct() {
-    let place = Place::new(CONFIG);
+    let place = Place::new(&configuration());
     let whole = runs(&mut train(&place, "whole", &[]), 0);
     contains(&whole, &["psnr", "codes_in_use", "perplexity", "parameters, weights in"]);
 
@@ -67,6 +59,13 @@ fn train_kill_resume_encode_reconstruct() {
     runs(&mut train(&place, "killed", &[]), 0);
     let never = runs(&mut train(&place, "never", &["--set", "tokenizer.train.steps=10"]), 2);
     contains(&never, &["tokenizer.codebook.first_step", "18 comes after the last of 10 steps"]);
+    let lost = runs(&mut train(&place, "lost", &["--set", "tokenizer.weights=\"elsewhere.safetensors\""]), 2);
+    contains(&lost, &["tokenizer.codebook.first_step", "would be thrown away"]);
+    let odd = ["--set", "tokenizer.loss.steadiness_weight=1.0", "--set", "tokenizer.train.batch_size=3"];
+    contains(&runs(&mut train(&place, "odd", &odd), 2), &["tokenizer.train.batch_size", "3 frames are not pairs"]);
+    let pairs = ["--set", "tokenizer.loss.steadiness_weight=1.0", "--set", "tokenizer.train.steps=20"];
+    runs(&mut train(&place, "pairs", &pairs), 0);
+    contains(&std::fs::read_to_string(place.path("pairs/metrics.jsonl")).unwrap(), &["\"steadiness\""]);
     let last = |run: &str| checkpoint(&place.path(run), 40);
     assert!(last("whole") == last("killed"), "the resumed run ends elsewhere");
     let metrics = std::fs::read_to_string(place.path("whole/metrics.jsonl")).unwrap();
@@ -116,14 +115,15 @@ fn wrong_caches(place: &Place) {
 
 #[test]
 fn bad_input_is_said_plainly() {
-    let place = Place::new(CONFIG);
+    let place = Place::new(&configuration());
     let fails = |more: &[&str], parts: &[&str]| contains(&runs(&mut train(&place, "run", more), 2), parts);
     fails(&["--set", "tokenizer.model.frame_size=[17, 16]"], &["`frame_size` 17×16 is not divisible by 2"]);
     fails(&["--set", "tokenizer.model.groups=3"], &["`groups` 3 does not divide the 8 channels"]);
     fails(&["--set", "tokenizer.text.vocab_size=100"], &["tokenizer.text.vocab_size"]);
     let foreign = place.path("foreign.safetensors");
     std::fs::write(&foreign, b"not weights").unwrap();
-    fails(&["--set", &format!("tokenizer.weights=\"{foreign}\"")], &["foreign.safetensors"]);
+    let weights = format!("tokenizer.weights=\"{foreign}\"");
+    fails(&["--set", &weights, "--set", "tokenizer.codebook.first_step=0"], &["foreign.safetensors"]);
     contains(&runs(&mut encode(&place, "none", "tokens", &[]), 2), &["there is no such file or folder"]);
     contains(&runs(&mut encode(&place, "foreign.safetensors", "tokens", &[]), 2), &["foreign.safetensors"]);
     let (small, out) = (place.config.display().to_string(), place.path("imported.safetensors"));

@@ -171,6 +171,10 @@ impl TokenizerStageConfig {
             let (first, steps) = (self.codebook.first_step, self.train.steps);
             faults.push(("codebook.first_step".to_owned(), format!("{first} comes after the last of {steps} steps")));
         }
+        if self.weights.is_some() && self.codebook.first_step > 0 {
+            let reason = "the codes that come with `weights` would be thrown away: it must be 0 then".to_owned();
+            faults.push(("codebook.first_step".to_owned(), reason));
+        }
         if !self.train.batch_size.is_multiple_of(self.loss.frames_of_a_clip()) {
             let reason =
                 format!("{} frames are not pairs, which `loss.steadiness_weight` wants", self.train.batch_size);

@@ -80,7 +80,9 @@ pub fn train(session: Session<'_>) -> Result<Summary> {
     let checkpoints = Checkpoints::of_run(session.folder, config.train.checkpoint.clone());
     match &config.weights {
         Some(path) => model = start_from(model, path)?,
-        None if checkpoints.latest()?.is_none() => model = seed_codebook(model, config, &dataset, &device)?,
+        None if config.codebook.first_step == 0 && checkpoints.latest()?.is_none() => {
+            model = seed_codebook(model, config, &dataset, &device)?
+        }
         None => {}
     }
     let own = || {
