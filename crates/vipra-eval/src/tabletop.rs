@@ -100,10 +100,12 @@ impl Environment for TabletopEnvironment {
         let unknown = || Error::Invalid(format!("the tabletop has no split `{}`", episode.split));
         let split = Split::ALL.into_iter().find(|split| split.name() == episode.split).ok_or_else(unknown)?;
         let seed = evaluation_seed(episode.seed, episode.number);
-        if self.table.config().split == split {
+        let config = self.table.config();
+        if config.scenes.split == split {
             return Ok(self.table.reset(seed)?);
         }
-        self.table = Tabletop::new(TabletopConfig { split, ..*self.table.config() }, seed)?;
+        let config = TabletopConfig { scenes: config.scenes.of(split), ..config.clone() };
+        self.table = Tabletop::new(config, seed)?;
         Ok(())
     }
 

@@ -14,7 +14,7 @@ use vipra_eval::{
     videos,
 };
 use vipra_sim::record::evaluation_seed;
-use vipra_sim::{ACTION_NAMES, Expert, Split, Tabletop, TabletopConfig};
+use vipra_sim::{ACTION_NAMES, Expert, Scenes, Split, Tabletop, TabletopConfig};
 
 /// Knows which episodes come, one at a time, and does each on a table of its own that goes the same way.
 struct Mirror {
@@ -45,7 +45,9 @@ impl Policy for Mirror {
         let episode = self.coming.pop_front().unwrap();
         let split = splits_named(&episode.split).unwrap()[0];
         let seed = evaluation_seed(episode.seed, episode.number);
-        self.table = Tabletop::new(TabletopConfig { split, ..TabletopConfig::default() }, seed).unwrap();
+        self.table =
+            Tabletop::new(TabletopConfig { scenes: Scenes::default().of(split), ..TabletopConfig::default() }, seed)
+                .unwrap();
         self.expert = Some(Expert::new(&self.table, seed));
     }
 }

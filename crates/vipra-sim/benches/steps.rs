@@ -35,7 +35,7 @@ fn measure(config: TabletopConfig) -> vipra_sim::Result<()> {
     }
     let each = |secs: f64| 1e3 * secs / f64::from(steps);
     let rate = f64::from(steps) / (physics_secs + picture_secs);
-    let (who, size) = (config.embodiment.name(), config.size);
+    let (who, size) = (table.config().embodiment.name(), table.config().size);
     println!("| {who} | {size} | {rate:.0} | {:.2} ms | {:.2} ms |", each(physics_secs), each(picture_secs));
     Ok(())
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use rayon::prelude::*;
 use vipra_sim::record::play;
-use vipra_sim::{Embodiment, Split, Tabletop, TabletopConfig, TaskKind};
+use vipra_sim::{Embodiment, Scenes, Split, Tabletop, TabletopConfig, TaskKind};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
@@ -15,17 +15,18 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for embodiment in Embodiment::ALL.into_iter().filter(|one| only.as_deref().is_none_or(|only| only == one.name())) {
         for split in Split::ALL {
             for task in TaskKind::ALL {
-                measure(TabletopConfig { embodiment, split, task: Some(task), size: 64 }, episodes)?;
+                let scenes = Scenes { split, tasks: vec![task], ..Scenes::default() };
+                measure(&TabletopConfig { embodiment, scenes, size: 64 }, task, episodes)?;
             }
         }
     }
     Ok(())
 }
 
-fn measure(config: TabletopConfig, episodes: u64) -> vipra_sim::Result<()> {
+fn measure(config: &TabletopConfig, task: TaskKind, episodes: u64) -> vipra_sim::Result<()> {
     let began = Instant::now();
     let play_one = |seed: u64| {
-        let mut table = Tabletop::new(config, seed)?;
+        let mut table = Tabletop::new(config.clone(), seed)?;
         let played = play(&mut table, seed, false)?;
         Ok((played.actions.len(), played.verdict, seed))
     };
@@ -41,8 +42,8 @@ fn measure(config: TabletopConfig, episodes: u64) -> vipra_sim::Result<()> {
     println!(
         "{:8} {:17} {:6} success {:3}/{episodes} ever {ever:3} wrong moved {wrong:3} steps median {:?} p90 {:?}; {:.0} steps/s; failed {failed:?}",
         config.embodiment.name(),
-        config.split.name(),
-        config.task.map_or("all", TaskKind::name),
+        config.scenes.split.name(),
+        task.name(),
         won.len(),
         steps.get(steps.len() / 2),
         steps.get(steps.len() * 9 / 10),

@@ -3,19 +3,20 @@
 //! Usage: `film OUT.png put|stack|push SEED [hand|gripper] [SIZE]`
 
 use vipra_data::Frame;
-use vipra_sim::{Embodiment, Expert, Tabletop, TabletopConfig, TaskKind};
+use vipra_sim::{Embodiment, Expert, Scenes, Tabletop, TabletopConfig, TaskKind};
 
 const COLUMNS: usize = 10;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [out, task, seed, more @ ..] = &arguments[..] else { return Err("usage: film OUT.png TASK SEED".into()) };
-    let task = TaskKind::ALL.into_iter().find(|kind| kind.name() == task);
+    let tasks = TaskKind::ALL.into_iter().filter(|kind| kind.name() == task).collect();
+    let scenes = Scenes { tasks, ..Scenes::default() };
     let embodiment =
         if more.first().is_some_and(|name| name == "hand") { Embodiment::Hand } else { Embodiment::Gripper };
     let size = more.get(1).map_or(Ok(128), |size| size.parse())?;
     let seed = seed.parse()?;
-    let mut table = Tabletop::new(TabletopConfig { embodiment, task, size, ..TabletopConfig::default() }, seed)?;
+    let mut table = Tabletop::new(TabletopConfig { embodiment, scenes, size }, seed)?;
     let mut expert = Expert::new(&table, seed);
     let mut frames = vec![table.picture()];
     while table.steps() < table.most_steps() && !expert.is_done() {

@@ -1,5 +1,8 @@
 //! What can lie on the table.
 
+use std::fmt;
+use std::str::FromStr;
+
 use serde::{Deserialize, Serialize};
 
 /// The colours that have names, far enough apart to be told at 64×64 pixels.
@@ -96,8 +99,26 @@ impl Kind {
     }
 }
 
-impl std::fmt::Display for Object {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl FromStr for Object {
+    type Err = String;
+
+    /// As [`Display`](fmt::Display) writes it: `red block`.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut words = text.split_whitespace();
+        let color = words.next().and_then(|word| Color::ALL.into_iter().find(|color| color.name() == word));
+        let kind = words.next().and_then(|word| Kind::ALL.into_iter().find(|kind| kind.name() == word));
+        match (color, kind, words.next()) {
+            (Some(color), Some(kind), None) => Ok(Self { color, kind }),
+            _ => {
+                let (colors, kinds) = (Color::ALL.map(Color::name), Kind::ALL.map(Kind::name));
+                Err(format!("`{text}` is not one of {} and one of {}", colors.join(", "), kinds.join(", ")))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Object {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{} {}", self.color.name(), self.kind.name())
     }
 }

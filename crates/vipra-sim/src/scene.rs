@@ -5,7 +5,8 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::object::{Color, Kind, Object};
+use crate::object::{Kind, Object};
+use crate::scenes::Scenes;
 use crate::split::Split;
 use crate::task::{Side, Task, TaskKind};
 
@@ -19,8 +20,9 @@ const ROOM: f32 = 0.012;
 const PUSH_LANE: [f32; 2] = [0.11, 0.15];
 /// Largest turn of an object to either side, in radians: fingers can always close on a block without turning far.
 const LARGEST_TURN: f32 = 0.35;
-/// Most objects of a scene.
-const MOST_OBJECTS: usize = 5;
+/// Fewest and most objects of a scene.
+pub(crate) const FEWEST_OBJECTS: usize = 2;
+pub(crate) const MOST_OBJECTS: usize = 5;
 /// Scenes that are drawn until one fits on the table.
 const ATTEMPTS: usize = 10_000;
 
@@ -49,26 +51,25 @@ pub struct Scene {
 }
 
 impl Scene {
-    /// Draws a scene of a split; of any task if none is given.
-    pub(crate) fn draw(split: Split, kind: Option<TaskKind>, rng: &mut ChaCha8Rng) -> Result<Self> {
+    /// Draws one of the scenes.
+    pub(crate) fn draw(scenes: &Scenes, rng: &mut ChaCha8Rng) -> Result<Self> {
         for _ in 0..ATTEMPTS {
-            let kind = kind.unwrap_or_else(|| TaskKind::ALL[rng.random_range(0..TaskKind::ALL.len())]);
-            if let Some(scene) = Self::try_draw(split, kind, rng) {
+            if let Some(scene) = Self::try_draw(scenes, rng) {
                 return Ok(scene);
             }
         }
-        Err(Error::Invalid(format!("no scene of the split `{}` fits on the table", split.name())))
+        Err(Error::Invalid(format!("no scene was found on the table that is one of: {scenes}")))
     }
 
-    fn try_draw(split: Split, kind: TaskKind, rng: &mut ChaCha8Rng) -> Option<Self> {
-        let (task, mut objects) = draw_task(split, kind, rng)?;
-        let wanted = rng.random_range(2..=MOST_OBJECTS);
+    fn try_draw(scenes: &Scenes, rng: &mut ChaCha8Rng) -> Option<Self> {
+        let (task, mut objects) = draw_task(scenes, rng)?;
+        let wanted = rng.random_range(FEWEST_OBJECTS..=scenes.most_objects());
         while objects.len() < wanted {
-            objects.push(draw_object(split, None, &objects, rng)?);
+            objects.push(scenes.draw_object(None, &objects, rng)?);
         }
         let mut placed = Vec::new();
         for object in &objects {
-            placed.push(place(*object, &placed, &task, split, rng)?);
+            placed.push(place(*object, &placed, &task, scenes.split, rng)?);
         }
         let instruction = task.instruction(&objects, rng);
         Some(Self { objects: placed, task, instruction })
@@ -81,7 +82,8 @@ impl Scene {
 }
 
 /// A task and the objects that it speaks of, if the split takes them.
-fn draw_task(split: Split, kind: TaskKind, rng: &mut ChaCha8Rng) -> Option<(Task, Vec<Object>)> {
+fn draw_task(scenes: &Scenes, rng: &mut ChaCha8Rng) -> Option<(Task, Vec<Object>)> {
+    let kind = scenes.draw_task(rng);
     let pick = |kinds: &[Kind], rng: &mut ChaCha8Rng| kinds[rng.random_range(0..kinds.len())];
     let (task, kinds) = match kind {
         TaskKind::Put => (Task::Put { source: 0, target: 1 }, vec![Kind::Block, pick(&[Kind::Plate, Kind::Bowl], rng)]),
@@ -93,16 +95,9 @@ fn draw_task(split: Split, kind: TaskKind, rng: &mut ChaCha8Rng) -> Option<(Task
     };
     let mut objects = Vec::new();
     for kind in kinds {
-        objects.push(draw_object(split, Some(kind), &objects, rng)?);
+        objects.push(scenes.draw_object(Some(kind), &objects, rng)?);
     }
-    split.allows_task(&objects).then_some((task, objects))
-}
-
-fn draw_object(split: Split, kind: Option<Kind>, others: &[Object], rng: &mut ChaCha8Rng) -> Option<Object> {
-    let color = Color::ALL[rng.random_range(0..Color::ALL.len())];
-    let kind = kind.unwrap_or_else(|| Kind::ALL[rng.random_range(0..Kind::ALL.len())]);
-    let object = Object { color, kind };
-    (split.allows(object) && !others.contains(&object)).then_some(object)
+    scenes.split.allows_task(&objects).then_some((task, objects))
 }
 
 /// A free place for an object; the first one that is placed is the one to move.

@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::physics::{Command, Physics};
 use crate::render::{Renderer, Solid, object_solid};
 use crate::scene::Scene;
-use crate::split::Split;
+use crate::scenes::Scenes;
 use crate::task::TaskKind;
 use crate::verdict::{Judge, Verdict};
 
@@ -41,21 +41,19 @@ const ABOVE_TABLE: f32 = 0.004;
 const VARIED_HOME: [f32; 2] = [0.015, 0.08];
 
 /// What to simulate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TabletopConfig {
     /// Who works.
     pub embodiment: Embodiment,
     /// Which scenes are drawn.
-    pub split: Split,
-    /// The tasks that are set; all kinds if none is given.
-    pub task: Option<TaskKind>,
+    pub scenes: Scenes,
     /// Height and width of pictures, in pixels.
     pub size: usize,
 }
 
 impl Default for TabletopConfig {
     fn default() -> Self {
-        Self { embodiment: Embodiment::default(), split: Split::default(), task: None, size: 64 }
+        Self { embodiment: Embodiment::default(), scenes: Scenes::default(), size: 64 }
     }
 }
 
@@ -75,15 +73,19 @@ impl Tabletop {
     /// A table at the beginning of the episode `seed`.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for a picture of no pixels or too many.
+    /// [`Error::Invalid`] for a picture of no pixels or too many, or for tasks without their objects.
     pub fn new(config: TabletopConfig, seed: u64) -> Result<Self> {
         if !(8..=LARGEST_PICTURE).contains(&config.size) {
             let reason = format!("a picture of {} pixels a side; 8 to {LARGEST_PICTURE} can be drawn", config.size);
             return Err(Error::Invalid(reason));
         }
+        if let Some(reason) = config.scenes.fault() {
+            return Err(Error::Invalid(reason));
+        }
         let (scene, physics, target) = begin(&config, seed)?;
         let judge = Judge::new(&scene, &physics);
-        Ok(Self { config, renderer: Renderer::new(config.size), scene, physics, judge, target, steps: 0 })
+        let renderer = Renderer::new(config.size);
+        Ok(Self { config, renderer, scene, physics, judge, target, steps: 0 })
     }
 
     /// Begins the episode `seed`.
@@ -189,7 +191,7 @@ impl Tabletop {
 /// Everything random at the beginning of an episode comes from its seed.
 fn begin(config: &TabletopConfig, seed: u64) -> Result<(Scene, Physics, Pose)> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let scene = Scene::draw(config.split, config.task, &mut rng)?;
+    let scene = Scene::draw(&config.scenes, &mut rng)?;
     let mut symmetric = || rng.random_range(-1.0..=1.0_f32);
     let home = config.embodiment.body().home();
     let [place, turn] = VARIED_HOME;

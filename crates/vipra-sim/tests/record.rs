@@ -9,10 +9,11 @@ use std::path::Path;
 use vipra_data::video::VideoDecoder;
 use vipra_data::{OpenOptions, Source};
 use vipra_sim::record::{CAMERA, Recording, evaluation_seed, play, record, recording_seed, save_video};
-use vipra_sim::{Embodiment, Error, Tabletop, TabletopConfig, TaskKind};
+use vipra_sim::{Embodiment, Error, Scenes, Tabletop, TabletopConfig, TaskKind};
 
 fn recording(embodiment: Embodiment, task: TaskKind, episodes: usize) -> Recording {
-    let table = TabletopConfig { embodiment, task: Some(task), ..TabletopConfig::default() };
+    let scenes = Scenes { tasks: vec![task], ..Scenes::default() };
+    let table = TabletopConfig { embodiment, scenes, ..TabletopConfig::default() };
     Recording { table, episodes, seed: 3, actions: true }
 }
 
@@ -84,7 +85,7 @@ fn the_same_for_any_number_of_threads_and_after_an_interruption() {
     let stop_at = |done: usize, _all: usize| assert!(done < 3, "stopped");
     catch_unwind(AssertUnwindSafe(|| record(&at("stopped"), &what, &stop_at))).unwrap_err();
     assert_eq!(open(&at("stopped")).episodes().len(), 3);
-    let other = Recording { seed: 4, ..what };
+    let other = Recording { seed: 4, ..what.clone() };
     assert!(record(&at("stopped"), &other, &quietly).is_err(), "another recording goes on where this one stopped");
     record(&at("stopped"), &what, &quietly).unwrap();
     let expected = files(&at("alone"));

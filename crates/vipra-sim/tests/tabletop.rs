@@ -2,15 +2,19 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "in a test a panic is the message")]
 
+use std::collections::BTreeSet;
 use vipra_data::Frame;
+
 use vipra_sim::{
-    Embodiment, Error, Expert, Kind, Split, Tabletop, TabletopConfig, TaskKind, is_held_out_pair, is_held_out_position,
+    Embodiment, Error, Expert, Kind, Object, Scenes, Split, Tabletop, TabletopConfig, TaskKind, is_held_out_pair,
+    is_held_out_position,
 };
 
 const IDLE: [f32; 7] = [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0];
 
 fn table(embodiment: Embodiment, split: Split, task: TaskKind, seed: u64) -> Tabletop {
-    Tabletop::new(TabletopConfig { embodiment, split, task: Some(task), size: 64 }, seed).unwrap()
+    let scenes = Scenes { split, tasks: vec![task], ..Scenes::default() };
+    Tabletop::new(TabletopConfig { embodiment, scenes, size: 64 }, seed).unwrap()
 }
 
 fn seen(task: TaskKind, seed: u64) -> Tabletop {
@@ -27,6 +31,26 @@ fn played(table: &mut Tabletop, seed: u64) -> (Vec<(Frame, [f32; 7])>, bool) {
         seen.push(table.observe());
     }
     (seen, table.verdict().success_now)
+}
+
+#[test]
+fn scenes_hold_to_their_tasks_and_objects() {
+    let objects: Vec<Object> = ["red block", "blue block", "yellow plate"].map(|name| name.parse().unwrap()).to_vec();
+    let scenes = Scenes { tasks: vec![TaskKind::Put, TaskKind::Push], objects: objects.clone(), ..Scenes::default() };
+    let mut table = Tabletop::new(TabletopConfig { scenes, ..TabletopConfig::default() }, 0).unwrap();
+    let (mut tasks, mut fewest) = (BTreeSet::new(), objects.len());
+    for seed in 0..100 {
+        table.reset(seed).unwrap();
+        let names = table.scene().names();
+        assert!(names.iter().all(|object| objects.contains(object)), "{names:?}");
+        fewest = fewest.min(names.len());
+        tasks.insert(table.scene().task.kind().name());
+    }
+    assert_eq!(tasks, BTreeSet::from(["put", "push"]));
+    assert_eq!(fewest, 2);
+    let scenes = Scenes { tasks: vec![TaskKind::Stack], objects: vec![objects[0], objects[2]], ..Scenes::default() };
+    let error = Tabletop::new(TabletopConfig { scenes, ..TabletopConfig::default() }, 0).err().unwrap();
+    assert!(error.to_string().contains("two blocks"), "{error}");
 }
 
 #[test]

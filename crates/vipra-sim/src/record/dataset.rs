@@ -18,7 +18,7 @@ const BATCH: u64 = 16;
 const PATIENCE: usize = 40;
 
 /// What to record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recording {
     /// Who works at what.
     pub table: TabletopConfig,
@@ -102,14 +102,14 @@ pub fn record(out: &Path, recording: &Recording, progress: &(dyn Fn(usize, usize
 fn play_batch(recording: &Recording, first: u64, with_pictures: bool) -> Result<Vec<Played>> {
     let play_one = |index: u64| {
         let seed = recording_seed(recording.seed, index);
-        let mut table = Tabletop::new(recording.table, seed)?;
+        let mut table = Tabletop::new(recording.table.clone(), seed)?;
         play(&mut table, seed, with_pictures)
     };
     (first..first + BATCH).into_par_iter().map(play_one).collect()
 }
 
 fn writer_options(recording: &Recording) -> WriterOptions {
-    let TabletopConfig { embodiment, split, task, size } = recording.table;
+    let TabletopConfig { embodiment, ref scenes, size } = recording.table;
     let mut features = Features::from([(CAMERA.to_owned(), Feature::camera(DType::Video, size, size))]);
     if recording.has_actions() {
         features.insert("observation.state".into(), Feature::numeric(DType::Float32, &STATE_NAMES));
@@ -117,9 +117,8 @@ fn writer_options(recording: &Recording) -> WriterOptions {
     }
     let mut options = WriterOptions::new(CONTROL_RATE_HZ, features);
     options.robot_type = Some(format!("tabletop-{}", embodiment.name()));
-    let task = task.map_or("every task", |task| task.name());
     let (episodes, seed) = (recording.episodes, recording.seed);
-    options.origin = Some(format!("tabletop, {task}, {}, seed {seed}, {episodes} episodes", split.name()));
+    options.origin = Some(format!("tabletop, {scenes}, seed {seed}, {episodes} episodes"));
     options
 }
 

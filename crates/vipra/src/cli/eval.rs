@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::laq::DeviceArgs;
+use super::sim::ScenesArgs;
 
 /// What to evaluate, or what to make of evaluations.
 #[derive(Args)]
@@ -37,6 +38,8 @@ pub struct EvalRunArgs {
     /// Where episodes begin: seen, unseen-pairs, unseen-positions, or unseen for both of these.
     #[arg(long, value_delimiter = ',', default_value = "seen,unseen", value_name = "SPLITS")]
     pub split: Vec<String>,
+    #[command(flatten)]
+    pub scenes: ScenesArgs,
     /// Episodes of each split and seed.
     #[arg(long, default_value_t = 100, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub episodes: u32,

@@ -22,7 +22,7 @@ pub use policy::{DescribeArgs, FinetuneArgs, OpenLoopArgs, PolicyCommand, Predic
 pub use report::RunReportArgs;
 pub use run::RunArgs;
 pub use serve::ServeArgs;
-pub use sim::{PlayArgs, RecordArgs, SimCommand, TableArgs};
+pub use sim::{PlayArgs, RecordArgs, ScenesArgs, SimCommand, TableArgs};
 pub use tokenizer::{EncodeArgs, ImportArgs, ReconstructArgs, TokenizerCommand};
 
 /// Turns videos without action labels into a robot policy.

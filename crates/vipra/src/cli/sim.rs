@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand};
-use vipra_sim::{Embodiment, LARGEST_PICTURE, Split, TaskKind};
+use vipra_sim::{Embodiment, LARGEST_PICTURE, Object, Scenes, Split, TaskKind};
 
 /// Commands on the embedded simulator.
 #[derive(Subcommand)]
@@ -15,15 +15,32 @@ pub enum SimCommand {
     Play(PlayArgs),
 }
 
+/// What lies on the table, and what is to be done with it.
+#[derive(Args, Clone, Default)]
+pub struct ScenesArgs {
+    /// Set only these tasks, by chance [default: all].
+    #[arg(long = "task", value_name = "TASKS", value_delimiter = ',', value_parser = tasks())]
+    pub tasks: Vec<TaskKind>,
+    /// Only these lie on the table: `--object "red block,yellow plate"` [default: everything].
+    #[arg(long = "object", value_name = "OBJECTS", value_delimiter = ',', value_parser = clap::value_parser!(Object))]
+    pub objects: Vec<Object>,
+}
+
+impl ScenesArgs {
+    /// Scenes of a split.
+    pub fn of(&self, split: Split) -> Scenes {
+        Scenes { split, tasks: self.tasks.clone(), objects: self.objects.clone() }
+    }
+}
+
 /// Who works at what.
 #[derive(Args, Clone)]
 pub struct TableArgs {
     /// Who works: a human-like hand, or a gripper.
     #[arg(long, default_value = "gripper", value_name = "WHO", value_parser = embodiments())]
     pub embodiment: Embodiment,
-    /// Set only this task [default: all of them in turn, by chance].
-    #[arg(long, value_name = "TASK", value_parser = tasks())]
-    pub task: Option<TaskKind>,
+    #[command(flatten)]
+    pub scenes: ScenesArgs,
     /// Which scenes are drawn: those of training, or such as training never shows.
     #[arg(long, default_value = "seen", value_name = "SPLIT", value_parser = splits())]
     pub split: Split,

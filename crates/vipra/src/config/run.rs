@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use vipra_eval::splits_named;
-use vipra_sim::{Embodiment, LARGEST_PICTURE, Split, TaskKind};
+use vipra_sim::{Embodiment, LARGEST_PICTURE, Scenes, Split, TaskKind};
 
 use crate::commands::Stage;
 
@@ -18,6 +18,8 @@ pub struct RunConfig {
     pub videos: RunData,
     /// Demonstrations with actions: finetuning learns from them.
     pub demonstrations: RunData,
+    /// What there is at the embedded tabletop, where data is recorded or the policy is evaluated there.
+    pub tabletop: SceneConfig,
     /// How the policy is evaluated.
     pub evaluation: EvaluationConfig,
     /// How long stages took where somebody measured it.
@@ -42,6 +44,17 @@ pub struct RunData {
     pub record: IndexMap<String, RecordConfig>,
 }
 
+/// Scenes of the embedded tabletop.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct SceneConfig {
+    /// The tasks that are set, by chance; all of them where none is named.
+    #[schemars(with = "Vec<TaskName>")]
+    pub tasks: Vec<TaskKind>,
+    /// What can lie on the table, such as `red block`; everything where nothing is named.
+    pub objects: Vec<String>,
+}
+
 /// A recording of a scripted expert at the embedded tabletop.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -55,10 +68,6 @@ pub struct RecordConfig {
     /// Another seed is other episodes.
     #[schemars(range(max = 0x7fff_ffff))]
     pub seed: u64,
-    /// Only this task; all of them by chance without.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<TaskName>")]
-    pub task: Option<TaskKind>,
     /// Height and width of pictures, in pixels; an even number.
     #[schemars(range(min = 64))]
     pub size: u16,
@@ -66,7 +75,7 @@ pub struct RecordConfig {
 
 impl Default for RecordConfig {
     fn default() -> Self {
-        Self { embodiment: Embodiment::default(), episodes: 100, seed: 0, task: None, size: 64 }
+        Self { embodiment: Embodiment::default(), episodes: 100, seed: 0, size: 64 }
     }
 }
 
@@ -142,6 +151,9 @@ impl RunConfig {
                 faults.push((key, format!("recordings of the {who} have no actions to learn from")));
             }
         }
+        if let Err(reason) = self.tabletop.scenes().and_then(|scenes| scenes.fault().map_or(Ok(()), Err)) {
+            faults.push(("tabletop".into(), reason));
+        }
         for split in self.evaluation.splits.iter().filter(|split| splits_named(split).is_none()) {
             let known = Split::ALL.map(Split::name).join(", ");
             faults.push(("evaluation.splits".into(), format!("`{split}` is not known; valid are {known}, unseen")));
@@ -160,6 +172,17 @@ impl RunConfig {
             }
         }
         faults
+    }
+}
+
+impl SceneConfig {
+    /// Scenes as in training.
+    ///
+    /// # Errors
+    /// Names of objects that there are not.
+    pub fn scenes(&self) -> Result<Scenes, String> {
+        let objects = self.objects.iter().map(|name| name.parse()).collect::<Result<_, String>>()?;
+        Ok(Scenes { split: Split::Seen, tasks: self.tasks.clone(), objects })
     }
 }
 

@@ -10,7 +10,7 @@ use vipra_eval::{
     videos,
 };
 use vipra_policy::policy::Package;
-use vipra_sim::{Embodiment, Split, TabletopConfig};
+use vipra_sim::{Embodiment, Object, Scenes, Split, TabletopConfig};
 
 use super::to_table;
 use crate::cli::{EnvironmentName, EvalRunArgs};
@@ -41,14 +41,15 @@ pub fn run_episodes(args: &EvalRunArgs) -> Result<Vec<Summary>> {
     };
     let [side, _] = policy.describe().image_size;
     let EnvironmentName::Tabletop = args.env;
-    let config = TabletopConfig { embodiment: Embodiment::Gripper, split: Split::Seen, task: None, size: side };
+    let scenes = args.scenes.of(Split::Seen);
+    let config = TabletopConfig { embodiment: Embodiment::Gripper, scenes, size: side };
     let options = EvaluateOptions { execution, parallel: args.parallel.into(), videos: args.videos };
     let seeds: Vec<u64> = (0..u64::from(args.seeds)).collect();
-    let header = header(&package, &options)?;
+    let header = header(&package, &config, &options)?;
     let progress = Progress::new("evaluating", "episodes");
     let outcomes = evaluate(
         &mut policy,
-        &|description| Ok(Box::new(TabletopEnvironment::new(config, description)?)),
+        &|description| Ok(Box::new(TabletopEnvironment::new(config.clone(), description)?)),
         &plan(&splits, &seeds, args.episodes.into()),
         &header,
         out,
@@ -63,8 +64,8 @@ pub fn run_episodes(args: &EvalRunArgs) -> Result<Vec<Summary>> {
 }
 
 /// What outcomes belong to: others are not added to them.
-fn header(package: &Package, options: &EvaluateOptions) -> Result<Header> {
-    let header = json!({
+fn header(package: &Package, table: &TabletopConfig, options: &EvaluateOptions) -> Result<Header> {
+    let mut header = json!({
         "environment": "tabletop",
         "policy": package.specification.control.policy,
         "model": package.fingerprint,
@@ -72,6 +73,14 @@ fn header(package: &Package, options: &EvaluateOptions) -> Result<Header> {
         "execution": options.execution,
         "parallel": options.parallel,
     });
+    // As outcomes without a choice always had it.
+    let Scenes { tasks, objects, .. } = &table.scenes;
+    if !tasks.is_empty() {
+        header["tasks"] = json!(tasks);
+    }
+    if !objects.is_empty() {
+        header["objects"] = objects.iter().map(Object::to_string).collect();
+    }
     header.as_object().cloned().context("a header is an object")
 }
 

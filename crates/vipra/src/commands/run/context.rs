@@ -6,10 +6,11 @@ use anyhow::{Context as _, Result};
 use serde_json::{Map, Value, json};
 use vipra_data::OpenOptions;
 use vipra_data::source::{Source, fingerprint};
+use vipra_sim::Scenes;
 
 use super::record::{FINGERPRINT_LENGTH, RECORDS};
 use super::stage::Stage;
-use crate::cli::{DeviceArgs, RunArgs};
+use crate::cli::{DeviceArgs, RunArgs, ScenesArgs};
 use crate::config::{Config, ConfigArgs, RunData, load, to_toml};
 use crate::progress::Progress;
 
@@ -90,6 +91,15 @@ impl Context {
         self.run.join(stage.folder())
     }
 
+    /// What there is at the embedded tabletop.
+    ///
+    /// # Errors
+    /// Names of objects that there are not.
+    pub fn scenes(&self) -> Result<ScenesArgs> {
+        let Scenes { tasks, objects, .. } = self.config.run.tabletop.scenes().map_err(anyhow::Error::msg)?;
+        Ok(ScenesArgs { tasks, objects })
+    }
+
     /// Whether the policy can act where its demonstrations came from.
     pub fn is_embedded(&self) -> bool {
         self.config.run.demonstrations.paths.is_empty()
@@ -108,7 +118,10 @@ impl Context {
             Stage::Cache => json!({ "pretrain": { "horizon": pretrain.horizon, "fields": pretrain.fields } }),
             Stage::Pretrain => json!({ "data": data, "tokenizer": { "text": tokenizer.text }, "pretrain": pretrain }),
             Stage::Finetune => json!({ "data": data, "finetune": finetune }),
-            Stage::Evaluate => json!({ "run": { "evaluation": run.evaluation }, "embedded": self.is_embedded() }),
+            Stage::Evaluate => json!({
+                "run": { "evaluation": run.evaluation, "tabletop": run.tabletop },
+                "embedded": self.is_embedded(),
+            }),
         })
     }
 
@@ -121,7 +134,7 @@ impl Context {
         });
         let named = named.collect::<Result<Map<String, Value>>>()?;
         Ok(match named.is_empty() {
-            true => json!({ "recorded": data.record }),
+            true => json!({ "recorded": data.record, "tabletop": self.config.run.tabletop }),
             false => json!({ "named": named, "fps": data.fps, "camera": data.camera }),
         })
     }

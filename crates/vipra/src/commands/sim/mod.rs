@@ -20,6 +20,5 @@ pub fn run(command: SimCommand) -> Result<Outcome> {
 
 fn table(args: &TableArgs, size: u16) -> Result<TabletopConfig> {
     anyhow::ensure!(size.is_multiple_of(2), "--size {size}: videos have an even number of pixels a side");
-    let TableArgs { embodiment, task, split, .. } = *args;
-    Ok(TabletopConfig { embodiment, split, task, size: size.into() })
+    Ok(TabletopConfig { embodiment: args.embodiment, scenes: args.scenes.of(args.split), size: size.into() })
 }

@@ -8,7 +8,7 @@ use vipra_data::writer::DatasetWriter;
 use vipra_sim::Split;
 
 use super::{Figures, StageEnd};
-use crate::cli::{ClipsArgs, RecordArgs, TableArgs};
+use crate::cli::{ClipsArgs, RecordArgs, ScenesArgs, TableArgs};
 use crate::commands::data::{draw_clips, duration};
 use crate::commands::run::context::Context;
 use crate::commands::run::stage::Stage;
@@ -22,7 +22,7 @@ const CLIPS: usize = 12;
 pub fn prepare(stage: Stage, context: &Context) -> Result<StageEnd> {
     let data = context.data(stage);
     for (name, config) in &data.record {
-        record(&context.folder(stage).join(name), config, stage)?;
+        record(&context.folder(stage).join(name), config, context.scenes()?, stage)?;
     }
     let datasets = context.datasets(stage);
     let (mut episodes, mut frames, mut secs, mut skipped) = (0, 0, 0.0, 0);
@@ -54,13 +54,13 @@ pub fn prepare(stage: Stage, context: &Context) -> Result<StageEnd> {
 }
 
 /// A recording, unless it is finished.
-fn record(out: &Path, config: &RecordConfig, stage: Stage) -> Result<()> {
+fn record(out: &Path, config: &RecordConfig, scenes: ScenesArgs, stage: Stage) -> Result<()> {
     if DatasetWriter::finished_options(out).is_some() {
         return Ok(());
     }
     let (_recorded, text) = record_dataset(&RecordArgs {
         out: out.to_path_buf(),
-        table: TableArgs { embodiment: config.embodiment, task: config.task, split: Split::Seen, seed: config.seed },
+        table: TableArgs { embodiment: config.embodiment, scenes, split: Split::Seen, seed: config.seed },
         episodes: config.episodes,
         no_actions: stage == Stage::Videos,
         size: config.size,

@@ -71,6 +71,7 @@ fn act(context: &Context) -> Result<Vec<Summary>> {
         package: Some(context.folder(Stage::Finetune)),
         env: EnvironmentName::Tabletop,
         split: evaluation.splits.clone(),
+        scenes: context.scenes()?,
         episodes: evaluation.episodes,
         seeds: evaluation.seeds,
         parallel: evaluation.parallel,
