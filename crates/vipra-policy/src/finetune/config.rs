@@ -6,6 +6,7 @@ use vipra_control::{ActionKind, Execution, Gripper, RotationForm};
 use vipra_data::picture::AugmentConfig;
 use vipra_train::{CheckpointConfig, OptimizerConfig, Schedule, TrainConfig};
 
+use super::hidden::HiddenConfig;
 use crate::flow::{FlowConfig, SolverConfig};
 use crate::generate::Sampling;
 use crate::layout::{Fields, Kind};
@@ -42,6 +43,8 @@ pub struct FinetuneConfig {
     /// the episode's frames.
     #[schemars(range(min = 1))]
     pub augmentations: u64,
+    /// What is left out at random of what the policy sees.
+    pub hidden: HiddenConfig,
     /// How the flow is learned.
     pub flow: FlowConfig,
     /// How chunks are made at inference.
@@ -132,6 +135,7 @@ impl Default for FinetuneConfig {
             learn_padding: true,
             augmentation: AugmentConfig::reference(),
             augmentations: 16,
+            hidden: HiddenConfig::default(),
             flow: FlowConfig::default(),
             solver: SolverConfig::default(),
             bins: 256,
@@ -203,6 +207,7 @@ impl FinetuneConfig {
         if !(0.0..0.5).contains(&self.flow.sigma_min) {
             fault("flow.sigma_min", format!("{} is not from 0 to 0.5", self.flow.sigma_min));
         }
+        self.hidden.faults().into_iter().for_each(|(key, reason)| fault(&format!("hidden.{key}"), reason));
         self.field_faults(&mut fault);
         let of_loop = self.train.faults().into_iter();
         of_loop.for_each(|(key, reason)| fault(&format!("train.{key}"), reason));

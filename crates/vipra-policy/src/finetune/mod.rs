@@ -5,11 +5,13 @@ mod config;
 mod data;
 mod evaluation;
 mod frames;
+mod hidden;
 mod numbers;
 mod session;
 mod stage;
 
 pub use chunk::{Chunk, cut};
 pub use config::{ActionConfig, FinetuneConfig, ProprioConfig};
+pub use hidden::HiddenConfig;
 pub use session::{Session, Start, Summary, train};
 pub use stage::{FinetuneBatch, FinetuneStage};

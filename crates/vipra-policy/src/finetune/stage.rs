@@ -119,6 +119,7 @@ impl FinetuneStage {
         let first = batch.tokens.length - noises * horizon;
         let branches = Branches { first, length: horizon };
         let embedded = model.embed(tokens, &numbers)?;
+        let embedded = self.config.hidden.hide(embedded, &batch.tokens, &mut step.random);
         let hidden = model.transformer.forward_branches(embedded, batch.tokens.first_seen.clone(), branches);
         let at_actions = hidden.clone().narrow(1, first, noises * horizon);
         let dim = hidden.dims()[2];
@@ -126,9 +127,10 @@ impl FinetuneStage {
         Ok((flow_loss(velocity, target, &repeated(&batch.counts)), hidden))
     }
 
-    fn read(&self, model: &PolicyModel, batch: &Batch, numbers: &Numbers<'_>) -> Result<Tensor<3>> {
+    fn read(&self, model: &PolicyModel, batch: &Batch, numbers: &Numbers<'_>, step: &mut Step) -> Result<Tensor<3>> {
         let tokens = Tokens { rows: batch.rows, ids: &batch.ids, kinds: &batch.kinds };
-        Ok(model.transformer.forward_embedded(model.embed(tokens, numbers)?, None))
+        let embedded = self.config.hidden.hide(model.embed(tokens, numbers)?, batch, &mut step.random);
+        Ok(model.transformer.forward_embedded(embedded, None))
     }
 }
 
@@ -177,7 +179,7 @@ impl Stage for FinetuneStage {
             }
             ActionDecoder::Autoregressive => {
                 let numbers = Numbers { proprio: batch.proprio.clone(), actions: None };
-                self.read(model, &batch.tokens, &numbers)?
+                self.read(model, &batch.tokens, &numbers, step)?
             }
         };
         if !batch.tokens.targets.is_empty() {
