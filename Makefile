@@ -45,10 +45,14 @@ test-browser:
 ## Others' software with ours: lerobot reads what the writer wrote, openpi's client drives the server.
 test-interop: test-interop-server test-interop-lerobot
 
-## The real openpi client, and the calls of ViPRA's published HTTP client, drive the server.
+## The real openpi client, and the calls of ViPRA's published HTTP client, drive the server; PACKAGE names a policy that they drive too.
 test-interop-server: deps $(INTEROP_SERVER)/done
 	cargo build -q -p vipra-serve --example made_server
 	$(INTEROP_SERVER)/bin/python python/interop/check_server.py $(or $(CARGO_TARGET_DIR),target)/debug/examples/made_server
+ifdef PACKAGE
+	cargo build -q --release --workspace
+	$(INTEROP_SERVER)/bin/python python/interop/check_package.py $(or $(CARGO_TARGET_DIR),target)/release/vipra $(PACKAGE)
+endif
 
 ## The real lerobot library reads what the writer wrote, and every value is compared.
 test-interop-lerobot: deps $(INTEROP)/done

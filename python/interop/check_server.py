@@ -5,10 +5,7 @@ say what its policy saw.
 """
 
 import io
-import socket
-import subprocess
 import sys
-import time
 
 import numpy as np
 import orjson
@@ -16,19 +13,11 @@ import requests
 from openpi_client.action_chunk_broker import ActionChunkBroker
 from openpi_client.websocket_client_policy import WebsocketClientPolicy
 from PIL import Image
+from served import check, image, served
 
 HORIZON, WIDTH = 14, 7
 # The made policy's scale: what the HTTP API divides by.
 SCALE = 2.0
-
-
-def image(level, height=64, width=64):
-    return np.full((height, width, 3), level, np.uint8)
-
-
-def check(what, found, expected):
-    assert np.array_equal(found, expected), f"{what}: {found} is not {expected}"
-    print(f"ok  {what}")
 
 
 def openpi(port):
@@ -96,24 +85,9 @@ def published_http(port):
 
 
 def main():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    server = subprocess.Popen([sys.argv[1], "--port", str(port), "--seen"])
-    try:
-        for _ in range(200):
-            time.sleep(0.05)
-            try:
-                if requests.get(f"http://127.0.0.1:{port}/healthz", timeout=1).status_code == 200:
-                    break
-            except requests.ConnectionError:
-                pass
+    with served([sys.argv[1], "--seen"]) as port:
         openpi(port)
         published_http(port)
-    finally:
-        server.terminate()
-        code = server.wait(timeout=20)
-    check("the server ends in peace", code, 0)
 
 
 if __name__ == "__main__":

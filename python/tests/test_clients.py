@@ -106,13 +106,19 @@ def test_the_published_calls_are_made(published_server):
         client.reset("pick")
         np.testing.assert_array_equal(client.step(IMAGE, IMAGE), [[12.0, 26.0]] * 3)
         client.step_bytes(IMAGE, IMAGE, "pick")
-    assert [path for path, _, _ in asked] == ["/reset", "/step", "/step_bytes"]
+        client.step(IMAGE, IMAGE, state=np.ones((2, 1)))
+        client.step_bytes(IMAGE, IMAGE, state=[[1.0], [0.5]])
+    assert [path for path, _, _ in asked] == ["/reset", "/step", "/step_bytes", "/step", "/step_bytes"]
     assert asked[0][1]["Authorization"] == "Bearer secret"
     assert json.loads(asked[0][2]) == {"task_description": "pick"}
     step = json.loads(asked[1][2])
     assert (np.asarray(step["image"]).shape, step["task_description"]) == ((2, 4, 6, 3), None)
     for name in (b'name="image0"', b'name="image1"', b'name="task_description"'):
         assert name in asked[2][2]
+    # What the published API does not have is sent only where it was given.
+    assert "state" not in step and b'name="state"' not in asked[2][2]
+    assert json.loads(asked[3][2])["state"] == [[1.0], [1.0]]
+    assert b'name="state"' in asked[4][2] and b"[[1.0], [0.5]]" in asked[4][2]
 
 
 def test_a_busy_server_is_asked_again_and_a_refusal_is_not(published_server):
@@ -123,6 +129,25 @@ def test_a_busy_server_is_asked_again_and_a_refusal_is_not(published_server):
         with pytest.raises(ServerError, match="500"):
             client.step(IMAGE, IMAGE, "refuse")
         assert len(asked) == 4
+
+
+def test_a_server_that_refuses_is_an_error():
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self):
+            self.send_response(401)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    with pytest.raises(ServerError, match="refuses.*401"):
+        WebSocketClient(port=server.server_address[1])
+    server.shutdown()
 
 
 def test_nobody_there_is_not_healthy():

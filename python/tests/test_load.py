@@ -12,6 +12,23 @@ def test_every_client_is_answered(made_server, capsys):
     assert server.requests[0]["observation/state"].shape == (2, 1)
 
 
+def test_http_is_a_protocol_too(made_server, capsys, monkeypatch):
+    """The greeting tells the states; what is asked then goes to the HTTP API."""
+    asked = []
+    server = made_server(state_names=["x_m"], states=2)
+    monkeypatch.setattr("vipra_client.http.HttpClient.step_bytes", lambda self, *arguments: asked.append(arguments))
+    assert main(["--port", str(server.port), "--protocol", "http", "--clients", "2", "--secs", "0.1", "--size", "4", "6"]) == 0
+    assert "for each of 2 clients" in capsys.readouterr().out and not server.requests
+    previous, image, task, state = asked[0]
+    assert (previous.shape, image.shape, state.tolist()) == ((4, 6, 3), (4, 6, 3), [[0.0], [0.0]])
+    assert task.startswith("put object")
+
+
+def test_nobody_there_is_said(capsys):
+    assert main(["--port", "9", "--clients", "2", "--secs", "0.1"]) == 1
+    assert "error" in capsys.readouterr().err
+
+
 def test_what_goes_wrong_is_said(made_server, capsys):
     server = made_server()
     server.answer = lambda request: "no"

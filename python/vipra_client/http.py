@@ -1,5 +1,7 @@
 """The HTTP API of ViPRA's published server: two images, and actions in the model's units unless the server was told otherwise."""
 
+import json
+
 import numpy as np
 import requests
 from requests.adapters import HTTPAdapter, Retry
@@ -32,17 +34,24 @@ class HttpClient:
         """An episode of a task begins."""
         self._post("/reset", json={"task_description": task})
 
-    def step(self, previous_image, image, task=None) -> np.ndarray:
-        """Actions, [horizon, dimensions]; images travel as nested lists."""
+    def step(self, previous_image, image, task=None, state=None) -> np.ndarray:
+        """Actions, [horizon, dimensions]; images travel as nested lists.
+
+        state: for policies that see the robot's states, [states, dimensions], the oldest first. The published API does not have it.
+        """
         images = [check_image(previous_image, "previous_image"), check_image(image, "image")]
         body = {"image": [pixels.tolist() for pixels in images], "task_description": task}
+        if state is not None:
+            body["state"] = _numbers(state)
         return self._actions(self._post("/step", json=body))
 
-    def step_bytes(self, previous_image, image, task=None) -> np.ndarray:
-        """Actions, [horizon, dimensions]; images travel as JPEG files."""
+    def step_bytes(self, previous_image, image, task=None, state=None) -> np.ndarray:
+        """Actions, [horizon, dimensions]; images travel as JPEG files. state: as that of `step`."""
         images = [check_image(previous_image, "previous_image"), check_image(image, "image")]
         files = {f"image{at}": (f"{at}.jpg", to_jpeg(pixels), "image/jpeg") for at, pixels in enumerate(images)}
         data = {} if task is None else {"task_description": task}
+        if state is not None:
+            data["state"] = json.dumps(_numbers(state))
         return self._actions(self._post("/step_bytes", files=files, data=data))
 
     def healthy(self) -> bool:
@@ -71,3 +80,7 @@ class HttpClient:
     def _actions(self, answer) -> np.ndarray:
         actions = np.asarray(answer["raw_actions"], dtype=np.float64)
         return actions if self._mean is None else actions * np.asarray(self._std) + np.asarray(self._mean)
+
+
+def _numbers(state) -> list:
+    return np.asarray(state, dtype=np.float64).tolist()

@@ -1,4 +1,7 @@
-"""Many clients at a time, with random images: python -m vipra_client.load. Says how many answers each of them got, and how long they took."""
+"""Many clients at a time, with random images: python -m vipra_client.load. Says how many answers each of them got, and how long they took.
+
+By WebSocket images travel raw, by HTTP as JPEG files (`/step_bytes`).
+"""
 
 import argparse
 import sys
@@ -6,40 +9,69 @@ import threading
 from time import monotonic, perf_counter
 
 import numpy as np
+import requests
 
 from vipra_client.errors import ServerError
+from vipra_client.http import HttpClient
 from vipra_client.websocket import DEFAULT_PORT, WebSocketClient
 
 # Answers that are not counted: the first ones find caches empty.
 WARM_UP = 2
 
 
-def ask(host, port, token, secs, size, seed, times, faults):
+# How long an answer may take: all other clients are before it.
+TIMEOUT_SECS = 60.0
+
+
+def by_websocket(host, port, images, state, task):
+    """A connection, and what asks by it."""
+    client = WebSocketClient(host, port, timeout_secs=TIMEOUT_SECS)
+    return client, lambda: client.infer(images[1], task, previous_image=images[0], state=state)
+
+
+def by_http(host, port, images, state, task):
+    """A client of the HTTP API, and what asks by it."""
+    client = HttpClient(host, port, timeout_secs=TIMEOUT_SECS)
+    return client, lambda: client.step_bytes(*images, task, state)
+
+
+PROTOCOLS = {"websocket": by_websocket, "http": by_http}
+
+
+def state_of(host, port):
+    """A state of zeros for policies that see states: the greeting says how many numbers it has."""
+    with WebSocketClient(host, port, timeout_secs=TIMEOUT_SECS) as client:
+        names = client.metadata.get("state_names") or []
+        return np.zeros((client.metadata["states"], len(names)), np.float32) if names else None
+
+
+def ask(connect, secs, times):
     """One client, until its time is over; `times` are those of its answers, in milliseconds."""
-    draw = np.random.default_rng(seed)
-    try:
-        with WebSocketClient(host, port, token=token) as client:
-            states, names = client.metadata.get("states", 0), client.metadata.get("state_names") or []
-            images = draw.integers(0, 256, (2, *size, 3), dtype=np.uint8)
-            state = np.zeros((states, len(names)), np.float32) if names else None
-            end = None
-            while end is None or monotonic() < end:
-                began = perf_counter()
-                client.infer(images[0], f"put object {seed % 4} down", previous_image=images[1], state=state)
-                times.append((perf_counter() - began) * 1e3)
-                if end is None and len(times) == WARM_UP:
-                    times.clear()
-                    end = monotonic() + secs
-    except (OSError, ServerError) as error:
-        faults.append(f"client {seed}: {error}")
+    client, infer = connect()
+    with client:
+        end = None
+        while end is None or monotonic() < end:
+            began = perf_counter()
+            infer()
+            times.append((perf_counter() - began) * 1e3)
+            if end is None and len(times) == WARM_UP:
+                times.clear()
+                end = monotonic() + secs
 
 
-def load(host, port, clients, secs, size, token=None):
+def load(protocol, host, port, clients, secs, size):
     """The times of each client's answers, in milliseconds, and what went wrong."""
     times, faults = [[] for _ in range(clients)], []
-    threads = [
-        threading.Thread(target=ask, args=(host, port, token, secs, size, seed, times[seed], faults)) for seed in range(clients)
-    ]
+    state = state_of(host, port)
+
+    def one(number):
+        images = np.random.default_rng(number).integers(0, 256, (2, *size, 3), dtype=np.uint8)
+        try:
+            ask(lambda: PROTOCOLS[protocol](host, port, images, state, f"put object {number % 4} down"), secs, times[number])
+        except (OSError, ServerError, requests.RequestException) as error:
+            faults.append(f"client {number}: {error}")
+
+    threads = [threading.Thread(target=one, args=(number,)) for number in range(clients)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -52,11 +84,16 @@ def main(arguments=None) -> int:
     flags = argparse.ArgumentParser(prog="python -m vipra_client.load", description=__doc__)
     flags.add_argument("--host", default="127.0.0.1", help="[default: %(default)s]")
     flags.add_argument("--port", type=int, default=DEFAULT_PORT, help="[default: %(default)s]")
+    flags.add_argument("--protocol", choices=list(PROTOCOLS), default="websocket", help="[default: %(default)s]")
     flags.add_argument("--clients", type=int, default=16, help="[default: %(default)s]")
     flags.add_argument("--secs", type=float, default=30.0, help="[default: %(default)s]")
     flags.add_argument("--size", type=int, nargs=2, default=[256, 256], metavar=("HEIGHT", "WIDTH"), help="[default: 256 256]")
     args = flags.parse_args(arguments)
-    times, faults = load(args.host, args.port, args.clients, args.secs, args.size)
+    try:
+        times, faults = load(args.protocol, args.host, args.port, args.clients, args.secs, args.size)
+    except (OSError, ServerError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
     answers = [len(of_client) for of_client in times]
     together = np.concatenate([np.asarray(of_client) for of_client in times])
     if together.size:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import websockets.sync.client
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
 from vipra_client.errors import ServerError
 from vipra_client.images import check_image, to_jpeg
@@ -35,11 +35,15 @@ class WebSocketClient:
         headers = {"Authorization": f"Bearer {token}"} if token else None
         self._timeout_secs = timeout_secs
         self._jpeg = jpeg
-        connecting = websockets.sync.client.connect(
-            address, compression=None, max_size=None, additional_headers=headers, open_timeout=timeout_secs
-        )
+        try:
+            connection = websockets.sync.client.connect(
+                address, compression=None, max_size=None, additional_headers=headers, open_timeout=timeout_secs
+            )
+        except InvalidHandshake as error:
+            # Such as no token, or too many connections.
+            raise ServerError(f"{address} refuses: {error}") from error
         self._open = ExitStack()
-        self._socket = self._open.enter_context(connecting)
+        self._socket = self._open.enter_context(connection)
         self.metadata = unpack(self._socket.recv(timeout=timeout_secs))
 
     def infer(self, image, prompt=None, previous_image=None, state=None) -> Chunk:

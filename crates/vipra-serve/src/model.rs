@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 
 use tokio::sync::{mpsc, oneshot};
-use vipra_control::{ActionChunk, Observation, Policy, PolicyDescription};
+use vipra_control::{ActionChunk, Observation, Policy, PolicyDescription, ProprioSpace};
 use vipra_data::Frame;
 
 use crate::options::Limits;
@@ -85,11 +85,14 @@ impl Model {
 fn warm_up_observation(description: &PolicyDescription, prompt: &str) -> Observation {
     let [height, width] = description.image_size;
     let frame = Frame::new(width, height);
-    let states = description.proprio.as_ref().map_or_else(Vec::new, |proprio| {
-        let middle: Vec<f32> = proprio.normalizer.offset.iter().map(|value| *value as f32).collect();
-        vec![middle; proprio.states]
-    });
+    let states = description.proprio.as_ref().map_or_else(Vec::new, middle_states);
     Observation { instruction: prompt.to_owned(), frames: [frame.clone(), frame], proprio: states }
+}
+
+/// The robot standing in the middle of the states that the policy was made from.
+pub(crate) fn middle_states(proprio: &ProprioSpace) -> Vec<Vec<f32>> {
+    let middle: Vec<f32> = proprio.normalizer.offset.iter().map(|value| *value as f32).collect();
+    vec![middle; proprio.states]
 }
 
 struct Worker {

@@ -20,6 +20,9 @@ pub struct ServeOptions {
     pub access: Access,
     /// Units of the answers of the HTTP API. Those of the WebSocket are always the robot's.
     pub http_units: Units,
+    /// Whether requests of the HTTP API without a state are answered as if the robot stood in the middle of the demonstrations' states, by
+    /// policies that want them. ViPRA's published client sends none.
+    pub http_assume_state: bool,
     /// The instruction of WebSocket requests that bring none.
     pub default_prompt: Option<String>,
     /// What a client may send.
@@ -34,6 +37,7 @@ impl Default for ServeOptions {
             address: SocketAddr::from(([127, 0, 0, 1], DEFAULT_PORT)),
             access: Access::Loopback,
             http_units: Units::default(),
+            http_assume_state: false,
             default_prompt: None,
             limits: Limits::default(),
             patience: Patience::default(),

@@ -25,6 +25,12 @@ impl Failure {
         Self { status: StatusCode::UNPROCESSABLE_ENTITY, detail: names.into_iter().map(fault).collect() }
     }
 
+    /// A field that is not there, and why it has to be.
+    pub(super) fn missing_because(name: &str, message: &str) -> Self {
+        let fault = json!({ "type": "missing", "loc": ["body", name], "msg": message });
+        Self { status: StatusCode::UNPROCESSABLE_ENTITY, detail: json!([fault]) }
+    }
+
     /// A body that cannot be read.
     pub(super) fn invalid(kind: &str, message: impl Into<String>) -> Self {
         let fault = json!({ "type": kind, "loc": ["body"], "msg": message.into() });

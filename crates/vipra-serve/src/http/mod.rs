@@ -3,6 +3,7 @@
 mod body;
 mod failure;
 mod nested;
+mod states;
 mod step_body;
 
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use crate::{Error, Result};
 use body::{form, json_body};
 pub(crate) use failure::Failure;
 use nested::Nested;
+use states::States;
 use step_body::StepBody;
 
 /// Names of the images in a form, the older one first.
@@ -29,6 +31,13 @@ const FORM_IMAGES: [&str; 2] = ["image0", "image1"];
 #[derive(Deserialize)]
 struct ResetBody {
     task_description: String,
+}
+
+/// What a step is asked with, whatever it came as.
+struct Asked {
+    frames: [Frame; 2],
+    task: Option<String>,
+    states: Option<States>,
 }
 
 /// `POST /reset`: an episode begins.
@@ -44,14 +53,13 @@ pub(crate) async fn reset(State(app): State<Arc<App>>, request: Request) -> Resu
 pub(crate) async fn step(State(app): State<Arc<App>>, request: Request) -> Result<Json<Value>, Failure> {
     let bytes = body::bytes(&app, request).await?;
     let decoding = app.clone();
-    let decode = move || -> Result<([Frame; 2], Option<String>), Failure> {
-        let body = StepBody::read(&bytes)?;
-        let [previous, current] = body.image;
+    let decode = move || -> Result<Asked, Failure> {
+        let StepBody { image: [previous, current], task_description: task, state: states } = StepBody::read(&bytes)?;
         let frame = |nested: Nested| prepared(&decoding, "image", nested.into_frame("image")?);
-        Ok(([frame(previous)?, frame(current)?], body.task_description))
+        Ok(Asked { frames: [frame(previous)?, frame(current)?], task, states })
     };
-    let (frames, task) = blocking(decode).await?;
-    answer(&app, frames, task).await
+    let asked = blocking(decode).await?;
+    answer(&app, asked).await
 }
 
 /// `POST /step_bytes`: images as files in a form.
@@ -63,6 +71,7 @@ pub(crate) async fn step_bytes(State(app): State<Arc<App>>, request: Request) ->
         return Err(Failure::missing(missing));
     };
     let task = form.text("task_description")?;
+    let states = form.text(states::FIELD)?.map(|text| json_body::<States>(text.as_bytes(), &[])).transpose()?;
     let decoding = app.clone();
     let decode = move || -> Result<[Frame; 2], Failure> {
         let side = decoding.options.limits.image_side;
@@ -70,7 +79,7 @@ pub(crate) async fn step_bytes(State(app): State<Arc<App>>, request: Request) ->
         Ok([read(FORM_IMAGES[0], &previous)?, read(FORM_IMAGES[1], &current)?])
     };
     let frames = blocking(decode).await?;
-    answer(&app, frames, task).await
+    answer(&app, Asked { frames, task, states }).await
 }
 
 /// A frame of the policy's size.
@@ -84,13 +93,11 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Failure> +
     tokio::task::spawn_blocking(work).await.unwrap_or(Err(Failure::from(Error::Stopping)))
 }
 
-async fn answer(app: &App, frames: [Frame; 2], task: Option<String>) -> Result<Json<Value>, Failure> {
-    if app.description.proprio.is_some() {
-        let reason = "this policy wants it, and only a WebSocket carries it";
-        return Err(Error::refused("state", reason).into());
-    }
+async fn answer(app: &App, asked: Asked) -> Result<Json<Value>, Failure> {
+    let Asked { frames, task, states } = asked;
+    let proprio = states::wanted(&app.description, states, app.options.http_assume_state)?;
     let instruction = app.task(task).ok_or_else(|| Failure::missing(["task_description"]))?;
-    let answer = app.model.infer(Observation { instruction, frames, proprio: Vec::new() }).await?;
+    let answer = app.model.infer(Observation { instruction, frames, proprio }).await?;
     Ok(Json(json!({ "raw_actions": in_units(app, answer.chunk).actions })))
 }
 

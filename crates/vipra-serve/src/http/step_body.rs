@@ -10,6 +10,7 @@ use serde_json::Deserializer;
 use super::Failure;
 use super::body::json_body;
 use super::nested::Nested;
+use super::states::States;
 
 /// What `/step` is asked with.
 #[derive(Debug, PartialEq, Deserialize)]
@@ -17,6 +18,7 @@ pub(super) struct StepBody {
     /// `[previous, current]`
     pub(super) image: [Nested; 2],
     pub(super) task_description: Option<String>,
+    pub(super) state: Option<States>,
 }
 
 impl StepBody {
@@ -29,10 +31,10 @@ impl StepBody {
     }
 }
 
-/// The body, if it is an object of these two fields with images of equal rows and whole levels.
+/// The body, if it is an object of these fields with images of equal rows and whole levels.
 fn quickly(bytes: &[u8]) -> Option<StepBody> {
     let mut scanner = Scanner { rest: bytes };
-    let (mut image, mut task_description) = (None, None);
+    let (mut image, mut task_description, mut state) = (None, None, None);
     scanner.expect(b'{')?;
     loop {
         match scanner.value::<String>()?.as_str() {
@@ -44,13 +46,17 @@ fn quickly(bytes: &[u8]) -> Option<StepBody> {
                 scanner.colon()?;
                 task_description = Some(scanner.value::<Option<String>>()?);
             }
+            "state" if state.is_none() => {
+                scanner.colon()?;
+                state = Some(scanner.value::<Option<States>>()?);
+            }
             _ => return None,
         }
         if !scanner.more(b'}')? {
             break;
         }
     }
-    let body = StepBody { image: image?, task_description: task_description.flatten() };
+    let body = StepBody { image: image?, task_description: task_description.flatten(), state: state.flatten() };
     scanner.rest.is_empty().then_some(body)
 }
 
@@ -90,7 +96,7 @@ impl Scanner<'_> {
         }
     }
 
-    /// A text or nothing, by the library.
+    /// What is small, by the library.
     fn value<T: DeserializeOwned>(&mut self) -> Option<T> {
         let mut values = Deserializer::from_slice(self.rest).into_iter::<T>();
         let value = values.next()?.ok()?;
@@ -175,7 +181,8 @@ mod tests {
         let compact =
             r#"{"image":[[[[0,10,255]],[[7,8,9]]],[[[1,2,3],[4,5,6]]]],"task_description":"put \"it\" there"}"#;
         let spaced = r#"{"task_description": null, "image": [[[[0, 10, 255]]], [[[1, 2, 3]]]]}"#;
-        for text in [compact, spaced, r#"{"image":[[[[1,2,3]]],[[[1,2,3]]]]}"#] {
+        let with_state = r#"{"image":[[[[1,2,3]]],[[[1,2,3]]]],"state":[[0.5,1],[2,-3e-1]]}"#;
+        for text in [compact, spaced, with_state, r#"{"image":[[[[1,2,3]]],[[[1,2,3]]]]}"#] {
             let quick = quickly(text.as_bytes());
             assert!(quick.is_some(), "{text}");
             assert_eq!(quick, slowly(text), "{text}");
@@ -211,11 +218,12 @@ mod tests {
         fn quick_and_slow_agree(
             images in prop::collection::vec((1_usize..4, 1_usize..4, any::<u8>()), 2),
             task in prop::option::of(".{0,8}"),
+            state in prop::option::of(prop::collection::vec(-1e9_f64..1e9, 0..3)),
             at in any::<prop::sample::Index>(),
             byte in prop::sample::select(b"0129,[]{}\": x".to_vec()),
         ) {
             let image = |(height, width, level): (usize, usize, u8)| vec![vec![[level, 0, 255]; width]; height];
-            let body = serde_json::json!({ "image": images.into_iter().map(image).collect::<Vec<_>>(), "task_description": task });
+            let body = serde_json::json!({ "image": images.into_iter().map(image).collect::<Vec<_>>(), "task_description": task, "state": state });
             let mut text = body.to_string();
             prop_assert_eq!(quickly(text.as_bytes()), slowly(&text));
             let at = at.index(text.len());

@@ -143,11 +143,62 @@ fn other_paths_and_methods_are_named_errors() {
     assert_eq!(post_json(address, "/nowhere", &json!({})), (404, json!({ "detail": "Not Found" })));
 }
 
+/// A step of a policy whose actions are the states that it sees, with a field `state` or without.
+fn step_with_state(address: std::net::SocketAddr, state: Option<Value>) -> (u16, Value) {
+    let mut body = json!({ "image": [nested(1, 4, 4), nested(1, 4, 4)], "task_description": "states" });
+    if let Some(state) = state {
+        body["state"] = state;
+    }
+    post_json(address, "/step", &body)
+}
+
 #[test]
-fn a_policy_that_wants_states_cannot_be_driven_by_http() {
-    let server = Made::new().with_states(2).served();
-    let body = json!({ "image": [nested(1, 4, 4), nested(1, 4, 4)], "task_description": "pick" });
-    let (status, answer) = post_json(server.address(), "/step", &body);
-    assert_eq!(status, 500);
-    assert!(answer["detail"].as_str().unwrap().contains("WebSocket"), "{answer}");
+fn states_travel_in_a_field_of_their_own() {
+    let server = Made::new().with_states(2).served_with(&|options| options.http_units = Units::Robot);
+    let address = server.address();
+    let states = json!([[7.0, 0.0], [8.5, 0.0]]);
+    let expected = vec![vec![7.0; 3], vec![8.5; 3]];
+    let (status, answer) = step_with_state(address, Some(states.clone()));
+    assert_eq!((status, actions(&answer)), (200, expected.clone()), "{answer}");
+    let (kind, body) = form(&[
+        ("image0", Some("a.jpg"), &jpeg(1, 4)),
+        ("image1", Some("b.jpg"), &jpeg(1, 4)),
+        ("task_description", None, b"states"),
+        ("state", None, states.to_string().as_bytes()),
+    ]);
+    let (status, answer) = post(address, "/step_bytes", kind, body);
+    assert_eq!((status, actions(&answer)), (200, expected), "{answer}");
+
+    let missing = step_with_state(address, None);
+    assert_eq!((missing.0, &missing.1["detail"][0]["loc"]), (422, &json!(["body", "state"])));
+    let text = missing.1["detail"][0]["msg"].as_str().unwrap();
+    assert!(text.contains("[2, 2]") && text.contains("WebSocket") && text.contains("--http-assume-state"), "{text}");
+    for (state, status, expected) in [
+        (json!([1.0, 2.0]), 500, "1 states of 2 numbers"),
+        (json!([[1.0], [2.0]]), 500, "wanted are [2, 2]"),
+        (json!([[1e300, 0.0], [0.0, 0.0]]), 500, "number 0 is"),
+        (json!("standing"), 422, "`state`"),
+    ] {
+        let (found, answer) = step_with_state(address, Some(state));
+        assert!(found == status && answer.to_string().contains(expected), "{found} {answer} / {expected}");
+    }
+}
+
+#[test]
+fn a_single_state_may_come_alone() {
+    let server = Made::new().with_states(1).served_with(&|options| options.http_units = Units::Robot);
+    let (status, answer) = step_with_state(server.address(), Some(json!([4.0, 0.0])));
+    assert_eq!((status, actions(&answer)), (200, vec![vec![4.0; 3]]), "{answer}");
+}
+
+#[test]
+fn a_state_is_assumed_where_the_server_is_told_to() {
+    let server = Made::new().with_states(2).served_with(&|options| {
+        (options.http_units, options.http_assume_state) = (Units::Robot, true);
+    });
+    // The middle of the made policy's statistics.
+    let (status, answer) = step_with_state(server.address(), None);
+    assert_eq!((status, actions(&answer)), (200, vec![vec![5.0; 3]; 2]), "{answer}");
+    let (_, answer) = step_with_state(server.address(), Some(json!([[7.0, 0.0], [8.0, 0.0]])));
+    assert_eq!(actions(&answer), vec![vec![7.0; 3], vec![8.0; 3]]);
 }

@@ -27,6 +27,10 @@ pub struct ServeArgs {
     /// those of the WebSocket are always the robot's.
     #[arg(long, value_enum, default_value = "normalized", value_name = "UNITS")]
     pub http_units: UnitsArg,
+    /// Answer /step and /step_bytes without a `state` as if the robot stood in the middle of the demonstrations' states. For ViPRA's
+    /// published client, which sends none; a policy that was finetuned with states acts worse by it.
+    #[arg(long)]
+    pub http_assume_state: bool,
     /// The instruction of WebSocket requests that bring none.
     #[arg(long, value_name = "TEXT")]
     pub default_prompt: Option<String>,

@@ -16,7 +16,13 @@ pub fn run(args: &ServeArgs) -> Result<Outcome> {
     let options = options(args)?;
     // Before the weights are read: that takes longer than saying no.
     options.check()?;
-    let server = Server::start(open_policy(args)?, options)?;
+    let policy = open_policy(args)?;
+    if args.http_assume_state && policy.describe().proprio.is_some() {
+        tracing::warn!(
+            "/step and /step_bytes without a state are answered as if the robot stood still in the middle of its states"
+        );
+    }
+    let server = Server::start(policy, options)?;
     server.stop_on_signals();
     let address = server.address();
     let package = args.package.display();
@@ -49,6 +55,7 @@ fn options(args: &ServeArgs) -> Result<ServeOptions> {
         address: address(&args.host, args.port)?,
         access,
         http_units: args.http_units.into(),
+        http_assume_state: args.http_assume_state,
         default_prompt: args.default_prompt.clone(),
         limits,
         ..ServeOptions::default()
