@@ -61,11 +61,11 @@ fn train_kill_resume_encode_reconstruct() {
     contains(&never, &["tokenizer.codebook.first_step", "18 comes after the last of 10 steps"]);
     let lost = runs(&mut train(&place, "lost", &["--set", "tokenizer.weights=\"elsewhere.safetensors\""]), 2);
     contains(&lost, &["tokenizer.codebook.first_step", "would be thrown away"]);
-    let odd = ["--set", "tokenizer.loss.steadiness_weight=1.0", "--set", "tokenizer.train.batch_size=3"];
-    contains(&runs(&mut train(&place, "odd", &odd), 2), &["tokenizer.train.batch_size", "3 frames are not pairs"]);
-    let pairs = ["--set", "tokenizer.loss.steadiness_weight=1.0", "--set", "tokenizer.train.steps=20"];
+    let odd = ["--set", "tokenizer.loss.locality_weight=1.0", "--set", "tokenizer.train.batch_size=3"];
+    contains(&runs(&mut train(&place, "odd", &odd), 2), &["tokenizer.train.batch_size", "3 is not an even number from 4 on"]);
+    let pairs = ["--set", "tokenizer.loss.locality_weight=1.0", "--set", "tokenizer.train.steps=20"];
     runs(&mut train(&place, "pairs", &pairs), 0);
-    contains(&std::fs::read_to_string(place.path("pairs/metrics.jsonl")).unwrap(), &["\"steadiness\""]);
+    contains(&std::fs::read_to_string(place.path("pairs/metrics.jsonl")).unwrap(), &["\"locality\""]);
     let last = |run: &str| checkpoint(&place.path(run), 40);
     assert!(last("whole") == last("killed"), "the resumed run ends elsewhere");
     let metrics = std::fs::read_to_string(place.path("whole/metrics.jsonl")).unwrap();

@@ -62,11 +62,11 @@ pub struct LossConfig {
     /// Weight of the squared distance of what is coded from its code, which keeps the encoder near its codes.
     #[schemars(range(min = 0.0))]
     pub commitment_weight: f64,
-    /// Weight of what changes between two frames of a clip where nothing is seen to change: without it the tokens of a still
-    /// scene flicker, which nothing can predict. Frames are then drawn in pairs. It counts once there are codes
-    /// (`codebook.first_step`): from the first step on it keeps small things from being seen. 0 leaves it out.
+    /// Weight of what a token's vector changes by when the rest of the frame is another frame's. Without it tokens speak of
+    /// the whole frame: those of a table that nobody touches change with the arm, which nothing can predict. Half of a
+    /// batch is then put together of two frames. 0 leaves it out.
     #[schemars(range(min = 0.0))]
-    pub steadiness_weight: f64,
+    pub locality_weight: f64,
     /// The perceptual loss.
     pub perceptual: PerceptualConfig,
 }
@@ -76,16 +76,9 @@ impl Default for LossConfig {
         Self {
             perceptual_weight: 0.1,
             commitment_weight: 0.1,
-            steadiness_weight: 0.0,
+            locality_weight: 0.0,
             perceptual: PerceptualConfig::default(),
         }
-    }
-}
-
-impl LossConfig {
-    /// Frames that are drawn together.
-    pub(super) fn frames_of_a_clip(&self) -> usize {
-        if self.steadiness_weight > 0.0 { 2 } else { 1 }
     }
 }
 
@@ -159,7 +152,7 @@ impl TokenizerStageConfig {
         let numbers = [
             ("loss.perceptual_weight", self.loss.perceptual_weight),
             ("loss.commitment_weight", self.loss.commitment_weight),
-            ("loss.steadiness_weight", self.loss.steadiness_weight),
+            ("loss.locality_weight", self.loss.locality_weight),
             ("codebook.memory", self.codebook.memory),
             ("codebook.unused_below", f64::from(self.codebook.unused_below)),
             ("codebook.replace_until", self.codebook.replace_until),
@@ -175,9 +168,9 @@ impl TokenizerStageConfig {
             let reason = "the codes that come with `weights` would be thrown away: it must be 0 then".to_owned();
             faults.push(("codebook.first_step".to_owned(), reason));
         }
-        if !self.train.batch_size.is_multiple_of(self.loss.frames_of_a_clip()) {
-            let reason =
-                format!("{} frames are not pairs, which `loss.steadiness_weight` wants", self.train.batch_size);
+        let (frames, takes_two) = (self.train.batch_size, self.loss.locality_weight > 0.0);
+        if takes_two && (!frames.is_multiple_of(2) || frames < 4) {
+            let reason = format!("{frames} is not an even number from 4 on, as `loss.locality_weight` wants");
             faults.push(("train.batch_size".to_owned(), reason));
         }
         let perceptual = self.loss.perceptual.faults().into_iter();

@@ -13,9 +13,9 @@ use vipra_train::perceptual::Pictures;
 
 use crate::Result;
 
-/// The same data as clips of so many frames, at the tokenizer's size.
-pub fn frame_data(data: &DataConfig, image: ImageConfig, frames: usize) -> DataConfig {
-    let clip = ClipConfig { frames, min_real_frames: frames, ..data.clip };
+/// The same data as clips of one frame, at the tokenizer's size.
+pub fn frame_data(data: &DataConfig, image: ImageConfig) -> DataConfig {
+    let clip = ClipConfig { frames: 1, min_real_frames: 1, ..data.clip };
     DataConfig { clip, image, ..data.clone() }
 }
 
@@ -44,7 +44,7 @@ pub fn held_out_frames(
         return Ok(Vec::new());
     }
     let held_out = DataConfig { sources: data.validation.clone(), augment: AugmentConfig::default(), ..data.clone() };
-    let dataset = Arc::new(ClipDataset::open(frame_data(&held_out, image, 1), opening)?);
+    let dataset = Arc::new(ClipDataset::open(frame_data(&held_out, image), opening)?);
     let count = count.min(dataset.sampler().clips_per_epoch() as usize);
     FrameStream::start(&dataset, &Device::flex())?.clips(count)
 }
@@ -71,7 +71,7 @@ impl FrameStream {
 
 impl Pictures for FrameStream {
     fn next(&mut self, count: usize) -> Result<Tensor<4>, StageError> {
-        let clips = self.clips(count.div_ceil(self.dataset.config().clip.frames))?;
+        let clips = self.clips(count)?;
         let frames = batch_of(&clips, &self.device);
         clips.into_iter().for_each(|clip| self.loader.recycle(clip));
         Ok(frames)

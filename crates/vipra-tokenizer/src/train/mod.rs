@@ -5,6 +5,7 @@ mod config;
 mod evaluation;
 mod frames;
 mod losses;
+mod patchwork;
 mod session;
 mod stage;
 

@@ -68,8 +68,7 @@ pub struct Summary {
 pub fn train(session: Session<'_>) -> Result<Summary> {
     let Session { stage: config, data, .. } = session;
     config.model.validate()?;
-    let dataset =
-        Arc::new(ClipDataset::open(frame_data(data, config.image(), config.loss.frames_of_a_clip()), session.opening)?);
+    let dataset = Arc::new(ClipDataset::open(frame_data(data, config.image()), session.opening)?);
     let held_out = held_out_frames(data, config.image(), config.validation_frames, session.opening)?;
     if held_out.is_empty() {
         tracing::warn!("nothing is held out (data.validation is empty): this run says nothing about new videos");

@@ -15,6 +15,7 @@ use super::config::TokenizerStageConfig;
 use super::evaluation::Evaluation;
 use super::frames::{FrameStream, batch_of};
 use super::losses::LossSet;
+use super::patchwork::Patchwork;
 use crate::{Result, Vqgan};
 
 /// Trains a [`Vqgan`] on frames.
@@ -59,6 +60,11 @@ impl TokenizerStage {
         &self.frames.loader
     }
 
+    /// Whether half of the frames of a batch are put together of the other half.
+    fn puts_together(&self) -> bool {
+        self.config.loss.locality_weight > 0.0
+    }
+
     /// How the codebook does.
     pub fn codebook(&self) -> &CodebookCare {
         &self.care
@@ -70,17 +76,26 @@ impl Stage for TokenizerStage {
     type Batch = Tensor<4>;
 
     fn next_batch(&mut self) -> Result<Tensor<4>, StageError> {
-        self.frames.next(self.config.train.batch_size)
+        let frames = self.config.train.batch_size;
+        self.frames.next(if self.puts_together() { frames / 2 } else { frames })
     }
 
     fn loss(&mut self, model: &Vqgan, batch: Tensor<4>, step: &mut Step) -> Result<Losses, StageError> {
+        let patchwork = self.puts_together().then(|| {
+            let grid = self.config.model.grid();
+            Patchwork::draw(batch.dims()[0], grid, &mut step.random)
+        });
+        let batch = match &patchwork {
+            Some(patchwork) => patchwork.extend(batch),
+            None => batch,
+        };
         let rebuilt = if step.number < self.config.codebook.first_step {
             model.reconstruct_uncoded(batch.clone())
         } else {
             model.reconstruct(batch.clone())
         };
         self.care.count(&mut self.coded, &rebuilt);
-        Ok(self.losses.losses(rebuilt, batch)?)
+        Ok(self.losses.losses(rebuilt, batch, patchwork.as_ref())?)
     }
 
     fn after_step(&mut self, model: Vqgan, step: &mut Step) -> Result<Vqgan, StageError> {

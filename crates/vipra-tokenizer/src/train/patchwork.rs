@@ -1,0 +1,174 @@
+//! Frames put together of two, to teach the encoder that a token speaks of its own part of a frame.
+//!
+//! Group norms and attention see the whole frame, and an encoder that is only asked to rebuild it spreads what it sees over
+//! all tokens: then a moving arm changes the tokens of a table that nobody touched, which nothing can predict and few
+//! demonstrations can explain. In a frame put together of two, each part must get the vectors that it gets at home.
+
+use burn::tensor::{Device, Tensor, TensorData};
+use rand::{Rng, RngExt};
+
+/// Rectangles of tokens that come from another frame, one for each frame of a batch: from the next one, and for the last
+/// from the first.
+#[derive(Debug, Clone)]
+pub(super) struct Patchwork {
+    rectangles: Vec<Rectangle>,
+    /// Tokens of a frame, down and across.
+    grid: [usize; 2],
+}
+
+/// Tokens from the first to before the last, down and across.
+#[derive(Debug, Clone, Copy)]
+struct Rectangle {
+    from: [usize; 2],
+    to: [usize; 2],
+}
+
+impl Rectangle {
+    /// From a quarter to three quarters of each side, anywhere.
+    fn draw(grid: [usize; 2], random: &mut impl Rng) -> Self {
+        let mut span = |tokens: usize| {
+            let longest = (tokens * 3).div_ceil(4).min(tokens.saturating_sub(1)).max(1);
+            let length = random.random_range(tokens.div_ceil(4).min(longest)..=longest);
+            let from = random.random_range(0..=tokens - length);
+            (from, from + length)
+        };
+        let (down, across) = (span(grid[0]), span(grid[1]));
+        Self { from: [down.0, across.0], to: [down.1, across.1] }
+    }
+
+    fn holds(&self, row: usize, column: usize) -> bool {
+        (self.from[0]..self.to[0]).contains(&row) && (self.from[1]..self.to[1]).contains(&column)
+    }
+
+    /// Whether a token has neighbours on both sides of the edge: its pixels' surroundings are others then.
+    fn is_edge(&self, row: usize, column: usize, grid: [usize; 2]) -> bool {
+        let around = |at: usize, end: usize| at.saturating_sub(1)..(at + 2).min(end);
+        let own = self.holds(row, column);
+        around(row, grid[0]).any(|row| around(column, grid[1]).any(|column| self.holds(row, column) != own))
+    }
+}
+
+impl Patchwork {
+    /// For so many frames.
+    pub(super) fn draw(frames: usize, grid: [usize; 2], random: &mut impl Rng) -> Self {
+        Self { rectangles: (0..frames).map(|_| Rectangle::draw(grid, random)).collect(), grid }
+    }
+
+    /// The frames, and behind them as many that are put together.
+    ///
+    /// # Shapes
+    /// `[frames, 3, height, width]` → `[2·frames, 3, height, width]`
+    pub(super) fn extend(&self, frames: Tensor<4>) -> Tensor<4> {
+        let [count, _, height, width] = frames.dims();
+        let [down, across] = self.grid;
+        let pixel = |index: usize| {
+            let (frame, row, column) = (index / (height * width), index / width % height, index % width);
+            if self.rectangles[frame].holds(row * down / height, column * across / width) { 1.0 } else { 0.0 }
+        };
+        let mask: Vec<f32> = (0..count * height * width).map(pixel).collect();
+        let mask = Tensor::<4>::from_data(TensorData::new(mask, [count, 1, height, width]), &frames.device());
+        let composed = frames.clone() + (rolled(frames.clone()) - frames.clone()) * mask;
+        Tensor::cat(vec![frames, composed], 0)
+    }
+
+    /// How far vectors of frames that were put together lie from those of the same parts at home, over how far vectors lie from
+    /// their mean: that it is nothing must not be had by making all of them small. Parts along the edges do not count.
+    ///
+    /// # Shapes
+    /// `[2·frames·tokens, code_dim]` → `[1]`
+    pub(super) fn strangeness(&self, vectors: &Tensor<2>) -> Tensor<1> {
+        let [_, dim] = vectors.dims();
+        let (frames, tokens) = (self.rectangles.len(), self.grid[0] * self.grid[1]);
+        let device = vectors.device().without_autodiff();
+        let (inside, counts) = self.masks(&device);
+        let spread = (vectors.clone() - vectors.clone().mean_dim(0)).square().mean().detach();
+        let vectors = vectors.clone().reshape([2 * frames, tokens, dim]);
+        let (own, composed) = (vectors.clone().narrow(0, 0, frames), vectors.narrow(0, frames, frames));
+        let home = own.clone() + (rolled(own.clone()) - own) * inside;
+        let weight = counts.clone().sum().clamp_min(1.0) * dim as f32;
+        ((composed - home).square() * counts).sum() / weight / spread.clamp_min(1e-8)
+    }
+
+    /// Which tokens come from the other frame, and which count: 1 or 0, `[frames, tokens, 1]` each.
+    fn masks(&self, device: &Device) -> (Tensor<3>, Tensor<3>) {
+        let [down, across] = self.grid;
+        let places = || (0..down).flat_map(|row| (0..across).map(move |column| (row, column)));
+        let of_all = |is_so: &dyn Fn(&Rectangle, usize, usize) -> bool| {
+            let values = self.rectangles.iter().flat_map(|rectangle| {
+                places().map(move |(row, column)| if is_so(rectangle, row, column) { 1.0 } else { 0.0 })
+            });
+            let shape = [self.rectangles.len(), down * across, 1];
+            Tensor::<3>::from_data(TensorData::new(values.collect::<Vec<f32>>(), shape), device)
+        };
+        let inside = of_all(&|rectangle, row, column| rectangle.holds(row, column));
+        (inside, of_all(&|rectangle, row, column| !rectangle.is_edge(row, column, self.grid)))
+    }
+}
+
+/// Each one's next, and the first for the last.
+fn rolled<const D: usize>(rows: Tensor<D>) -> Tensor<D> {
+    let count = rows.dims()[0];
+    if count < 2 {
+        return rows;
+    }
+    Tensor::cat(vec![rows.clone().narrow(0, 1, count - 1), rows.narrow(0, 0, 1)], 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Distribution;
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha8Rng;
+
+    use super::*;
+
+    fn number(tensor: Tensor<1>) -> f32 {
+        tensor.into_scalar::<f32>()
+    }
+
+    /// An encoder for whose tokens only the mean of their own pixels counts: parts of 2×2 pixels.
+    fn local(frames: &Tensor<4>) -> Tensor<2> {
+        let [count, channels, height, width] = frames.dims();
+        let parts = frames.clone().reshape([count * channels * height / 2, 2, width / 2, 2]).mean_dim(3).mean_dim(1);
+        let parts = parts.reshape([count, channels, height * width / 4]).swap_dims(1, 2);
+        parts.reshape([count * height * width / 4, channels])
+    }
+
+    #[test]
+    fn parts_keep_the_vectors_of_an_encoder_that_looks_at_them_alone() {
+        let device = Device::flex();
+        let patchwork = Patchwork::draw(5, [6, 4], &mut ChaCha8Rng::seed_from_u64(4));
+        let frames = Tensor::<4>::random([5, 3, 12, 8], Distribution::Uniform(0.0, 1.0), &device);
+        let extended = patchwork.extend(frames.clone());
+        assert_eq!(extended.dims(), [10, 3, 12, 8]);
+        assert!(extended.clone().narrow(0, 0, 5).equal(frames.clone()).all().into_scalar::<bool>());
+        let vectors = local(&extended);
+        assert!(number(patchwork.strangeness(&vectors)) < 1e-9);
+        // What every token knows of the whole frame is strange to a frame put together of two.
+        let whole = extended.mean_dim(3).mean_dim(2).mean_dim(1).reshape([10, 1, 1]).repeat_dim(1, 24);
+        let leaking = vectors + whole.reshape([240, 1]) * 3.0;
+        let strange = number(patchwork.strangeness(&leaking));
+        assert!(strange > 0.01, "{strange}");
+        let larger = number(patchwork.strangeness(&(leaking * 7.0 + 3.0)));
+        assert!((larger / strange - 1.0).abs() < 1e-3, "{larger} {strange}");
+    }
+
+    #[test]
+    fn rectangles_leave_some_of_both_frames() {
+        let mut random = ChaCha8Rng::seed_from_u64(1);
+        for grid in [[8, 8], [2, 3], [16, 5]] {
+            for _ in 0..200 {
+                let rectangle = Rectangle::draw(grid, &mut random);
+                let held = (0..grid[0] * grid[1]).filter(|at| rectangle.holds(at / grid[1], at % grid[1])).count();
+                assert!((1..grid[0] * grid[1]).contains(&held), "{rectangle:?} of {grid:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn along_the_edge_nothing_counts() {
+        let rectangle = Rectangle { from: [1, 1], to: [4, 4] };
+        let edges: Vec<bool> = (0..6).map(|column| rectangle.is_edge(2, column, [6, 6])).collect();
+        assert_eq!(edges, [true, true, false, true, true, false]);
+    }
+}
