@@ -84,10 +84,12 @@ fn finetune_kill_resume_describe_compare() {
     std::fs::rename(place.path("whole/package"), &moved).unwrap();
     let told = runs(&mut vipra(&["policy", "describe", &moved]), 0);
     contains(&told, &["flow-matching", "two of 16×16, 0.4 s apart", "4 actions at 5 Hz", "px", "still"]);
+    contains(&told, &["observation/image", "observation/previous_image", "the image 0.4 s before", "prompt"]);
     let described: Value =
         serde_json::from_str(&runs(&mut vipra(&["policy", "describe", &moved, "--json"]), 0)).unwrap();
     let mean = described["statistics"]["action"]["mean"][2].as_f64().unwrap();
     assert!((mean - 1.0).abs() < 1e-6, "the mean of a constant dimension is {mean}");
+    assert!(described["request"]["observation/image"].is_string(), "{described}");
     // What hardly varies is not blown up.
     assert_eq!(described["specification"]["control"]["action"]["normalizer"]["scale"][2], 1e-4);
 

@@ -175,13 +175,12 @@ fn a_client_that_dies_is_forgotten() {
 
 #[test]
 fn a_slow_sender_is_given_up() {
-    let server = Made::new().served();
-    let mut bystander = Bystander::of(&server);
+    let server = Made::new().served_with(&|options| options.patience.silence = Duration::from_secs(2));
     let began = Instant::now();
     let answer = raw(server.address(), b"POST /step HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n{");
     assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
     raw(server.address(), b"POST /step HT");
-    bystander.is_unharmed();
+    Bystander::of(&server).is_unharmed();
     // A frame of a thousand bytes of which the first comes, and nothing more.
     let mut client = Client::connect(server.address());
     let tungstenite::stream::MaybeTlsStream::Plain(stream) = client.socket.get_mut() else { unreachable!() };

@@ -186,7 +186,7 @@ fn requests_that_come_early_are_answered_in_order() {
 
 #[test]
 fn deflate_is_not_negotiated() {
-    let server = Made::new().served();
+    let server = Made::new().served_with(&|options| options.patience.silence = Duration::from_secs(1));
     let key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13";
     let offer = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits";
     let upgrade = "Connection: Upgrade\r\nUpgrade: websocket";

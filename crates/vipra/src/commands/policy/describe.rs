@@ -1,7 +1,7 @@
 //! `vipra policy describe`.
 
 use anyhow::Result;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 use vipra_policy::policy::{Package, Specification};
 
 use crate::cli::DescribeArgs;
@@ -15,10 +15,17 @@ pub fn run(args: &DescribeArgs) -> Result<Outcome> {
             "specification": package.specification,
             "statistics": package.statistics,
             "training": package.training,
+            "request": keys(&package),
         }))?,
         false => print(&to_text(&package))?,
     }
     Ok(Outcome::Done)
+}
+
+/// What a client asks with, by the names that the server takes.
+fn keys(package: &Package) -> Map<String, Value> {
+    let metadata = vipra_serve::metadata(&package.specification.control, None);
+    metadata["keys"].as_object().cloned().unwrap_or_default()
 }
 
 fn to_text(package: &Package) -> String {
@@ -55,5 +62,8 @@ fn to_text(package: &Package) -> String {
     });
     text.push('\n');
     text.push_str(&table(&["action", "unit", "offset", "scale", ""], dimensions.collect(), usize::MAX));
+    let keys = keys(package).into_iter().map(|(name, what)| vec![name, what.as_str().unwrap_or_default().to_owned()]);
+    text.push('\n');
+    text.push_str(&table(&["a request to the server", ""], keys.collect(), usize::MAX));
     text
 }
