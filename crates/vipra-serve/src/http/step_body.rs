@@ -152,17 +152,21 @@ impl Scanner<'_> {
 
     /// A whole number from 0 to 255 as JSON has it, without zeros before it.
     fn level(&mut self) -> Option<u8> {
-        let digits = self.rest.iter().take(4).take_while(|byte| byte.is_ascii_digit()).count();
-        let (number, rest) = self.rest.split_at_checked(digits)?;
-        self.rest = rest;
-        let digit = |byte: u8| u16::from(byte - b'0');
-        let level = match *number {
-            [a] => digit(a),
-            [a, b] if a != b'0' => digit(a) * 10 + digit(b),
-            [a, b, c] if a != b'0' => digit(a) * 100 + digit(b) * 10 + digit(c),
-            _ => return None,
+        let digit = |at: usize| {
+            let value = self.rest.get(at)?.wrapping_sub(b'0');
+            (value < 10).then_some(u16::from(value))
         };
-        u8::try_from(level).ok()
+        let first = digit(0)?;
+        let (level, digits) = match digit(1) {
+            None => (first, 1),
+            Some(second) => match digit(2) {
+                None => (first * 10 + second, 2),
+                Some(third) => (first * 100 + second * 10 + third, 3),
+            },
+        };
+        // A fourth digit is not what must come next.
+        self.rest = self.rest.get(digits..)?;
+        if digits > 1 && first == 0 { None } else { u8::try_from(level).ok() }
     }
 }
 
