@@ -35,14 +35,6 @@ pub struct Coded {
     tokens: Vec<i64>,
 }
 
-impl Coded {
-    /// The model with codes chosen from what was put out, far from one another.
-    pub fn seed(self, model: Vqgan, random: &mut ChaCha8Rng) -> Vqgan {
-        let all = vec![true; model.config.codes];
-        model.map_codebook(|codebook| reseed(codebook, &all, Tensor::cat(self.vectors, 0), random))
-    }
-}
-
 impl CodebookCare {
     /// Nothing counted yet.
     pub fn new(codes: usize) -> Self {

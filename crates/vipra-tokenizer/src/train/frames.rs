@@ -63,6 +63,11 @@ impl FrameStream {
         Ok(Self { dataset: dataset.clone(), loader, device: device.clone() })
     }
 
+    /// Where the frames come from.
+    pub(super) fn dataset(&self) -> &Arc<ClipDataset> {
+        &self.dataset
+    }
+
     /// The next frames, as bytes.
     pub(super) fn clips(&mut self, count: usize) -> Result<Vec<Clip>> {
         (0..count).map(|_| Ok(self.loader.next_clip()?)).collect()

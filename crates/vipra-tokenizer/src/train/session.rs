@@ -4,25 +4,22 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use burn::module::Module;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Device;
 use serde_json::Value;
 use vipra_data::DataConfig;
 use vipra_data::clip::ClipDataset;
 use vipra_data::source::Skipped;
-use vipra_nn::codebook::reseed;
 use vipra_train::checkpoint::Checkpoints;
-use vipra_train::perceptual::{Pictures, own_features};
-use vipra_train::{Interrupt, Outcome, Progress, Run, Scalars, for_step, run};
+use vipra_train::perceptual::own_features;
+use vipra_train::{Interrupt, Outcome, Progress, Run, Scalars, run};
 
 use super::config::TokenizerStageConfig;
 use super::frames::{FrameStream, frame_data, held_out_frames};
 use super::losses::LossSet;
+use super::seeding::seed_codebook;
 use super::stage::TokenizerStage;
+use crate::Result;
 use crate::trained::start_from;
-use crate::{Result, Vqgan};
-
-/// Fewest frames that the first codes are taken from.
-const SEEDING_FRAMES: usize = 64;
 
 /// Everything that a run needs.
 pub struct Session<'a> {
@@ -110,23 +107,4 @@ pub fn train(session: Session<'_>) -> Result<Summary> {
     let skipped = dataset.skipped().into_iter().chain(stage.loader().skipped().iter().cloned()).collect();
     let has_collapsed = stage.codebook().has_collapsed();
     Ok(Summary { checkpoint, interrupted_at, validation, has_collapsed, skipped, parameters })
-}
-
-/// The model with codes from what its encoder puts out for the first frames.
-fn seed_codebook(
-    model: Vqgan,
-    config: &TokenizerStageConfig,
-    dataset: &Arc<ClipDataset>,
-    device: &Device,
-) -> Result<Vqgan> {
-    let mut frames = FrameStream::start(dataset, &device.clone().without_autodiff())?;
-    let together = config.train.batch_size;
-    let frozen = model.valid();
-    let passes = SEEDING_FRAMES.div_ceil(together);
-    let vectors = (0..passes).map(|_| Ok(frozen.vectors(frames.next(together).map_err(vipra_train::Error::from)?)));
-    let vectors = Tensor::cat(vectors.collect::<Result<Vec<_>>>()?, 0);
-    // A stream of its own: the steps' begin at 0.
-    let mut random = for_step(config.train.seed, u64::MAX);
-    let all = vec![true; config.model.codes];
-    Ok(model.map_codebook(|codebook| reseed(codebook, &all, vectors, &mut random)))
 }

@@ -16,6 +16,7 @@ use super::evaluation::Evaluation;
 use super::frames::{FrameStream, batch_of};
 use super::losses::LossSet;
 use super::patchwork::Patchwork;
+use super::seeding::seed_codebook;
 use crate::{Result, Vqgan};
 
 /// Trains a [`Vqgan`] on frames.
@@ -103,7 +104,7 @@ impl Stage for TokenizerStage {
         let config = &self.config.codebook;
         match (step.number + 1).cmp(&config.first_step) {
             Ordering::Less => return Ok(model),
-            Ordering::Equal => return Ok(coded.seed(model, &mut step.random)),
+            Ordering::Equal => return Ok(seed_codebook(model, &self.config, self.frames.dataset(), &self.device)?),
             Ordering::Greater => {}
         }
         let replaces = config.is_due(step.number + 1, self.config.train.steps);
