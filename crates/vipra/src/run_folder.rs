@@ -33,6 +33,8 @@ impl RunFolder {
                 let fields = differing_fields(&before, config);
                 anyhow::bail!("the folder holds a run with another configuration ({fields}): {}", path.display())
             }
+            // Written again it would be lost on a full disk, and with it the run.
+            Ok(before) if before == text => {}
             _ => std::fs::write(&file, text).with_context(|| format!("writing {}", file.display()))?,
         }
         Ok(RunFolder { path: path.to_path_buf() })

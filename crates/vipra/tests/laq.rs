@@ -109,6 +109,50 @@ fn train_interrupt_resume_label_report_transfer() {
     );
 }
 
+/// The command, unable to write files of more than `bytes`: as on a full disk a part of a file gets there, and then an error.
+fn with_files_up_to(bytes: u64, command: &Command) -> Command {
+    let mut limited = Command::new("sh");
+    // A shell counts in blocks of 512 bytes. Ignored, the signal that comes with the error kills nobody.
+    limited.args(["-c", "trap '' XFSZ; ulimit -f \"$0\"; exec \"$@\"", &bytes.div_ceil(512).to_string()]);
+    limited.arg(command.get_program()).args(command.get_args()).env_remove("VIPRA_LOG");
+    limited
+}
+
+#[test]
+fn what_a_full_disk_keeps_from_being_written_costs_nothing_that_was() {
+    let place = Place::new(&configuration());
+    let settings = ["--set", "laq.train.steps=80"];
+    let (command, run) = (train(&place, "run", &settings), place.path("run"));
+    kill_after(train(&place, "run", &settings), &run, 16);
+    let names = || {
+        let entries = std::fs::read_dir(place.path("run/checkpoints")).unwrap();
+        let mut names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    };
+    // A checkpoint that the kill cut short is not one.
+    let before: Vec<String> = names().into_iter().filter(|name| name.starts_with("step-")).collect();
+    let last = before.last().unwrap();
+    let step: u64 = last["step-".len()..].parse().unwrap();
+    let kept = checkpoint(&run, step);
+
+    // The weights of the next checkpoint get there, the optimiser's moments do not.
+    let told = runs(&mut with_files_up_to(kept[0].len() as u64 + 4096, &command), 2);
+    let next = format!("the checkpoint of step {} could not be written, the ones before it are untouched", step + 8);
+    contains(&told, &[&next, "optimizer.safetensors"]);
+    assert_eq!(names(), before, "nothing is left of what could not be written");
+    assert!(checkpoint(&run, step) == kept);
+
+    // Not even the metrics can be written, and those of before are still there.
+    let metrics = || std::fs::read_to_string(place.path("run/metrics.jsonl")).unwrap();
+    let steps = |text: &str| text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect::<Vec<Value>>();
+    let written = steps(&metrics()).into_iter().filter(|line| line["step"].as_u64() <= Some(step)).collect::<Vec<_>>();
+    contains(&runs(&mut with_files_up_to(512, &command), 2), &["writing the metrics", "metrics.jsonl"]);
+    runs(&mut train(&place, "run", &settings), 0);
+    assert!(steps(&metrics()).starts_with(&written));
+    assert!(written.len() > 1 && checkpoint(&run, 80).iter().all(|file| !file.is_empty()));
+}
+
 #[test]
 fn bad_input_is_said_plainly() {
     let place = Place::new(&configuration());

@@ -15,16 +15,16 @@ pub(super) struct JsonLines {
 }
 
 impl JsonLines {
-    /// Opens the file for appending; lines of steps after `step`, and a last line that was cut short, are dropped.
+    /// Opens the file for appending; lines of steps after `step`, and a last line that was cut short, are cut off. What is
+    /// kept is not written again: on a full disk it would be lost.
     pub(super) fn open(path: &Path, step: u64) -> Result<Self> {
         let io = |doing, error| Error::io(doing, path, error);
-        let kept = match std::fs::read_to_string(path) {
-            Ok(text) => text.lines().filter(|line| is_up_to(line, step)).map(|line| format!("{line}\n")).collect(),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
-            Err(error) => return Err(io("reading the metrics", error)),
-        };
-        std::fs::write(path, kept).map_err(|error| io("writing the metrics", error))?;
-        let file = OpenOptions::new().append(true).open(path).map_err(|error| io("opening the metrics", error))?;
+        let file = OpenOptions::new().append(true).create(true).open(path);
+        let file = file.map_err(|error| io("opening the metrics", error))?;
+        let text = std::fs::read_to_string(path).map_err(|error| io("reading the metrics", error))?;
+        let kept = text.split_inclusive('\n').take_while(|line| line.ends_with('\n') && is_up_to(line, step));
+        let length = kept.map(str::len).sum::<usize>() as u64;
+        file.set_len(length).map_err(|error| io("writing the metrics", error))?;
         Ok(Self { file, path: path.to_path_buf() })
     }
 
