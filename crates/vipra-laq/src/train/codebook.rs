@@ -12,6 +12,9 @@ use crate::quantizer::{CodeUsage, Nsvq, Replacement, ReplacementSource, reseed_u
 /// Lines of metrics in a row with a low perplexity after which the alarm is raised.
 const ALARM_AFTER: u32 = 3;
 
+/// Fewer codes in use over all positions say next to nothing, whatever they do at each; of small codebooks a quarter.
+const FEWEST_CODES: f64 = 2.0;
+
 /// What is known of the codebook's use. Part of the training state.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CodebookCare {
@@ -75,14 +78,16 @@ impl CodebookCare {
     /// Numbers since the last line, and a warning where the codebook has collapsed.
     pub fn observe(&mut self, config: &CodebookConfig) -> Scalars {
         let scalars = usage_scalars(&self.since_line);
-        let perplexity = position_perplexity(&self.since_line);
-        self.low_lines = if perplexity < config.alarm_perplexity { self.low_lines + 1 } else { 0 };
+        let (all, at_position) = (overall(&self.since_line).perplexity(), position_perplexity(&self.since_line));
+        let fewest = FEWEST_CODES.min(self.since_replacement.counts().len() as f64 / 4.0);
+        let is_low = config.alarm_perplexity > 1.0 && (at_position < config.alarm_perplexity || all < fewest);
+        self.low_lines = if is_low { self.low_lines + 1 } else { 0 };
         if self.low_lines == ALARM_AFTER {
             tracing::warn!(
-                "the codebook has collapsed: at a position of a transition {perplexity:.2} codes are effectively in use, for \
-                 {ALARM_AFTER} lines of metrics; the latent actions of this run say next to nothing. Try \
-                 laq.model.centered_transitions, laq.codebook.learning = \"averages\", a lower learning rate, or clips in \
-                 which more happens (data.clip.interval_secs)"
+                "the codebook has collapsed: at a position of a transition {at_position:.2} codes are effectively in use, and \
+                 {all:.2} over all positions, for {ALARM_AFTER} lines of metrics; the latent actions of this run say next to \
+                 nothing. Try laq.model.centered_transitions, laq.codebook.learning = \"averages\", a lower learning rate, or \
+                 clips in which more happens (data.clip.interval_secs)"
             );
         }
         self.since_line.iter_mut().for_each(CodeUsage::reset);
@@ -118,11 +123,17 @@ pub(super) fn position_perplexity(positions: &[CodeUsage]) -> f64 {
     positions.iter().map(CodeUsage::perplexity).sum::<f64>() / positions.len().max(1) as f64
 }
 
-/// Perplexity over all positions and at each, number of codes never chosen, and the share of each code.
-pub(super) fn usage_scalars(positions: &[CodeUsage]) -> Scalars {
+/// The counts of all positions together.
+fn overall(positions: &[CodeUsage]) -> CodeUsage {
     let codes = positions.first().map_or(0, |usage| usage.counts().len());
     let sum = |code: usize| positions.iter().map(|usage| usage.counts()[code]).sum::<u64>();
-    let all = CodeUsage::from_counts((0..codes).map(sum).collect());
+    CodeUsage::from_counts((0..codes).map(sum).collect())
+}
+
+/// Perplexity over all positions and at each, number of codes never chosen, and the share of each code.
+pub(super) fn usage_scalars(positions: &[CodeUsage]) -> Scalars {
+    let all = overall(positions);
+    let codes = all.counts().len();
     let total = all.counts().iter().sum::<u64>().max(1) as f64;
     let mut scalars = vec![
         ("perplexity".to_owned(), all.perplexity()),
@@ -132,4 +143,48 @@ pub(super) fn usage_scalars(positions: &[CodeUsage]) -> Scalars {
     let shares = all.counts().iter().enumerate();
     scalars.extend(shares.map(|(code, count)| (format!("code_share/{code}"), *count as f64 / total)));
     scalars
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::{Device, Int, Tensor};
+
+    use super::{ALARM_AFTER, CodebookCare};
+    use crate::train::CodebookConfig;
+
+    /// Lines of metrics until the alarm, if two positions of a transition choose these codes, out of `codes`.
+    fn lines_until_alarm(codes: usize, chosen: &[i64], config: &CodebookConfig) -> Option<u32> {
+        let mut care = CodebookCare::new(codes, 2);
+        (1..10).find(|_| {
+            care.count(Tensor::<1, Int>::from_data(chosen, &Device::flex()));
+            care.observe(config);
+            care.has_collapsed()
+        })
+    }
+
+    #[test]
+    fn a_codebook_that_says_nothing_raises_the_alarm() {
+        let config = CodebookConfig::default();
+        let after = |codes, chosen: &[i64]| lines_until_alarm(codes, chosen, &config);
+        assert_eq!(after(8, &[3, 3, 3, 3]), Some(ALARM_AFTER), "one code");
+        assert_eq!(after(8, &[1, 5, 1, 5]), Some(ALARM_AFTER), "each position has a code of its own");
+        assert_eq!(after(8, &[1, 1, 1, 1, 1, 2, 2, 1]), Some(ALARM_AFTER), "fewer than two codes of eight");
+        assert_eq!(after(8, &[0, 4, 1, 5, 2, 6, 3, 7]), None);
+        assert_eq!(after(2, &[0, 0, 0, 1, 1, 0, 0, 0]), None, "of two codes, both are in use");
+        let off = CodebookConfig { alarm_perplexity: 1.0, ..config };
+        assert_eq!(lines_until_alarm(8, &[3, 3, 3, 3], &off), None);
+    }
+
+    #[test]
+    fn the_alarm_ends_when_codes_are_in_use_again() {
+        let (mut care, config) = (CodebookCare::new(8, 1), CodebookConfig::default());
+        let mut line = |chosen: [i64; 4]| {
+            care.count(Tensor::<1, Int>::from_data(chosen, &Device::flex()));
+            care.observe(&config);
+            care.has_collapsed()
+        };
+        assert_eq!([[0; 4], [0; 4], [0; 4]].map(&mut line), [false, false, true]);
+        assert!(!line([0, 1, 2, 3]));
+        assert_eq!([[0; 4], [0; 4]].map(&mut line), [false, false], "the count begins anew");
+    }
 }

@@ -75,7 +75,7 @@ pub struct CodebookConfig {
     #[schemars(range(min = 0.0, max = 1.0))]
     pub standard_rate: f64,
     /// The run warns when as few codes as this are effectively in use at a position of a transition (perplexity), on
-    /// average, in one line of metrics after another.
+    /// average, or fewer than 2 over all positions, in one line of metrics after another. 1 turns the alarm off.
     #[schemars(range(min = 1.0))]
     pub alarm_perplexity: f64,
 }
