@@ -6,8 +6,8 @@ Usage:
     laq_torch.py --check GOLDENS_DIR
 
 `train` and `label` print one line of JSON; `crates/vipra-laq/benches/laq.rs` prints the same for ours. `--check`
-compares outputs, loss and gradients with the goldens. Sizes are those of `LaqConfig::tiny()`, `small()` and
-`release()`. Shapes: B clips, T frames, N tokens of a frame, D channels.
+compares outputs, loss and gradients with the goldens. Sizes are those of `crates/vipra-laq/benches/sizes`. Shapes: B
+clips, T frames, N tokens of a frame, D channels.
 """
 
 import argparse

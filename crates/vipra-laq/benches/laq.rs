@@ -8,6 +8,7 @@
 //! `frames` frames. `label`: a step gives each frame of an episode of `frames` frames the codes of its window, `batch`
 //! windows at a time.
 
+mod sizes;
 mod timing;
 
 use std::error::Error;
@@ -47,12 +48,7 @@ fn main() -> Result<()> {
         return Ok(());
     };
     let size = value("--size").map_or("tiny", String::as_str);
-    let config = match size {
-        "tiny" => LaqConfig::tiny(),
-        "small" => LaqConfig::small(),
-        "paper" => LaqConfig::release(),
-        other => return Err(format!("`--size {other}`: there are tiny, small and paper").into()),
-    };
+    let config = sizes::named(size).ok_or_else(|| format!("`--size {size}`: there are tiny, small and paper"))?;
     let (batch, frames) = (number("--batch", 8)?, number("--frames", 8)?);
     let (warm_up, steps) = (number("--warm-up", 1)?, number("--steps", 5)?.max(1));
 

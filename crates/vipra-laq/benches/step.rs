@@ -1,9 +1,11 @@
 //! Where a training step of the latent action model spends its time, on random clips: as a whole, or operation by
-//! operation at the sizes of the tiny preset.
+//! operation at the sizes of `tiny`.
 //!
-//! Usage: `cargo bench --workspace --bench step -- [tiny|small|ops] [BATCH] [STEPS]`, under `perf record` for a profile,
+//! Usage: `cargo bench --workspace --bench step -- [tiny|small|paper|ops] [BATCH] [STEPS]`, under `perf record` for a profile,
 //! with `RAYON_NUM_THREADS=1` for steadier numbers. Prints medians in milliseconds, of wall time for steps and of processor
 //! time for operations (where the system tells it: on Linux).
+
+mod sizes;
 
 use std::time::Instant;
 
@@ -26,8 +28,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     vipra_nn::memory::keep_freed();
     match arguments.first().map_or("tiny", String::as_str) {
         "ops" => time_operations(batch, steps),
-        "small" => time_steps("small", &LaqConfig::small(), batch, steps)?,
-        _ => time_steps("tiny", &LaqConfig::tiny(), batch, steps)?,
+        size => {
+            let config = sizes::named(size).ok_or_else(|| format!("`{size}`: there are tiny, small, paper and ops"))?;
+            time_steps(size, &config, batch, steps)?;
+        }
     }
     Ok(())
 }

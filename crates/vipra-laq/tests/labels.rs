@@ -29,7 +29,7 @@ fn config() -> LaqConfig {
         decoder_depth: 1,
         heads: 2,
         head_dim: 8,
-        ..LaqConfig::tiny()
+        ..LaqConfig::default()
     }
 }
 

@@ -1,4 +1,4 @@
-//! Size of the model, and its presets.
+//! Size of the model.
 
 use burn::tensor::Device;
 use schemars::JsonSchema;
@@ -57,8 +57,20 @@ pub struct LaqConfig {
 }
 
 impl Default for LaqConfig {
+    /// For a CPU: 64×64 pixels as 8×8 patches, 4 codes of 8. Presets of a run are files, which say what differs from this.
     fn default() -> Self {
-        Self::tiny()
+        Self {
+            frame_size: [64, 64],
+            patch: 8,
+            dim: 128,
+            spatial_encoder: SpatialEncoderConfig::default(),
+            encoder_depth: 2,
+            decoder_depth: 2,
+            heads: 4,
+            head_dim: 32,
+            code_length: 4,
+            ..Self::release()
+        }
     }
 }
 
@@ -79,36 +91,6 @@ impl LaqConfig {
             code_length: 16,
             encode_deltas: false,
             centered_transitions: 0,
-        }
-    }
-
-    /// For a CPU, in hours: 128×128 pixels as 16×16 patches, 16 codes of 8.
-    pub fn small() -> Self {
-        Self {
-            frame_size: [128, 128],
-            patch: 8,
-            dim: 256,
-            spatial_encoder: SpatialEncoderConfig { depth: 4, heads: 4, registers: 4, position_grid: 16 },
-            encoder_depth: 4,
-            decoder_depth: 4,
-            heads: 4,
-            ..Self::release()
-        }
-    }
-
-    /// For a CPU, in minutes: 64×64 pixels as 8×8 patches, 4 codes of 8.
-    pub fn tiny() -> Self {
-        Self {
-            frame_size: [64, 64],
-            patch: 8,
-            dim: 128,
-            spatial_encoder: SpatialEncoderConfig::default(),
-            encoder_depth: 2,
-            decoder_depth: 2,
-            heads: 4,
-            head_dim: 32,
-            code_length: 4,
-            ..Self::release()
         }
     }
 
@@ -202,17 +184,15 @@ mod tests {
     use super::LaqConfig;
 
     #[test]
-    fn presets_are_valid() {
-        for preset in [LaqConfig::release(), LaqConfig::small(), LaqConfig::tiny()] {
-            preset.validate().unwrap();
+    fn the_release_and_the_default_are_valid() {
+        for config in [LaqConfig::release(), LaqConfig::default()] {
+            config.validate().unwrap();
         }
     }
 
     #[test]
     fn every_fault_is_named() {
-        let mut config = LaqConfig::tiny();
-        config.patch = 7;
-        config.head_dim = 3;
+        let mut config = LaqConfig { patch: 7, head_dim: 3, ..LaqConfig::default() };
         config.quantizer.codes = 1;
         let message = config.validate().unwrap_err().to_string();
         for fault in ["`patch` 7 does not divide", "`head_dim` is 3", "at least 2 `codes`"] {
@@ -224,10 +204,7 @@ mod tests {
     #[test]
     fn oblong_frames_go_through() {
         let device = Device::flex();
-        let mut config = LaqConfig::tiny();
-        config.frame_size = [24, 40];
-        config.dim = 16;
-        config.code_length = 6;
+        let config = LaqConfig { frame_size: [24, 40], dim: 16, code_length: 6, ..LaqConfig::default() };
         let laq = config.init(&device).unwrap();
         let clip = Tensor::<5>::random([2, 3, 3, 24, 40], Distribution::Uniform(0.0, 1.0), &device);
         let inference = laq.infer(clip.clone()).unwrap();
@@ -239,7 +216,7 @@ mod tests {
     #[test]
     fn clips_of_another_size_are_refused() {
         let device = Device::flex();
-        let laq = LaqConfig::tiny().init(&device).unwrap();
+        let laq = LaqConfig::default().init(&device).unwrap();
         let message = laq.infer(Tensor::zeros([1, 1, 3, 64, 64], &device)).unwrap_err().to_string();
         assert_eq!(message, "the clip is [1, 1, 3, 64, 64], but the model takes [batch, at least 2, 3, 64, 64]");
         assert!(laq.infer(Tensor::zeros([1, 2, 3, 64, 32], &device)).is_err());

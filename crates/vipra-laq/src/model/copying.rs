@@ -99,7 +99,7 @@ mod tests {
     use crate::LaqConfig;
 
     fn error_of_first_frames(dim: usize, frames: Tensor<5>) -> f32 {
-        let config = LaqConfig { dim, frame_size: [16, 16], patch: 4, heads: 2, ..LaqConfig::tiny() };
+        let config = LaqConfig { dim, frame_size: [16, 16], patch: 4, heads: 2, ..LaqConfig::default() };
         let laq = config.init(&Device::flex()).unwrap();
         let [batch, time, ..] = frames.dims();
         let latents = Tensor::random([batch, time, 4, 32], Distribution::Normal(0.0, 1.0), &Device::flex());

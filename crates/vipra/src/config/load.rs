@@ -116,6 +116,12 @@ mod tests {
     }
 
     #[test]
+    fn the_largest_preset_has_the_released_model() {
+        let preset = load(&ConfigArgs { config: Some("vipra-7b".into()), set: vec![] }).unwrap();
+        assert_eq!(preset.laq.model, vipra_laq::LaqConfig::release());
+    }
+
+    #[test]
     fn all_faults_come_at_once_with_path_and_nearest_name() {
         let text = "[data]\nsed = 1\n[data.clip]\nframse = 8\ninterval_secs = \"x\"\n[data.image]\nfit = \"strech\"\n\
                     [[data.sources]]\nweigth = 2.0\n[model]\n";
