@@ -62,7 +62,10 @@ fn train_kill_resume_encode_reconstruct() {
     let lost = runs(&mut train(&place, "lost", &["--set", "tokenizer.weights=\"elsewhere.safetensors\""]), 2);
     contains(&lost, &["tokenizer.codebook.first_step", "would be thrown away"]);
     let odd = ["--set", "tokenizer.loss.locality_weight=1.0", "--set", "tokenizer.train.batch_size=3"];
-    contains(&runs(&mut train(&place, "odd", &odd), 2), &["tokenizer.train.batch_size", "3 is not an even number from 4 on"]);
+    contains(
+        &runs(&mut train(&place, "odd", &odd), 2),
+        &["tokenizer.train.batch_size", "3 is not an even number from 4 on"],
+    );
     let pairs = ["--set", "tokenizer.loss.locality_weight=1.0", "--set", "tokenizer.train.steps=20"];
     runs(&mut train(&place, "pairs", &pairs), 0);
     contains(&std::fs::read_to_string(place.path("pairs/metrics.jsonl")).unwrap(), &["\"locality\""]);
