@@ -104,7 +104,7 @@ pub fn train(session: Session<'_>) -> Result<Summary> {
     session.device.seed(config.train.seed);
     let (specification, text) = specify(config, &spaces, &learned, &session.start, &session.tokenizer)?;
     let is_pretrained = matches!(session.start, Start::Pretrained(_));
-    let (model, new_parameters) = begin(&specification, config, &session.start, &autodiff)?;
+    let (model, new_parameters) = begin(&specification, config, &session.start, &session.tokenizer, &autodiff)?;
     let parameters = model.num_params();
 
     let layout = specification.layout(&text)?;
@@ -265,10 +265,11 @@ fn begin(
     specification: &Specification,
     config: &FinetuneConfig,
     start: &Start,
+    tokenizer: &TrainedTokenizer,
     device: &Device,
 ) -> Result<(PolicyModel, Vec<String>)> {
     let Specification { model, vocabularies, sizes, .. } = specification;
-    let transformer = initial(model, vocabularies, start, device)?;
+    let transformer = initial(model, vocabularies, start, tokenizer, device)?;
     let policy = sizes.init(transformer, &config.new_parameters, device);
     let names: Vec<String> = vipra_nn::weights::save(&policy, &Names::default())?.names().map(str::to_owned).collect();
     let is_new = |name: &String| matches!(start, Start::Scratch { .. }) || !name.starts_with("transformer.");
@@ -279,10 +280,14 @@ fn initial(
     model: &TransformerConfig,
     vocabularies: &Vocabularies,
     start: &Start,
+    tokenizer: &TrainedTokenizer,
     device: &Device,
 ) -> Result<crate::model::Transformer> {
     let transformer = model.init(vocabularies, device)?;
     match start {
+        Start::Scratch { .. } if model.start_from_code_vectors => {
+            Ok(transformer.with_code_vectors(tokenizer.model.codebook.val()))
+        }
         Start::Scratch { .. } => Ok(transformer),
         Start::Pretrained(trained) => {
             let weights = Weights::read_safetensors(&trained.path)?;

@@ -30,6 +30,9 @@ pub struct TransformerConfig {
     pub rotary_theta: f64,
     /// How exactly rotary angles are computed. Released weights need `bfloat16` (reference 6.3).
     pub rotary_precision: RotaryPrecision,
+    /// Whether embeddings of frame tokens start as the vectors of the tokenizer's codes, so that what looks alike is alike
+    /// from the first step on. In the release they start at random.
+    pub start_from_code_vectors: bool,
     /// Ids of the text vocabulary, at least; more than the tokenizer has for weights of others.
     pub least_text_vocabulary: usize,
     /// Ids of the vocabulary of frame tokens, at least (8448 in the release, of which 8194 mean something).
@@ -46,6 +49,7 @@ impl Default for TransformerConfig {
             norm_epsilon: 1e-6,
             rotary_theta: 5e7,
             rotary_precision: RotaryPrecision::Float32,
+            start_from_code_vectors: false,
             least_text_vocabulary: 0,
             least_vision_vocabulary: 0,
         }

@@ -2,6 +2,7 @@
 
 mod actions;
 mod cache;
+mod code_vectors;
 mod config;
 mod flax;
 mod init;

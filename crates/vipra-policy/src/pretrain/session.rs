@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use burn::module::Module;
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
 use serde_json::Value;
 use vipra_data::DataConfig;
 use vipra_tokenizer::TextTokenizer;
@@ -32,6 +32,8 @@ pub struct Session<'a> {
     pub text: TextTokenizer,
     /// The tokens of frames.
     pub frames: Codebook,
+    /// The vectors of their codes, `[codes, code_dim]`.
+    pub code_vectors: Tensor<2>,
     /// The latent actions.
     pub latent_actions: Codebook,
     /// The whole configuration, for the checkpoint to be compared with.
@@ -91,6 +93,8 @@ pub fn train(session: Session<'_>) -> Result<Summary> {
     let vocabularies =
         config.model.vocabularies(session.text.vocab_size(), session.frames.codes, session.latent_actions.codes);
     let model = config.model.init(&vocabularies, &device)?;
+    let model =
+        if config.model.start_from_code_vectors { model.with_code_vectors(session.code_vectors) } else { model };
     let parameters = model.num_params();
     let samples_per_epoch = samples.sampler().clips_per_epoch();
     let description = Description {

@@ -60,9 +60,24 @@ fn report(summary: Summary, folder: &RunFolder) -> Result<TrainingEnd> {
     text.push_str(&format!("\n{} parameters, weights in {}\n", summary.parameters, summary.checkpoint.display()));
     if summary.has_collapsed {
         text.push_str("the codebook has collapsed: these latent actions say next to nothing\n");
+    } else if own_codes_are_worth(&summary.validation).is_some_and(|worth| worth < LEAST_WORTH) {
+        text.push_str(
+            "the codes of other clips rebuild motion as well as a clip's own: these latent actions say nothing yet. Train for \
+             more steps, or on clips in which more happens (data.clip.interval_secs)\n",
+        );
     }
     let Summary { validation, has_collapsed, .. } = summary;
     Ok(TrainingEnd { text, validation, is_interrupted: false, has_collapsed })
+}
+
+/// Less than this share of the error on moving pixels is what any codes would do.
+const LEAST_WORTH: f64 = 0.005;
+
+/// By what share the error on moving pixels is larger with the codes of other clips.
+fn own_codes_are_worth(validation: &[(String, f64)]) -> Option<f64> {
+    let find = |name: &str| validation.iter().find(|(known, _)| known == name).map(|(_, value)| *value);
+    let own = find("l1_moving_ratio")?;
+    Some(find("l1_moving_ratio_of_other_codes")? / own - 1.0)
 }
 
 /// Held-out numbers with what they mean.
@@ -76,3 +91,19 @@ const HELD_OUT: &[(&str, &str)] = &[
     ("position_perplexity", "codes effectively in use at a position of a transition"),
     ("dead_codes", "codes never chosen"),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_worth_what_others_do_worse() {
+        let validation = |own: f64, others: f64| {
+            vec![("l1_moving_ratio".to_owned(), own), ("l1_moving_ratio_of_other_codes".to_owned(), others)]
+        };
+        let worth = own_codes_are_worth(&validation(0.6, 0.75)).unwrap();
+        assert!((worth - 0.25).abs() < 1e-9);
+        assert!(own_codes_are_worth(&validation(0.83765, 0.83765)).unwrap() < LEAST_WORTH);
+        assert_eq!(own_codes_are_worth(&[]), None, "nothing is held out");
+    }
+}

@@ -104,6 +104,7 @@ pub fn learn(args: &PretrainArgs) -> Result<TrainingEnd> {
             codes: tokenizer.description.model.codes,
             length: tokenizer.description.model.tokens_per_frame(),
         },
+        code_vectors: tokenizer.model.codebook.val(),
         latent_actions: Codebook {
             fingerprint: laq.fingerprint.clone(),
             codes: laq.description.model.quantizer.codes,
