@@ -74,7 +74,11 @@ pub(crate) const LAQ: &[Panel] = &[
     Panel {
         title: "Error on moving pixels",
         up: "1: current frame repeated",
-        lines: &[held_out("l1_moving_ratio"), baseline("l1_moving_ratio_of_other_codes", "from other clips' codes")],
+        lines: &[
+            held_out("l1_moving_ratio"),
+            baseline("l1_moving_ratio_of_other_codes", "from other clips' codes"),
+            baseline("l1_moving_ratio_unquantized", "before the codebook"),
+        ],
     },
     Panel {
         title: "Moving transitions rebuilt nearer to the next frame",

@@ -65,8 +65,15 @@ impl Laq {
     /// [`Error::Size`](crate::Error::Size) for another frame size or fewer than two frames.
     pub fn infer(&self, clip: Tensor<5>) -> Result<Inference> {
         let batch = clip.dims()[0];
-        let quantized = self.quantizer.quantize(self.encode(clip)?);
-        Ok(self.shape_codes(quantized, batch))
+        Ok(self.codes_of(self.encode(clip)?, batch))
+    }
+
+    /// The codes of a batch of clips from what [`encode`](Self::encode) made of them.
+    ///
+    /// # Shapes
+    /// `vectors`: `[batch·transitions·code_length, code_dim]`.
+    pub fn codes_of(&self, vectors: Tensor<2>, batch: usize) -> Inference {
+        self.shape_codes(self.quantizer.quantize(vectors), batch)
     }
 
     /// The codes of a clip whose frames have been through [`encode_frames`](Self::encode_frames) before: windows that
@@ -76,8 +83,7 @@ impl Laq {
     /// `features`: `[batch, time, patches, dim]`.
     pub fn infer_from_features(&self, features: Tensor<4>) -> Inference {
         let batch = features.dims()[0];
-        let quantized = self.quantizer.quantize(self.to_code_vectors(self.encode_features(features)));
-        self.shape_codes(quantized, batch)
+        self.codes_of(self.to_code_vectors(self.encode_features(features)), batch)
     }
 
     /// What enters the quantiser.

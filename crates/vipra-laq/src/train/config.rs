@@ -67,9 +67,12 @@ pub struct CodebookConfig {
     /// With `learning = "averages"`: vectors that an old code weighs as much as, when those that chose it pull at it.
     #[schemars(range(min = 0.0))]
     pub memory: f64,
-    /// Steps over which the noise that stands for the quantisation error grows from nothing to its length (0 in the
-    /// release: full from the first step). Before the decoder has learned to read the encoder's outputs, noise only hurts,
-    /// and the encoder gets rid of it by putting out the same for every clip.
+    /// Step from which the decoder reads quantised vectors (0 in the release). Before it, vectors pass as they are, and codes
+    /// only look on: noise as long as the quantisation error drowns the little that a new encoder says of motion, and the
+    /// decoder learns to do without.
+    pub first_step: u64,
+    /// Steps from there over which the noise that stands for the quantisation error grows from nothing to its length (0 in
+    /// the release).
     pub noise_warm_up_steps: u64,
     /// With `laq.model.centered_transitions`: share of the way that averages and spread go to a batch's in a step.
     #[schemars(range(min = 0.0, max = 1.0))]
@@ -88,6 +91,7 @@ impl Default for CodebookConfig {
             rate: 1.0,
             learning: CodebookLearning::Gradients,
             memory: 256.0,
+            first_step: 0,
             noise_warm_up_steps: 0,
             standard_rate: 0.05,
             alarm_perplexity: 1.2,
@@ -98,7 +102,11 @@ impl Default for CodebookConfig {
 impl CodebookConfig {
     /// Share of the noise in a step (from 0).
     pub fn noise_share(&self, step: u64) -> f64 {
-        if step < self.noise_warm_up_steps { step as f64 / self.noise_warm_up_steps as f64 } else { 1.0 }
+        match step.checked_sub(self.first_step) {
+            None => 0.0,
+            Some(since) if since < self.noise_warm_up_steps => since as f64 / self.noise_warm_up_steps as f64,
+            Some(_) => 1.0,
+        }
     }
 }
 
@@ -182,5 +190,18 @@ impl LaqStageConfig {
         let of_loop = self.train.faults().into_iter();
         faults.extend(of_loop.map(|(key, reason)| (format!("train.{key}"), reason)));
         faults
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::CodebookConfig;
+
+    #[test]
+    fn noise_begins_at_its_step_and_grows() {
+        let release = CodebookConfig::default();
+        assert_eq!([0, 1, 1000].map(|step| release.noise_share(step)), [1.0; 3]);
+        let late = CodebookConfig { first_step: 100, noise_warm_up_steps: 10, ..release };
+        assert_eq!([0, 99, 100, 105, 110, 1000].map(|step| late.noise_share(step)), [0.0, 0.0, 0.0, 0.5, 1.0, 1.0]);
     }
 }

@@ -29,6 +29,8 @@ pub struct Evaluation {
     moving: Errors,
     /// On moving pixels, rebuilt from the codes of other transitions.
     moving_by_others: Errors,
+    /// On moving pixels, rebuilt from what enters the quantiser.
+    moving_unquantized: Errors,
 }
 
 /// Sums of absolute errors over pixels and colours.
@@ -58,6 +60,7 @@ impl Evaluation {
             all: Errors::default(),
             moving: Errors::default(),
             moving_by_others: Errors::default(),
+            moving_unquantized: Errors::default(),
         }
     }
 
@@ -67,14 +70,20 @@ impl Evaluation {
     /// If the clips have another size than the model's.
     pub fn add(&mut self, model: &Laq, batch: &Batch) -> Result<()> {
         let [clips, time, ..] = batch.clips.dims();
-        let inference = model.infer(batch.clips.clone())?;
+        let vectors = model.encode(batch.clips.clone())?;
+        let inference = model.codes_of(vectors.clone(), clips);
         let past = batch.clips.clone().narrow(1, 0, time - 1);
-        let rebuilt = model.decode(past.clone(), inference.latents.clone())?;
-        let by_others = model.decode(past.clone(), of_others(inference.latents))?;
-        let next = batch.clips.clone().narrow(1, 1, time - 1);
-        let values = |frames: Tensor<5>| frames.into_data();
-        let (current, next) = (values(past), values(next));
-        let (rebuilt, by_others) = (values(rebuilt.clamp(0.0, 1.0)), values(by_others.clamp(0.0, 1.0)));
+        let unquantized = vectors.reshape(inference.latents.dims());
+        let frames_from = |latents: Tensor<4>| -> Result<TensorData> {
+            Ok(model.decode(past.clone(), latents)?.clamp(0.0, 1.0).into_data())
+        };
+        let rebuilt = [
+            frames_from(inference.latents.clone())?,
+            frames_from(of_others(inference.latents))?,
+            frames_from(unquantized)?,
+        ];
+        let next = batch.clips.clone().narrow(1, 1, time - 1).into_data();
+        let current = past.clone().into_data();
         let codes: Vec<i64> = inference.codes.into_data().iter::<i64>().collect();
         let mask: Vec<bool> = batch.mask.to_data().iter::<bool>().collect();
         let transitions = clips * (time - 1);
@@ -87,15 +96,16 @@ impl Evaluation {
             let (clip, transition) = (at / (time - 1), at % (time - 1));
             if mask[clip * time + transition] && mask[clip * time + transition + 1] {
                 count_positions(&mut self.usage, &codes[at * code_length..(at + 1) * code_length]);
-                let rebuilt = [frame(&rebuilt, at), frame(&by_others, at)];
-                self.add_transition(&frame(&current, at), &frame(&next, at), [&rebuilt[0], &rebuilt[1]]);
+                let rebuilt = rebuilt.each_ref().map(|data| frame(data, at));
+                self.add_transition(&frame(&current, at), &frame(&next, at), rebuilt.each_ref().map(Vec::as_slice));
             }
         }
         Ok(())
     }
 
-    /// One transition, rebuilt from its own codes and from others; frames are `[3, height, width]` in [0, 1].
-    fn add_transition(&mut self, current: &[f32], next: &[f32], [rebuilt, by_others]: [&[f32]; 2]) {
+    /// One transition, rebuilt from its own codes, from others, and from what its codes stand for; frames are
+    /// `[3, height, width]` in [0, 1].
+    fn add_transition(&mut self, current: &[f32], next: &[f32], [rebuilt, by_others, unquantized]: [&[f32]; 3]) {
         let pixels = current.len() / 3;
         let (mut moving, mut to_next, mut to_current) = (0_u64, 0.0, 0.0);
         for pixel in 0..pixels {
@@ -111,6 +121,7 @@ impl Evaluation {
                 if moves {
                     self.moving.add(error, change(at));
                     self.moving_by_others.add((by_others[at] - next[at]).abs(), change(at));
+                    self.moving_unquantized.add((unquantized[at] - next[at]).abs(), change(at));
                 }
             }
         }
@@ -133,6 +144,10 @@ impl Evaluation {
             (
                 "l1_moving_ratio_of_other_codes".to_owned(),
                 ratio(self.moving_by_others.rebuilt, self.moving_by_others.copied),
+            ),
+            (
+                "l1_moving_ratio_unquantized".to_owned(),
+                ratio(self.moving_unquantized.rebuilt, self.moving_unquantized.copied),
             ),
             ("nearer_to_next".to_owned(), ratio(self.nearer as f64, self.moving_transitions as f64)),
             ("moving_transitions".to_owned(), self.moving_transitions as f64),
@@ -168,9 +183,9 @@ mod tests {
         next[5] = 1.0; // one pixel of sixteen, in red
         let mut halfway = current.clone();
         halfway[5] = 0.75;
-        evaluation.add_transition(&current, &next, [&halfway, &current]);
-        evaluation.add_transition(&current, &next, [&current, &current]);
-        evaluation.add_transition(&current, &current, [&current, &current]);
+        evaluation.add_transition(&current, &next, [&halfway, &current, &next]);
+        evaluation.add_transition(&current, &next, [&current; 3]);
+        evaluation.add_transition(&current, &current, [&current; 3]);
         let scalars = evaluation.scalars();
         let of = |name: &str| scalars.iter().find(|(known, _)| known == name).unwrap().1;
         assert_eq!(of("transitions"), 3.0);
@@ -178,6 +193,7 @@ mod tests {
         assert_eq!(of("nearer_to_next"), 0.5);
         assert!((of("l1_moving_ratio") - 1.25 / 2.0).abs() < 1e-9);
         assert_eq!(of("l1_moving_ratio_of_other_codes"), 1.0);
+        assert_eq!(of("l1_moving_ratio_unquantized"), 0.5);
         assert!((of("l1_copy") - 2.0 / (3.0 * 48.0)).abs() < 1e-9);
     }
 }

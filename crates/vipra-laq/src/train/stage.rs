@@ -13,6 +13,7 @@ use super::config::{CodebookLearning, LaqStageConfig};
 use super::evaluation::Evaluation;
 use super::losses::LossSet;
 use crate::loss::transition_mask;
+use crate::quantizer::seed;
 use crate::{Laq, Result};
 
 /// Prefix of the names of the spatial encoder's parameters.
@@ -100,6 +101,9 @@ impl Stage for LaqStage {
         let steps = step.number + 1;
         let config = &self.config.codebook;
         model = model.move_standard(vectors.clone(), config.standard_rate);
+        if steps == config.first_step {
+            model.quantizer = seed(model.quantizer, vectors.clone(), &mut step.random);
+        }
         if config.learning == CodebookLearning::Averages {
             model.quantizer = follow_outputs(model.quantizer, &vectors, config.memory);
         }

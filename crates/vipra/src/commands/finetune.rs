@@ -9,9 +9,9 @@ use vipra_policy::finetune::{Session, Start, Summary, train};
 use vipra_tokenizer::TrainedTokenizer;
 use vipra_train::Interrupt;
 
-use super::Outcome;
 use super::laq::{device, split_datasets};
 use super::pretrain::texts;
+use super::{Outcome, Stage};
 use crate::cli::FinetuneArgs;
 use crate::config::{Config, load, to_toml};
 use crate::progress::Progress;
@@ -28,7 +28,7 @@ pub fn run(args: &FinetuneArgs) -> Result<Outcome> {
 
 /// Finetunes, or goes on finetuning.
 pub fn learn(args: &FinetuneArgs) -> Result<TrainingEnd> {
-    let mut config = load(&args.config)?;
+    let mut config = load(&args.config)?.read_by(Stage::Finetune);
     split_datasets(&mut config.data, &args.paths, args.fps, args.camera.as_deref())?;
     let device = device(&args.device)?;
     let pretrained = match args.from.as_os_str() == SCRATCH {

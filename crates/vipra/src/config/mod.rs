@@ -15,6 +15,8 @@ use vipra_policy::finetune::FinetuneConfig;
 use vipra_policy::pretrain::PretrainConfig;
 use vipra_tokenizer::train::TokenizerStageConfig;
 
+use crate::commands::Stage;
+
 pub use document::to_toml;
 pub use faults::{Fault, Faults};
 pub use load::{ConfigArgs, load};
@@ -39,6 +41,24 @@ pub struct Config {
 }
 
 impl Config {
+    /// The sections that a stage reads, the others as they are by default: a run goes on whatever others say.
+    pub fn read_by(self, stage: Stage) -> Self {
+        let mut read = Self { data: self.data, ..Self::default() };
+        if matches!(stage, Stage::Tokenizer | Stage::Cache | Stage::Pretrain | Stage::Finetune) {
+            read.tokenizer = self.tokenizer;
+        }
+        if matches!(stage, Stage::Laq | Stage::Finetune) {
+            read.laq = self.laq;
+        }
+        if matches!(stage, Stage::Cache | Stage::Pretrain | Stage::Finetune) {
+            read.pretrain = self.pretrain;
+        }
+        if stage == Stage::Finetune {
+            read.finetune = self.finetune;
+        }
+        read
+    }
+
     /// What the types cannot say, over all sections.
     fn faults(&self) -> Vec<Fault> {
         let section = |name: &'static str, faults: Vec<(String, String)>| {
@@ -51,5 +71,30 @@ impl Config {
             .chain(section("finetune", self.finetune.faults()))
             .chain(section("run", self.run.faults()))
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stage_reads_its_own_sections() {
+        let mut config = Config::default();
+        config.laq.train.steps = 7;
+        config.tokenizer.train.steps = 8;
+        config.pretrain.train.steps = 9;
+        config.data.seed = 10;
+        let steps = |stage| {
+            let read = config.clone().read_by(stage);
+            assert_eq!(read.data.seed, 10);
+            [read.laq.train.steps, read.tokenizer.train.steps, read.pretrain.train.steps]
+        };
+        let Config { laq, tokenizer, pretrain, .. } = Config::default();
+        let [of_laq, of_tokenizer, of_pretrain] = [laq.train.steps, tokenizer.train.steps, pretrain.train.steps];
+        assert_eq!(steps(Stage::Laq), [7, of_tokenizer, of_pretrain]);
+        assert_eq!(steps(Stage::Tokenizer), [of_laq, 8, of_pretrain]);
+        assert_eq!(steps(Stage::Pretrain), [of_laq, 8, 9]);
+        assert_eq!(steps(Stage::Finetune), [7, 8, 9]);
     }
 }

@@ -8,6 +8,7 @@ use vipra_train::Interrupt;
 use super::sources::split_datasets;
 use super::{Outcome, device};
 use crate::cli::TrainArgs;
+use crate::commands::Stage;
 use crate::config::load;
 use crate::progress::Progress;
 use crate::run_folder::RunFolder;
@@ -20,7 +21,7 @@ pub fn run(args: &TrainArgs) -> Result<Outcome> {
 
 /// Trains, or goes on training.
 pub fn learn(args: &TrainArgs) -> Result<TrainingEnd> {
-    let mut config = load(&args.config)?;
+    let mut config = load(&args.config)?.read_by(Stage::Laq);
     split_datasets(&mut config.data, &args.paths, args.fps, args.camera.as_deref())?;
     let folder = RunFolder::create(&args.run, &config)?;
     let interrupt = Interrupt::listen()?;
@@ -63,7 +64,7 @@ fn report(summary: Summary, folder: &RunFolder) -> Result<TrainingEnd> {
     } else if own_codes_are_worth(&summary.validation).is_some_and(|worth| worth < LEAST_WORTH) {
         text.push_str(
             "the codes of other clips rebuild motion as well as a clip's own: these latent actions say nothing yet. Train for \
-             more steps, or on clips in which more happens (data.clip.interval_secs)\n",
+             more steps, quantise later (laq.codebook.first_step), or on clips in which more happens (data.clip.interval_secs)\n",
         );
     }
     let Summary { validation, has_collapsed, .. } = summary;
@@ -86,6 +87,7 @@ const HELD_OUT: &[(&str, &str)] = &[
     ("l1_copy", "error of repeating the current frame"),
     ("l1_moving_ratio", "error on moving pixels, over that of repeating the current frame"),
     ("l1_moving_ratio_of_other_codes", "the same from the codes of other clips: higher, if codes say anything"),
+    ("l1_moving_ratio_unquantized", "the same from what enters the quantiser: lower, by what codes lose"),
     ("nearer_to_next", "moving transitions rebuilt nearer to the next frame than to the current one"),
     ("perplexity", "codes effectively in use"),
     ("position_perplexity", "codes effectively in use at a position of a transition"),

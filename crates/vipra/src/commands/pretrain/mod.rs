@@ -16,8 +16,8 @@ use vipra_tokenizer::TrainedTokenizer;
 use vipra_train::Interrupt;
 
 use self::prepare::Preparation;
-use super::Outcome;
 use super::laq::{device, split_datasets};
+use super::{Outcome, Stage};
 use crate::cli::PretrainArgs;
 use crate::config::{Config, load};
 use crate::run_folder::{LAQ_FILE, RunFolder, TOKENIZER_FILE};
@@ -38,7 +38,7 @@ struct Begun {
 
 impl Begun {
     fn open(args: &PretrainArgs) -> Result<Self> {
-        let mut config = load(&args.config)?;
+        let mut config = load(&args.config)?.read_by(Stage::Pretrain);
         split_datasets(&mut config.data, &args.paths, args.fps, args.camera.as_deref())?;
         let device = device(&args.device)?;
         let tokenizer = TrainedTokenizer::open(&args.tokenizer, &device)?;

@@ -145,20 +145,7 @@ impl Context {
     /// # Errors
     /// If it cannot be written.
     pub fn write_config(&self, stage: Stage) -> Result<ConfigArgs> {
-        let all = self.config.clone();
-        let mut own = Config { data: all.data, ..Config::default() };
-        if matches!(stage, Stage::Tokenizer | Stage::Cache | Stage::Pretrain | Stage::Finetune) {
-            own.tokenizer = all.tokenizer;
-        }
-        if matches!(stage, Stage::Laq | Stage::Cache | Stage::Pretrain | Stage::Finetune) {
-            own.laq = all.laq;
-        }
-        if matches!(stage, Stage::Cache | Stage::Pretrain | Stage::Finetune) {
-            own.pretrain = all.pretrain;
-        }
-        if stage == Stage::Finetune {
-            own.finetune = all.finetune;
-        }
+        let own = self.config.clone().read_by(stage);
         let path = self.run.join(RECORDS).join(format!("{}.toml", stage.name()));
         crate::files::create_parent(&path)?;
         std::fs::write(&path, to_toml(&own)?).with_context(|| format!("writing {}", path.display()))?;

@@ -7,6 +7,7 @@ use vipra_train::Interrupt;
 
 use super::{Outcome, device};
 use crate::cli::TrainArgs;
+use crate::commands::Stage;
 use crate::commands::laq::split_datasets;
 use crate::config::load;
 use crate::progress::Progress;
@@ -20,7 +21,7 @@ pub fn run(args: &TrainArgs) -> Result<Outcome> {
 
 /// Trains, or goes on training.
 pub fn learn(args: &TrainArgs) -> Result<TrainingEnd> {
-    let mut config = load(&args.config)?;
+    let mut config = load(&args.config)?.read_by(Stage::Tokenizer);
     split_datasets(&mut config.data, &args.paths, args.fps, args.camera.as_deref())?;
     let folder = RunFolder::create(&args.run, &config)?;
     let interrupt = Interrupt::listen()?;
