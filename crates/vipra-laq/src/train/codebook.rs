@@ -86,8 +86,8 @@ impl CodebookCare {
             tracing::warn!(
                 "the codebook has collapsed: at a position of a transition {at_position:.2} codes are effectively in use, and \
                  {all:.2} over all positions, for {ALARM_AFTER} lines of metrics; the latent actions of this run say next to \
-                 nothing. Try laq.codebook.first_step, laq.model.centered_transitions, laq.codebook.learning = \"averages\", a lower learning rate, or \
-                 clips in which more happens (data.clip.interval_secs)"
+                 nothing. Try laq.codebook.first_step, laq.model.centered_transitions, \
+                 laq.codebook.learning = \"averages\", a lower learning rate, or clips in which more happens (data.clip.interval_secs)"
             );
         }
         self.since_line.iter_mut().for_each(CodeUsage::reset);

@@ -69,7 +69,7 @@ pub struct CodebookConfig {
     pub memory: f64,
     /// Step from which the decoder reads quantised vectors (0 in the release). Before it, vectors pass as they are, and codes
     /// only look on: noise as long as the quantisation error drowns the little that a new encoder says of motion, and the
-    /// decoder learns to do without.
+    /// decoder learns to do without. Whatever codes were by then, at this step they begin anew from the encoder's outputs.
     pub first_step: u64,
     /// Steps from there over which the noise that stands for the quantisation error grows from nothing to its length (0 in
     /// the release).

@@ -72,6 +72,7 @@ pub struct Summary {
 pub fn train(session: Session<'_>) -> Result<Summary> {
     let Session { stage: config, data, .. } = session;
     check_sizes(config, data)?;
+    warn_of_late_codes(config);
     let dataset = Arc::new(ClipDataset::open(data.clone(), session.opening)?);
     let held_out = held_out_clips(config, data, session.opening)?;
     let device = session.device.clone().autodiff();
@@ -116,6 +117,16 @@ pub fn train(session: Session<'_>) -> Result<Summary> {
             parameters,
         },
     })
+}
+
+/// A run that was made shorter, and so ends before there are codes, learns nothing of them.
+fn warn_of_late_codes(config: &LaqStageConfig) {
+    let (first_step, steps) = (config.codebook.first_step, config.train.steps);
+    if first_step >= steps {
+        tracing::warn!(
+            "the decoder never reads a code: laq.codebook.first_step is {first_step}, and laq.train.steps {steps}"
+        );
+    }
 }
 
 fn check_sizes(config: &LaqStageConfig, data: &DataConfig) -> Result<()> {
