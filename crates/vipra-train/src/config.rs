@@ -51,13 +51,15 @@ impl Default for TrainConfig {
     }
 }
 
-/// AdamW and its learning rate.
+/// How parameters are changed, and how fast.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct OptimizerConfig {
     /// Learning rate at the height of the schedule.
     #[schemars(range(min = 0.0))]
     pub learning_rate: f64,
+    /// By what rule matrices of numbered layers are changed; all other parameters are by AdamW.
+    pub matrices: MatrixRule,
     /// Course of the learning rate after the warm-up.
     pub schedule: Schedule,
     /// With a schedule that falls: the learning rate at the last step, as a share of the highest.
@@ -89,6 +91,7 @@ impl Default for OptimizerConfig {
     fn default() -> Self {
         Self {
             learning_rate: 1e-4,
+            matrices: MatrixRule::AdamW,
             schedule: Schedule::Constant,
             final_rate: 0.0,
             warm_up_steps: 0,
@@ -102,6 +105,16 @@ impl Default for OptimizerConfig {
     }
 }
 
+/// By what rule the matrices of layers are changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum MatrixRule {
+    /// As all other parameters (ViPRA's code).
+    AdamW,
+    /// Orthogonal steps: Muon with `beta_1`, as long as AdamW's (arXiv 2502.16982).
+    Muon,
+}
+
 /// Course of the learning rate after its warm-up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -113,6 +126,12 @@ pub enum Schedule {
 }
 
 impl OptimizerConfig {
+    /// Whether a parameter with this name, of so many axes, is changed by Muon: embeddings and heads are in no numbered layer.
+    pub(crate) fn takes_muon(&self, name: &str, axes: usize) -> bool {
+        let is_in_layer = || name.split('.').any(|part| part.parse::<usize>().is_ok());
+        self.matrices == MatrixRule::Muon && axes == 2 && is_in_layer()
+    }
+
     /// The learning rate of step `step` (from 0) of `steps`, as optax's `warmup_cosine_decay_schedule`.
     pub fn rate_at(&self, step: u64, steps: u64) -> f64 {
         if step < self.warm_up_steps {

@@ -13,13 +13,14 @@ mod error;
 mod gradients;
 mod interrupt;
 mod metrics;
+mod muon;
 mod optimizer;
 pub mod perceptual;
 mod random;
 mod run;
 mod stage;
 
-pub use config::{CheckpointConfig, OptimizerConfig, Schedule, TrainConfig};
+pub use config::{CheckpointConfig, MatrixRule, OptimizerConfig, Schedule, TrainConfig};
 pub use ema::MovingAverage;
 pub use error::{Error, Result};
 pub use gradients::{accumulate, global_norm, scale};

@@ -1,4 +1,4 @@
-//! AdamW (arXiv 1711.05101) as in PyTorch.
+//! AdamW (arXiv 1711.05101) as in PyTorch, and Muon for the matrices of layers where a configuration asks for it.
 //!
 //! The framework's own keeps its state by ids that are drawn anew in each process, and starts a parameter over in silence
 //! when its id is not found; this one keeps it by the parameters' names, in the same file format as the weights.
@@ -11,7 +11,7 @@ use burn::tensor::{Tensor, TensorData};
 use vipra_nn::weights::{NamePath, Names, Weights};
 
 use crate::config::OptimizerConfig;
-use crate::{Error, Result};
+use crate::{Error, Result, muon};
 
 /// AdamW with its moments, by name of the parameter.
 #[derive(Debug, Clone)]
@@ -22,11 +22,11 @@ pub struct AdamW {
     moments: BTreeMap<String, Moments>,
 }
 
-/// Running averages of a gradient and of its square, flattened.
+/// Running averages of a gradient and, but for Muon, of its square, flattened.
 #[derive(Debug, Clone)]
 struct Moments {
     first: Tensor<1>,
-    second: Tensor<1>,
+    second: Option<Tensor<1>>,
 }
 
 impl AdamW {
@@ -55,7 +55,8 @@ impl AdamW {
     pub fn to_weights(&self) -> Weights {
         let mut weights = Weights::new("the optimiser");
         for (name, moments) in &self.moments {
-            for (kind, moment) in [("first", &moments.first), ("second", &moments.second)] {
+            let first = std::iter::once(("first", &moments.first));
+            for (kind, moment) in first.chain(moments.second.iter().map(|second| ("second", second))) {
                 let values: Vec<f32> = moment.to_data().iter::<f32>().collect();
                 weights.insert(format!("{name}.{kind}"), vec![values.len()], values);
             }
@@ -69,6 +70,7 @@ impl AdamW {
     /// [`Error::Invalid`] if a parameter's moments have another size than the parameter.
     pub fn from_weights<M: Module>(config: OptimizerConfig, steps: u64, weights: &Weights, module: &M) -> Result<Self> {
         struct Collect<'a> {
+            config: &'a OptimizerConfig,
             weights: &'a Weights,
             path: NamePath<'a>,
             moments: BTreeMap<String, Moments>,
@@ -93,20 +95,29 @@ impl AdamW {
                     // A parameter that never had a gradient has no moments.
                     (None, None) => {}
                     (Some(Some(first)), Some(Some(second))) => {
-                        self.moments.insert(name, Moments { first, second });
+                        self.moments.insert(name, Moments { first, second: Some(second) });
+                    }
+                    (Some(Some(first)), None) if self.config.takes_muon(&name, D) => {
+                        self.moments.insert(name, Moments { first, second: None });
                     }
                     _ => self.misfits.push(name),
                 }
             }
         }
         let names = Names::default();
-        let mut collect =
-            Collect { weights, path: NamePath::new(&names), moments: BTreeMap::new(), misfits: Vec::new() };
+        let mut collect = Collect {
+            config: &config,
+            weights,
+            path: NamePath::new(&names),
+            moments: BTreeMap::new(),
+            misfits: Vec::new(),
+        };
         module.visit(&mut collect);
-        if !collect.misfits.is_empty() {
-            return Err(Error::Invalid(format!("moments of another size: {}", collect.misfits.join(", "))));
+        let Collect { moments, misfits, .. } = collect;
+        if !misfits.is_empty() {
+            return Err(Error::Invalid(format!("moments of another size: {}", misfits.join(", "))));
         }
-        Ok(Self { config, steps, moments: collect.moments })
+        Ok(Self { config, steps, moments })
     }
 }
 
@@ -132,16 +143,13 @@ impl ModuleMapper for Update<'_> {
         let name = self.path.name();
         let rate = self.rate * (self.rate_factor)(&name);
         let AdamW { config, steps, moments } = &mut *self.optimizer;
-        let gradient = gradient.reshape([-1]);
-        let old = moments
-            .remove(&name)
-            .unwrap_or_else(|| Moments { first: gradient.zeros_like(), second: gradient.zeros_like() });
-        let first = old.first * config.beta_1 + gradient.clone() * (1.0 - config.beta_1);
-        let second = old.second * config.beta_2 + gradient.square() * (1.0 - config.beta_2);
-        let correction = |beta: f64| 1.0 - beta.powf(*steps as f64);
-        let spread = (second.clone() / correction(config.beta_2)).sqrt() + config.epsilon;
-        let change = first.clone() / spread * (rate / correction(config.beta_1));
-        moments.insert(name, Moments { first, second });
+        let old = moments.remove(&name);
+        let (change, new) = match config.takes_muon(&name, D) {
+            true => muon_step(config, gradient, old),
+            false => adam_step(config, *steps, gradient.reshape([-1]), old),
+        };
+        let change = change * rate;
+        moments.insert(name, new);
         let decay = if D >= config.decay_min_axes { 1.0 - rate * config.weight_decay } else { 1.0 };
         param.map(|value| {
             let requires_gradient = value.is_require_grad();
@@ -154,4 +162,36 @@ impl ModuleMapper for Update<'_> {
             value.set_require_grad(requires_gradient)
         })
     }
+}
+
+/// The change at a learning rate of 1, and the moments after it.
+fn adam_step(config: &OptimizerConfig, steps: u64, gradient: Tensor<1>, old: Option<Moments>) -> (Tensor<1>, Moments) {
+    let zeros = || gradient.zeros_like();
+    let (first, second) = match old {
+        Some(Moments { first, second }) => (first, second.unwrap_or_else(zeros)),
+        None => (zeros(), zeros()),
+    };
+    let first = first * config.beta_1 + gradient.clone() * (1.0 - config.beta_1);
+    let second = second * config.beta_2 + gradient.square() * (1.0 - config.beta_2);
+    let correction = |beta: f64| 1.0 - beta.powf(steps as f64);
+    let spread = (second.clone() / correction(config.beta_2)).sqrt() + config.epsilon;
+    let change = first.clone() / spread / correction(config.beta_1);
+    (change, Moments { first, second: Some(second) })
+}
+
+/// As [`adam_step`], for a matrix.
+fn muon_step<const D: usize>(
+    config: &OptimizerConfig,
+    gradient: Tensor<D>,
+    old: Option<Moments>,
+) -> (Tensor<1>, Moments) {
+    let shape = gradient.dims();
+    let (rows, columns) = (shape[0], shape[D - 1]);
+    let gradient: Tensor<2> = gradient.reshape([rows, columns]);
+    let average = match old {
+        Some(old) => old.first.reshape([rows, columns]) * config.beta_1 + gradient.clone() * (1.0 - config.beta_1),
+        None => gradient.clone() * (1.0 - config.beta_1),
+    };
+    let change = muon::direction(gradient, average.clone(), config.beta_1);
+    (change.reshape([-1]), Moments { first: average.reshape([-1]), second: None })
 }

@@ -12,8 +12,8 @@ use burn::tensor::{Device, Distribution, Tensor};
 use serde_json::{Value, json};
 use vipra_train::checkpoint::{Checkpoints, read_state};
 use vipra_train::{
-    CheckpointConfig, Error, Interrupt, Losses, OptimizerConfig, Outcome, Progress, Run, Scalars, Stage, StageError,
-    Step, TrainConfig, run,
+    CheckpointConfig, Error, Interrupt, Losses, MatrixRule, OptimizerConfig, Outcome, Progress, Run, Scalars, Stage,
+    StageError, Step, TrainConfig, run,
 };
 
 /// The framework's generator belongs to the process: tests that draw from it take turns.
@@ -21,22 +21,22 @@ static TURN: Mutex<()> = Mutex::new(());
 
 #[derive(Module, Debug)]
 struct Toy {
-    first: Linear,
+    /// Numbered, so that their matrices are changed by Muon and their biases by AdamW.
+    layers: Vec<Linear>,
     dropout: Dropout,
-    second: Linear,
 }
 
 impl Toy {
     fn new(device: &Device) -> Self {
         Self {
-            first: LinearConfig::new(3, 16).init(device),
+            layers: vec![LinearConfig::new(3, 16).init(device), LinearConfig::new(16, 1).init(device)],
             dropout: DropoutConfig::new(0.3).init(),
-            second: LinearConfig::new(16, 1).init(device),
         }
     }
 
     fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        self.second.forward(self.dropout.forward(self.first.forward(x).tanh()))
+        let [first, second] = &self.layers[..] else { panic!("two layers") };
+        second.forward(self.dropout.forward(first.forward(x).tanh()))
     }
 }
 
@@ -97,7 +97,12 @@ fn config() -> TrainConfig {
         seed: 7,
         steps: 40,
         accumulation: 2,
-        optimizer: OptimizerConfig { learning_rate: 1e-2, clip_norm: 0.5, ..OptimizerConfig::default() },
+        optimizer: OptimizerConfig {
+            learning_rate: 1e-2,
+            matrices: MatrixRule::Muon,
+            clip_norm: 0.5,
+            ..OptimizerConfig::default()
+        },
         ema_decay: 0.9,
         log_every: 5,
         validate_every: 15,

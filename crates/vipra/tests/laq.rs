@@ -13,7 +13,12 @@ use std::process::Command;
 use program::{LATENT_ACTIONS, Place, checkpoint, contains, interrupt_after, kill_after, runs, text, vipra};
 use serde_json::Value;
 
+// Codes begin between the kill after step 16 and the end at step 40.
 const OWN: &str = r#"
+[laq.codebook]
+learning = "averages"
+first_step = 20
+noise_warm_up_steps = 10
 [laq.loss.weights.flow]
 start_step = 5
 warm_up_steps = 2

@@ -1,0 +1,70 @@
+//! Muon's direction for a matrix (<https://kellerjordan.github.io/posts/muon>; sizes of steps as in arXiv 2502.16982).
+//!
+//! Adam's step goes mostly along the few directions that a matrix's gradient is large in. Muon's goes as far along each.
+
+use burn::tensor::Tensor;
+
+/// Iterations until singular values lie around 1.
+const ITERATIONS: usize = 5;
+/// The quintic of an iteration: steep at 0, so that small singular values grow soon.
+const QUINTIC: [f32; 3] = [3.4445, -4.7750, 2.0315];
+/// A step's root mean square beside AdamW's, so that both take the same learning rate.
+const STEP_SIZE: f64 = 0.2;
+
+/// The gradient, looked ahead along its running average, with all singular values near 1, and as long as a step of AdamW.
+///
+/// # Shapes
+/// `gradient`, `average`: `[rows, columns]` → the same
+pub(crate) fn direction(gradient: Tensor<2>, average: Tensor<2>, beta: f64) -> Tensor<2> {
+    let [rows, columns] = gradient.dims();
+    let ahead = gradient * (1.0 - beta) + average * beta;
+    orthogonalized(ahead) * (STEP_SIZE * (rows.max(columns) as f64).sqrt())
+}
+
+/// Newton and Schulz's iteration, on the side where the product with the transpose is small.
+fn orthogonalized(matrix: Tensor<2>) -> Tensor<2> {
+    let [rows, columns] = matrix.dims();
+    if rows > columns {
+        return orthogonalized(matrix.transpose()).transpose();
+    }
+    let [linear, cubic, quintic] = QUINTIC;
+    let length = matrix.clone().square().sum().sqrt() + 1e-7;
+    let start = matrix / length.reshape([1, 1]);
+    (0..ITERATIONS).fold(start, |x, _| {
+        let square = x.clone().matmul(x.clone().transpose());
+        let higher = square.clone() * cubic + square.clone().matmul(square) * quintic;
+        x.clone() * linear + higher.matmul(x)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::{Device, Distribution};
+
+    use super::*;
+
+    #[test]
+    fn singular_values_come_near_one() {
+        let device = Device::flex();
+        for shape in [[6, 20], [20, 6]] {
+            let matrix = Tensor::<2>::random(shape, Distribution::Normal(0.0, 3.0), &device);
+            let found = orthogonalized(matrix);
+            let found = if shape[0] > shape[1] { found.transpose() } else { found };
+            let values: Vec<f32> = found.clone().matmul(found.transpose()).to_data().iter::<f32>().collect();
+            for (at, value) in values.iter().enumerate() {
+                let (low, high) = if at / 6 == at % 6 { (0.3, 1.5) } else { (-0.5, 0.5) };
+                assert!((low..high).contains(value), "{at}: {value}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_step_is_as_long_as_adams() {
+        let device = Device::flex();
+        let gradient = Tensor::<2>::random([32, 96], Distribution::Normal(0.0, 0.01), &device);
+        let step = direction(gradient.clone(), gradient, 0.9);
+        let mean_square: f32 = step.square().mean().into_scalar();
+        // √(32 singular values of about 1 over 32·96 numbers) · 0.2 · √96.
+        assert!((0.1..0.3).contains(&mean_square.sqrt()), "{}", mean_square.sqrt());
+    }
+}
