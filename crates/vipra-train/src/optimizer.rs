@@ -13,7 +13,7 @@ use vipra_nn::weights::{NamePath, Names, Weights};
 use crate::config::OptimizerConfig;
 use crate::{Error, Result, muon};
 
-/// AdamW with its moments, by name of the parameter.
+/// AdamW, and Muon for the matrices that take it, with the moments by name of the parameter.
 #[derive(Debug, Clone)]
 pub struct AdamW {
     config: OptimizerConfig,
