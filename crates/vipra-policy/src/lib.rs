@@ -11,6 +11,7 @@ pub mod bins;
 mod error;
 pub mod finetune;
 pub mod flow;
+mod frames;
 pub mod generate;
 pub mod layout;
 pub mod loss;

@@ -27,7 +27,7 @@ fn measure(config: &TabletopConfig, task: TaskKind, episodes: u64) -> vipra_sim:
     let began = Instant::now();
     let play_one = |seed: u64| {
         let mut table = Tabletop::new(config.clone(), seed)?;
-        let played = play(&mut table, seed, false)?;
+        let played = play(&mut table, seed, 0.0, false)?;
         Ok((played.actions.len(), played.verdict, seed))
     };
     let outcomes = (0..episodes).into_par_iter().map(play_one).collect::<vipra_sim::Result<Vec<_>>>()?;

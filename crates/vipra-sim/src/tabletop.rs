@@ -1,6 +1,6 @@
 //! The simulator as a robot, or an evaluation, sees it.
 
-use glam::{EulerRot, Quat, Vec3};
+use glam::{EulerRot, Quat, Vec2, Vec3, Vec3Swizzles};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rapier3d::math::Pose;
@@ -11,7 +11,7 @@ use crate::embodiment::Embodiment;
 use crate::error::{Error, Result};
 use crate::physics::{Command, Physics};
 use crate::render::{Renderer, Solid, object_solid};
-use crate::scene::Scene;
+use crate::scene::{HALF_TABLE, Scene};
 use crate::scenes::Scenes;
 use crate::task::TaskKind;
 use crate::verdict::{Judge, Verdict};
@@ -37,6 +37,8 @@ const LARGEST_TURN: f32 = 0.6;
 const REACH: [f32; 3] = [0.24, 0.26, 0.26];
 /// Free space under the tips, in metres.
 const ABOVE_TABLE: f32 = 0.004;
+/// Around its own point, nothing of an open tool reaches further along its x and y, in metres.
+const TOOL_REACH: [f32; 2] = [0.015, 0.05];
 /// How much the tool's first place varies, in metres and radians.
 const VARIED_HOME: [f32; 2] = [0.015, 0.08];
 
@@ -159,6 +161,33 @@ impl Tabletop {
         self.judge.look(&self.scene, &self.physics);
         self.steps += 1;
         Ok(())
+    }
+
+    /// Moves the task's object along the table, unless something is where it would lie.
+    pub(crate) fn nudge(&mut self, way: Vec2) -> bool {
+        let source = self.scene.task.source();
+        let place = self.physics.pose(source).translation + way.extend(0.0);
+        let is_free = self.is_free(source, place);
+        if is_free {
+            self.physics.shift(source, way.extend(0.0));
+        }
+        is_free
+    }
+
+    /// Whether an object would touch neither the tool nor another object, nor lie beside the table.
+    fn is_free(&self, object: usize, place: Vec3) -> bool {
+        let radius = |index: usize| self.scene.objects[index].object.kind.radius();
+        let [x, y] = HALF_TABLE.map(|half| half - radius(object));
+        let mut others = (0..self.scene.objects.len()).filter(|other| *other != object);
+        let is_apart = others.all(|other| {
+            let between = self.physics.pose(other).translation - place;
+            between.xy().length() > radius(object) + radius(other)
+        });
+        let from_tool = self.physics.tool().inverse() * place;
+        let clear = from_tool.z < -2.0 * radius(object)
+            || from_tool.x.abs() > TOOL_REACH[0] + radius(object)
+            || from_tool.y.abs() > TOOL_REACH[1] + radius(object);
+        place.x.abs() <= x && place.y.abs() <= y && is_apart && clear
     }
 
     /// How it stands.

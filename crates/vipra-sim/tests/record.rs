@@ -14,7 +14,7 @@ use vipra_sim::{Embodiment, Error, Scenes, Tabletop, TabletopConfig, TaskKind};
 fn recording(embodiment: Embodiment, task: TaskKind, episodes: usize) -> Recording {
     let scenes = Scenes { tasks: vec![task], ..Scenes::default() };
     let table = TabletopConfig { embodiment, scenes, ..TabletopConfig::default() };
-    Recording { table, episodes, seed: 3, actions: true }
+    Recording { table, episodes, seed: 3, actions: true, nudges: 0.0 }
 }
 
 fn quietly(_done: usize, _all: usize) {}
@@ -49,7 +49,7 @@ fn a_gripper_is_recorded_with_what_it_did() {
     let source = open(folder.path());
     assert_eq!((source.episodes().len(), recorded.episodes), (3, 3));
     let seed = recording_seed(3, 0);
-    let played = play(&mut Tabletop::new(what.table, seed).unwrap(), seed, true).unwrap();
+    let played = play(&mut Tabletop::new(what.table, seed).unwrap(), seed, 0.0, true).unwrap();
     assert!(played.verdict.success_now);
     let episode = &source.episodes()[0];
     assert_eq!((episode.length, episode.instruction()), (played.actions.len(), Some(played.instruction.as_str())));
@@ -95,6 +95,24 @@ fn the_same_for_any_number_of_threads_and_after_an_interruption() {
 }
 
 #[test]
+fn whoever_is_nudged_goes_on_from_there() {
+    let what = recording(Embodiment::Gripper, TaskKind::Put, 1);
+    let mut table = Tabletop::new(what.table, 0).unwrap();
+    let mut nudged = 0;
+    for seed in 0..8 {
+        let alone = play(&mut table, seed, 0.0, false).unwrap();
+        let played = play(&mut table, seed, 1.0, false).unwrap();
+        assert!(played.verdict.success_now, "seed {seed}");
+        let same = played.actions.iter().zip(&alone.actions).take_while(|(one, other)| one == other).count();
+        // Up to the moment that it comes down nobody knows.
+        assert!(same > 2, "seed {seed}");
+        // What is picked up anew takes longer. (An object in a corner may have no free place beside it.)
+        nudged += usize::from(played.actions.len() > alone.actions.len());
+    }
+    assert!(nudged >= 6, "{nudged}");
+}
+
+#[test]
 fn a_folder_in_use_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("mine.txt"), "keep").unwrap();
@@ -117,7 +135,7 @@ fn recordings_and_evaluations_share_no_episode() {
 fn videos_are_written_by_their_ending() {
     let folder = tempfile::tempdir().unwrap();
     let mut table = Tabletop::new(TabletopConfig::default(), 0).unwrap();
-    let frames = play(&mut table, 0, true).unwrap().frames;
+    let frames = play(&mut table, 0, 0.0, true).unwrap().frames;
     let [mp4, gif, other] = ["a.mp4", "a.gif", "a.txt"].map(|name| folder.path().join(name));
     save_video(&frames, 5, &mp4).unwrap();
     assert_eq!(VideoDecoder::open(&mp4).unwrap().info().frames, frames.len());

@@ -22,6 +22,9 @@ batch_size = 4
 [pretrain]
 horizon = 3
 validation_samples = 6
+views = 2
+[pretrain.augmentation]
+crop_area = 0.9
 [pretrain.sequence]
 arrangement = "packed"
 length = 600
@@ -66,6 +69,8 @@ fn pretrain_kill_resume_predict() {
     assert!(last("whole") == last("killed"), "the resumed run ends elsewhere");
     runs(&mut pretrain(&place, "again", &["--set", "pretrain.activation_checkpointing=true"]), 0);
     assert!(last("whole") == last("again"), "activations computed again are others");
+    runs(&mut pretrain(&place, "plain", &["--set", "pretrain.views=1"]), 0);
+    assert!(last("whole") != last("plain"), "augmented views are not learned from");
 
     // A run goes on with the models that it began with.
     runs(&mut place.train(&["laq", "train"], "other", &["--set", "laq.train.seed=1"]), 0);

@@ -10,8 +10,8 @@ use vipra_tokenizer::{TextTokenizer, TrainedTokenizer};
 
 use super::chunk::{Chunk, cut};
 use super::config::FinetuneConfig;
-use super::frames::{FrameTokens, View};
 use super::numbers::DemonstrationSource;
+use crate::frames::{FrameTokens, View};
 use crate::layout::{Content, Kind, Layout, Sample};
 use crate::policy::Specification;
 use crate::prompt::encode_instructions;
@@ -99,7 +99,8 @@ impl Demonstrations {
         let (past, ahead) = (address.start.saturating_sub(gap), address.start + control.horizon);
         let ahead = ahead.min(episode.length.saturating_sub(1));
         let text = self.instructions.get(episode.instruction().unwrap_or_default());
-        let tokens = self.frames.of(tokenizer, (address.source, source), address.episode, view)?;
+        let seen = (address.source, source.source.as_ref(), source.camera.as_str());
+        let tokens = self.frames.of(tokenizer, seen, address.episode, view)?;
         let length = self.specification.frames.length;
         let frame = |at: usize| &tokens[at * length..][..length];
         let content = Content {

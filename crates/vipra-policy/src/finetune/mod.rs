@@ -4,7 +4,6 @@ mod chunk;
 mod config;
 mod data;
 mod evaluation;
-mod frames;
 mod hidden;
 mod numbers;
 mod session;

@@ -2,6 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use vipra_data::picture::AugmentConfig;
 use vipra_train::{CheckpointConfig, OptimizerConfig, TrainConfig};
 
 use crate::layout::{Arrangement, Fields, Kind};
@@ -30,6 +31,12 @@ pub struct PretrainConfig {
     /// Whether activations of the framework's cheap operations are computed again in the backward pass, to save memory. Our
     /// kernels on the device `flex` keep their inputs, so there it saves little.
     pub activation_checkpointing: bool,
+    /// Random crops and colours of the frames. Latent actions stay those of the whole frames.
+    pub augmentation: AugmentConfig,
+    /// So many views of each episode are learned from, in turn from moment to moment: the whole frames, whose tokens are
+    /// those of the cache, and random augmentations. One of these costs the tokens of the episode's frames.
+    #[schemars(range(min = 1))]
+    pub views: u64,
     /// Held-out samples that a validation looks at, spread over the held-out episodes.
     #[schemars(range(min = 1))]
     pub validation_samples: usize,
@@ -73,6 +80,8 @@ impl Default for PretrainConfig {
             sequence: SequenceConfig::default(),
             loss: TokenWeights::default(),
             activation_checkpointing: false,
+            augmentation: AugmentConfig::default(),
+            views: 1,
             validation_samples: 256,
             train: TrainConfig {
                 steps: 50_001,
@@ -107,7 +116,9 @@ impl PretrainConfig {
             let reason = format!("{} are more than the {} of the horizon", self.transitions, self.horizon);
             faults.push(("transitions".to_owned(), reason));
         }
-        for (key, value) in [("horizon", self.horizon), ("validation_samples", self.validation_samples)] {
+        for (key, value) in
+            [("horizon", self.horizon), ("validation_samples", self.validation_samples), ("views", self.views as usize)]
+        {
             if value == 0 {
                 faults.push((key.to_owned(), "0 is less than 1".to_owned()));
             }

@@ -5,10 +5,11 @@ use std::collections::{BTreeSet, HashMap};
 use vipra_data::DataConfig;
 use vipra_data::clip::{ClipAddress, ClipConfig, ClipSampler};
 use vipra_data::source::Episode;
-use vipra_tokenizer::TextTokenizer;
+use vipra_tokenizer::{TextTokenizer, TrainedTokenizer};
 
 use super::config::PretrainConfig;
 use super::source::{Prepared, TokenSource};
+use crate::frames::{FrameTokens, View};
 use crate::layout::{Content, Layout, Sample};
 use crate::model::Vocabularies;
 use crate::prompt::encode_instructions;
@@ -36,10 +37,8 @@ struct SampleShape {
 /// Tokens of one moment, before they are put in order.
 #[derive(Debug, Clone, Copy)]
 pub struct Moment<'a> {
-    /// Tokens of the frame one interval ago.
-    pub past: &'a [u16],
-    /// Tokens of the current frame.
-    pub current: &'a [u16],
+    /// Tokens of the frame one interval ago, and of the current one.
+    pub seen: [&'a [u16]; 2],
     /// Tokens of the frame H steps ahead.
     pub ahead: &'a [u16],
     /// Codes of the transitions.
@@ -124,7 +123,31 @@ impl Samples {
     /// [`Error::TooLong`] if it does not fit into a row; [`Error::Vocabulary`] for an id that there is not; a frame or label
     /// that is missing.
     pub fn sample(&self, address: ClipAddress) -> Result<Sample> {
-        let sample = self.with_content(address, |content| self.layout.sample(content))?;
+        self.sample_of(address, &self.moment(address)?)
+    }
+
+    /// Tokens of the sample at an address, under a random augmentation.
+    ///
+    /// # Errors
+    /// As [`Samples::sample`]; frames that cannot be read.
+    pub(super) fn augmented_sample(
+        &self,
+        address: ClipAddress,
+        nth: u64,
+        tokenizer: &TrainedTokenizer,
+        frames: &mut FrameTokens,
+    ) -> Result<Sample> {
+        let open = &self.sources[address.source];
+        let camera = open.tokens.info().camera.as_str();
+        let seen = (address.source, open.source.as_ref(), camera);
+        let tokens = frames.of(tokenizer, seen, address.episode, View::Augmented(nth))?;
+        let length = tokenizer.description.model.tokens_per_frame();
+        let moment = self.moment_from(address, |frame| Ok(&tokens[frame * length..][..length]))?;
+        self.sample_of(address, &moment)
+    }
+
+    fn sample_of(&self, address: ClipAddress, moment: &Moment<'_>) -> Result<Sample> {
+        let sample = self.layout.sample(&self.content(address, moment));
         sample.check(&self.vocabularies, || self.name(address))?;
         let length = sample.len() - 1;
         if length > self.shape.row_length {
@@ -140,13 +163,23 @@ impl Samples {
     /// A frame or label that is missing.
     pub fn moment(&self, address: ClipAddress) -> Result<Moment<'_>> {
         let open = &self.sources[address.source];
+        let number = open.source.episodes()[address.episode].number;
+        self.moment_from(address, |frame| Ok(open.tokens.frame(number, frame)?))
+    }
+
+    /// The moment at an address, from the tokens of the frames of its episode.
+    fn moment_from<'a>(
+        &'a self,
+        address: ClipAddress,
+        tokens: impl Fn(usize) -> Result<&'a [u16]>,
+    ) -> Result<Moment<'a>> {
+        let open = &self.sources[address.source];
         let episode = &open.source.episodes()[address.episode];
         let last = episode.length.saturating_sub(1) as f64;
         let frame = |steps: f64| {
             let offset = steps * self.shape.interval_secs * episode.fps;
             (address.start as f64 + offset).round().clamp(0.0, last) as usize
         };
-        let tokens = |frame: usize| open.tokens.frame(episode.number, frame);
         let latent_actions: &[u8] = match &open.labels {
             None => &[],
             Some((info, labels)) => {
@@ -162,8 +195,7 @@ impl Samples {
             }
         };
         Ok(Moment {
-            past: tokens(frame(-1.0))?,
-            current: tokens(address.start)?,
+            seen: [tokens(frame(-1.0))?, tokens(address.start)?],
             ahead: tokens(frame(self.shape.horizon as f64))?,
             latent_actions,
         })
@@ -188,17 +220,16 @@ impl Samples {
         format!("episode {}, frame {} of {}", episode.name, address.start, source.description().root.display())
     }
 
-    fn with_content<T>(&self, address: ClipAddress, take: impl FnOnce(&Content<'_>) -> T) -> Result<T> {
-        let moment = self.moment(address)?;
+    fn content<'a>(&'a self, address: ClipAddress, moment: &'a Moment<'a>) -> Content<'a> {
         let text = self.instructions.get(self.instruction(address)).map_or(&[][..], Vec::as_slice);
         let labels = &self.sources[address.source].labels;
-        Ok(take(&Content {
+        Content {
             text,
-            frames: &[moment.past, moment.current],
+            frames: &moment.seen,
             latent_state: moment.ahead,
             latent_actions: moment.latent_actions,
             code_length: labels.as_ref().map_or(1, |(info, _)| info.code_length),
             ..Content::default()
-        }))
+        }
     }
 }

@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use burn::module::Module;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Device;
 use serde_json::Value;
 use vipra_data::DataConfig;
-use vipra_tokenizer::TextTokenizer;
+use vipra_tokenizer::{TextTokenizer, TrainedTokenizer};
 use vipra_train::{Interrupt, Outcome, Progress, Run, Scalars, run};
 
 use super::baselines::{Baselines, spread};
@@ -15,6 +15,7 @@ use super::data::Samples;
 use super::source::Prepared;
 use super::stage::{HeldOut, PretrainStage};
 use crate::Result;
+use crate::frames::FrameTokens;
 use crate::layout::{Layout, Markers, SpecialIds};
 use crate::trained::{Codebook, Description};
 
@@ -30,10 +31,8 @@ pub struct Session<'a> {
     pub held_out: &'a [Prepared],
     /// Reads instructions and markers.
     pub text: TextTokenizer,
-    /// The tokens of frames.
-    pub frames: Codebook,
-    /// The vectors of their codes, `[codes, code_dim]`.
-    pub code_vectors: Tensor<2>,
+    /// Makes tokens of frames.
+    pub tokenizer: TrainedTokenizer,
     /// The latent actions.
     pub latent_actions: Codebook,
     /// The whole configuration, for the checkpoint to be compared with.
@@ -68,11 +67,16 @@ pub struct Summary {
 /// # Errors
 /// What is wrong with the data, the caches, the labels, the checkpoint, or the run.
 pub fn train(session: Session<'_>) -> Result<Summary> {
-    let Session { stage: config, data, .. } = session;
+    let Session { stage: config, data, tokenizer, .. } = session;
+    let frame_codes = Codebook {
+        fingerprint: tokenizer.fingerprint.clone(),
+        codes: tokenizer.description.model.codes,
+        length: tokenizer.description.model.tokens_per_frame(),
+    };
     let layout = Layout {
         fields: config.fields.clone(),
         markers: Markers::new(&session.text)?,
-        ids: SpecialIds::behind(session.frames.codes, session.latent_actions.codes),
+        ids: SpecialIds::behind(frame_codes.codes, session.latent_actions.codes),
     };
     let samples = Samples::open(session.learned, data, config, layout.clone(), &session.text)?;
     let held_out = match session.held_out {
@@ -81,7 +85,7 @@ pub fn train(session: Session<'_>) -> Result<Summary> {
             None
         }
         prepared => {
-            let baselines = Baselines::count(&samples, session.frames.codes, &session.latent_actions)?;
+            let baselines = Baselines::count(&samples, frame_codes.codes, &session.latent_actions)?;
             let samples = Samples::open(prepared, data, config, layout, &session.text)?;
             let addresses = spread(&samples, config.validation_samples)?;
             Some(HeldOut { samples, addresses, baselines })
@@ -91,10 +95,13 @@ pub fn train(session: Session<'_>) -> Result<Summary> {
     let device = if config.activation_checkpointing { device.gradient_checkpointing() } else { device };
     session.device.seed(config.train.seed);
     let vocabularies =
-        config.model.vocabularies(session.text.vocab_size(), session.frames.codes, session.latent_actions.codes);
+        config.model.vocabularies(session.text.vocab_size(), frame_codes.codes, session.latent_actions.codes);
     let model = config.model.init(&vocabularies, &device)?;
-    let model =
-        if config.model.start_from_code_vectors { model.with_code_vectors(session.code_vectors) } else { model };
+    let model = if config.model.start_from_code_vectors {
+        model.with_code_vectors(tokenizer.model.codebook.val())
+    } else {
+        model
+    };
     let parameters = model.num_params();
     let samples_per_epoch = samples.sampler().clips_per_epoch();
     let description = Description {
@@ -105,10 +112,11 @@ pub fn train(session: Session<'_>) -> Result<Summary> {
         transitions: config.predicted_transitions(),
         interval_secs: data.clip.interval_secs,
         instruction_tokens: config.sequence.instruction_tokens,
-        frames: session.frames,
+        frames: frame_codes,
         latent_actions: session.latent_actions,
     };
-    let mut stage = PretrainStage::new(config.clone(), samples, held_out)?;
+    let augmented = FrameTokens::new(config.augmentation, data.seed);
+    let mut stage = PretrainStage::new(config.clone(), samples, (tokenizer, augmented), held_out)?;
     let outcome = run(
         &mut stage,
         model,

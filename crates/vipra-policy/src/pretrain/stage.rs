@@ -1,12 +1,14 @@
 //! Pretraining as a stage of the training loop.
 
 use vipra_data::clip::ClipAddress;
+use vipra_tokenizer::TrainedTokenizer;
 use vipra_train::{Losses, Scalars, Stage, StageError, Step};
 
 use super::baselines::Baselines;
 use super::config::PretrainConfig;
 use super::data::Samples;
 use super::evaluation::Evaluation;
+use crate::frames::FrameTokens;
 use crate::layout::{Arrangement, Batch, Kind, Sample};
 use crate::loss::cross_entropies;
 use crate::model::{Tokens, Transformer};
@@ -17,6 +19,9 @@ use crate::{Error, Result};
 pub struct PretrainStage {
     config: PretrainConfig,
     samples: Samples,
+    tokenizer: TrainedTokenizer,
+    /// Under augmentations.
+    frames: FrameTokens,
     order: Order,
     held_out: Option<HeldOut>,
     padding: Padding,
@@ -41,14 +46,23 @@ impl PretrainStage {
     ///
     /// # Errors
     /// None in practice: every epoch has samples.
-    pub(super) fn new(config: PretrainConfig, samples: Samples, held_out: Option<HeldOut>) -> Result<Self> {
+    pub(super) fn new(
+        config: PretrainConfig,
+        samples: Samples,
+        (tokenizer, frames): (TrainedTokenizer, FrameTokens),
+        held_out: Option<HeldOut>,
+    ) -> Result<Self> {
         let order = Order::at(Position::default(), samples.sampler())?;
-        Ok(Self { config, samples, order, held_out, padding: Padding::default() })
+        Ok(Self { config, samples, tokenizer, frames, order, held_out, padding: Padding::default() })
     }
 
     fn next_sample(&mut self) -> Result<Sample> {
         let address = self.order.peek(self.samples.sampler())?;
-        self.samples.sample(address)
+        // Moments of an episode look alike: neighbours are seen under different views.
+        match (address.start as u64 + self.order.position().epoch) % self.config.views {
+            0 => self.samples.sample(address),
+            nth => self.samples.augmented_sample(address, nth, &self.tokenizer, &mut self.frames),
+        }
     }
 
     /// A row of samples: one, or as many as fit.
@@ -117,7 +131,7 @@ impl Stage for PretrainStage {
         for addresses in held_out.addresses.chunks(self.config.train.batch_size) {
             let rows = addresses.iter().map(|address| Ok(vec![held_out.samples.sample(*address)?]));
             let rows = rows.collect::<Result<Vec<_>>>()?;
-            let current = addresses.iter().map(|address| Ok(held_out.samples.moment(*address)?.current));
+            let current = addresses.iter().map(|address| Ok(held_out.samples.moment(*address)?.seen[1]));
             let current = current.collect::<Result<Vec<_>>>()?;
             evaluation.add(model, &Batch::new(&rows, self.samples.layout().ids.begin), &current)?;
         }

@@ -15,7 +15,8 @@ use rand_chacha::ChaCha8Rng;
 use crate::tabletop::{DIMENSIONS, Tabletop};
 use crate::task::Task;
 use motion::Motion;
-use phase::{Goal, Phase};
+use phase::Goal;
+pub(crate) use phase::Phase;
 use style::Style;
 
 /// Random numbers of the expert's own, whatever the scene has drawn.
@@ -62,6 +63,11 @@ impl Expert {
     /// Whether it is done and has rested for a moment.
     pub fn is_done(&self) -> bool {
         self.phase == Phase::Done && self.steps >= REST
+    }
+
+    /// Whether its last action is the first one of this phase.
+    pub(crate) fn has_just_begun(&self, phase: Phase) -> bool {
+        self.phase == phase && self.steps == 1
     }
 
     fn enter(&mut self, next: Phase) {

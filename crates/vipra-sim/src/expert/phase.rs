@@ -6,7 +6,7 @@ use crate::task::Task;
 
 /// What the expert is at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Phase {
+pub(crate) enum Phase {
     /// To above the object, open.
     Approach,
     /// Down to it.

@@ -76,6 +76,14 @@ impl Physics {
         *self.world.bodies[self.objects[object]].position()
     }
 
+    /// Puts an object elsewhere, at rest.
+    pub(crate) fn shift(&mut self, object: usize, way: Vec3) {
+        let body = &mut self.world.bodies[self.objects[object]];
+        let place = body.translation() + way;
+        body.set_translation(place, true);
+        body.set_linvel(Vec3::ZERO, true);
+    }
+
     /// Metres a second.
     pub(crate) fn speed(&self, object: usize) -> f32 {
         self.world.bodies[self.objects[object]].linvel().length()

@@ -18,7 +18,7 @@ const BATCH: u64 = 16;
 const PATIENCE: usize = 40;
 
 /// What to record.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Recording {
     /// Who works at what.
     pub table: TabletopConfig,
@@ -28,6 +28,8 @@ pub struct Recording {
     pub seed: u64,
     /// Whether actions and states are written. A hand's never are.
     pub actions: bool,
+    /// Probability that the object is nudged aside when the expert comes down to it, and when it closes its fingers.
+    pub nudges: f32,
 }
 
 impl Recording {
@@ -103,7 +105,7 @@ fn play_batch(recording: &Recording, first: u64, with_pictures: bool) -> Result<
     let play_one = |index: u64| {
         let seed = recording_seed(recording.seed, index);
         let mut table = Tabletop::new(recording.table.clone(), seed)?;
-        play(&mut table, seed, with_pictures)
+        play(&mut table, seed, recording.nudges, with_pictures)
     };
     (first..first + BATCH).into_par_iter().map(play_one).collect()
 }
@@ -118,7 +120,8 @@ fn writer_options(recording: &Recording) -> WriterOptions {
     let mut options = WriterOptions::new(CONTROL_RATE_HZ, features);
     options.robot_type = Some(format!("tabletop-{}", embodiment.name()));
     let (episodes, seed) = (recording.episodes, recording.seed);
-    options.origin = Some(format!("tabletop, {scenes}, seed {seed}, {episodes} episodes"));
+    let nudged = if recording.nudges > 0.0 { format!(", nudges {}", recording.nudges) } else { String::new() };
+    options.origin = Some(format!("tabletop, {scenes}, seed {seed}, {episodes} episodes{nudged}"));
     options
 }
 

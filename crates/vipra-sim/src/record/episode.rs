@@ -2,6 +2,7 @@
 
 use vipra_data::Frame;
 
+use super::nudge::Nudges;
 use crate::error::Result;
 use crate::expert::Expert;
 use crate::tabletop::{DIMENSIONS, Tabletop};
@@ -22,13 +23,15 @@ pub struct Played {
     pub verdict: Verdict,
 }
 
-/// Lets the expert do the episode `seed` on this table, which begins anew; with pictures if somebody looks.
+/// Lets the expert do the episode `seed` on this table, which begins anew; with pictures if somebody looks. The object is
+/// nudged aside with the probability `nudges` when the expert comes down to it, and when it closes its fingers.
 ///
 /// # Errors
 /// [`Error::Invalid`](crate::Error::Invalid) if no scene fits on the table.
-pub fn play(table: &mut Tabletop, seed: u64, with_pictures: bool) -> Result<Played> {
+pub fn play(table: &mut Tabletop, seed: u64, nudges: f32, with_pictures: bool) -> Result<Played> {
     table.reset(seed)?;
     let mut expert = Expert::new(table, seed);
+    let mut nudges = Nudges::draw(nudges, seed);
     let (mut frames, mut states, mut actions) = (Vec::new(), Vec::new(), Vec::new());
     while table.steps() < table.most_steps() && !expert.is_done() {
         if with_pictures {
@@ -36,6 +39,7 @@ pub fn play(table: &mut Tabletop, seed: u64, with_pictures: bool) -> Result<Play
         }
         states.push(table.state());
         let action = expert.act(table);
+        nudges.act(&expert, table);
         table.step(&action)?;
         actions.push(action);
     }

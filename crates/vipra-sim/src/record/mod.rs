@@ -2,6 +2,7 @@
 
 mod dataset;
 mod episode;
+mod nudge;
 mod video;
 
 pub use dataset::{CAMERA, Recorded, Recording, evaluation_seed, record, recording_seed};

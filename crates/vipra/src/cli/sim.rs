@@ -59,6 +59,10 @@ pub struct RecordArgs {
     /// Episodes to record; attempts that fail are left out and counted.
     #[arg(long, default_value_t = 500, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub episodes: u32,
+    /// Probability that the object is nudged aside when the expert comes down to it, and when it closes its fingers: what to
+    /// do then is what a policy less exact than the expert has to know.
+    #[arg(long, default_value_t = 0.0, value_name = "SHARE", value_parser = probability)]
+    pub nudges: f32,
     /// Leave out actions and states. Recordings of the hand never have any.
     #[arg(long)]
     pub no_actions: bool,
@@ -77,9 +81,18 @@ pub struct PlayArgs {
     /// Which episode of the recording with this seed.
     #[arg(long, default_value_t = 0, value_name = "N", value_parser = clap::value_parser!(u64).range(..1 << 31))]
     pub episode: u64,
+    /// Probability that the object is nudged aside when the expert comes down to it, and when it closes its fingers.
+    #[arg(long, default_value_t = 0.0, value_name = "SHARE", value_parser = probability)]
+    pub nudges: f32,
     /// Height and width of pictures, in pixels; an even number.
     #[arg(long, default_value_t = 256, value_name = "PIXELS", value_parser = clap::value_parser!(u16).range(16..=LARGEST_PICTURE as i64))]
     pub size: u16,
+}
+
+/// A number from 0 to 1.
+fn probability(text: &str) -> Result<f32, String> {
+    let value: f32 = text.parse().map_err(|_| "not a number".to_owned())?;
+    if (0.0..=1.0).contains(&value) { Ok(value) } else { Err("not from 0 to 1".to_owned()) }
 }
 
 fn embodiments() -> impl TypedValueParser<Value = Embodiment> {

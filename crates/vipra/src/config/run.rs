@@ -68,6 +68,10 @@ pub struct RecordConfig {
     /// Another seed is other episodes.
     #[schemars(range(max = 0x7fff_ffff))]
     pub seed: u64,
+    /// Probability that the object is nudged aside when the expert comes down to it, and when it closes its fingers: what to
+    /// do then is what a policy less exact than the expert has to know.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub nudges: f32,
     /// Height and width of pictures, in pixels; an even number.
     #[schemars(range(min = 64))]
     pub size: u16,
@@ -75,7 +79,7 @@ pub struct RecordConfig {
 
 impl Default for RecordConfig {
     fn default() -> Self {
-        Self { embodiment: Embodiment::default(), episodes: 100, seed: 0, size: 64 }
+        Self { embodiment: Embodiment::default(), episodes: 100, seed: 0, nudges: 0.0, size: 64 }
     }
 }
 

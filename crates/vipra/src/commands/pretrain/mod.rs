@@ -92,6 +92,7 @@ pub fn learn(args: &PretrainArgs) -> Result<TrainingEnd> {
     // From here on Ctrl-C writes a checkpoint; labelling and encoding go on by themselves when they are called again.
     let interrupt = Interrupt::listen()?;
 
+    let tokenizer_path = tokenizer.path.clone();
     let mut training = TrainingProgress::new("pretraining", config.pretrain.train.steps);
     let summary = train(Session {
         stage: &config.pretrain,
@@ -99,12 +100,7 @@ pub fn learn(args: &PretrainArgs) -> Result<TrainingEnd> {
         learned: &learned,
         held_out: &held_out,
         text,
-        frames: Codebook {
-            fingerprint: tokenizer.fingerprint.clone(),
-            codes: tokenizer.description.model.codes,
-            length: tokenizer.description.model.tokens_per_frame(),
-        },
-        code_vectors: tokenizer.model.codebook.val(),
+        tokenizer,
         latent_actions: Codebook {
             fingerprint: laq.fingerprint.clone(),
             codes: laq.description.model.quantizer.codes,
@@ -117,7 +113,7 @@ pub fn learn(args: &PretrainArgs) -> Result<TrainingEnd> {
         progress: &mut |event| training.show(event),
     })?;
     drop(training);
-    keep_beside(&tokenizer.path, &folder.file(TOKENIZER_FILE))?;
+    keep_beside(&tokenizer_path, &folder.file(TOKENIZER_FILE))?;
     keep_beside(&laq.path, &folder.file(LAQ_FILE))?;
     report(summary, &folder)
 }

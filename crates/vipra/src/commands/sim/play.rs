@@ -12,7 +12,7 @@ use crate::output::print;
 pub fn run(args: &PlayArgs) -> Result<Outcome> {
     let seed = recording_seed(args.table.seed, args.episode);
     let mut tabletop = Tabletop::new(table(&args.table, args.size)?, seed)?;
-    let played = play(&mut tabletop, seed, true)?;
+    let played = play(&mut tabletop, seed, args.nudges, true)?;
     create_parent(&args.out)?;
     save_video(&played.frames, CONTROL_RATE_HZ, &args.out)?;
     let end = if played.verdict.success_now { "succeeded" } else { "failed" };

@@ -20,6 +20,7 @@ pub fn record_dataset(args: &RecordArgs) -> Result<(Recorded, String)> {
         episodes: args.episodes as usize,
         seed: args.table.seed,
         actions: !args.no_actions,
+        nudges: args.nudges,
     };
     let progress = Progress::new("recording", "episodes");
     let recorded = record(&args.out, &recording, &|done, all| progress.set(done, all))?;

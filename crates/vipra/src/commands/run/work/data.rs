@@ -63,6 +63,7 @@ fn record(out: &Path, config: &RecordConfig, scenes: ScenesArgs, stage: Stage) -
         table: TableArgs { embodiment: config.embodiment, scenes, split: Split::Seen, seed: config.seed },
         episodes: config.episodes,
         no_actions: stage == Stage::Videos,
+        nudges: config.nudges,
         size: config.size,
     })?;
     text.lines().for_each(|line| tracing::info!("{line}"));

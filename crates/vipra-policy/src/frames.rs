@@ -1,20 +1,19 @@
-//! Tokens of the frames of demonstrations, made when they are first asked for.
+//! Tokens of frames under random crops and colours, made when they are first asked for.
 
 use std::collections::HashMap;
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use vipra_data::picture::{AugmentConfig, Augmentation};
-use vipra_data::source::read_augmented_frames;
+use vipra_data::source::{Source, read_augmented_frames};
 use vipra_data::video::DecoderPool;
 use vipra_tokenizer::TrainedTokenizer;
 
-use super::numbers::DemonstrationSource;
 use crate::Result;
 
 /// Which augmentation an episode is seen under.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum View {
+pub(crate) enum View {
     /// What a robot sees: the centred crop, true colours.
     Plain,
     /// The nth random one.
@@ -23,7 +22,7 @@ pub(super) enum View {
 
 /// Tokens of whole episodes, each under the views that were asked for. An augmentation is drawn for an episode and not for
 /// a frame, so that motion inside of it stays true, and so that frames are encoded once for all samples that they are in.
-pub(super) struct FrameTokens {
+pub(crate) struct FrameTokens {
     augmentation: AugmentConfig,
     seed: u64,
     decoders: DecoderPool,
@@ -31,27 +30,26 @@ pub(super) struct FrameTokens {
 }
 
 impl FrameTokens {
-    pub(super) fn new(augmentation: AugmentConfig, seed: u64) -> Self {
+    pub(crate) fn new(augmentation: AugmentConfig, seed: u64) -> Self {
         Self { augmentation, seed, decoders: DecoderPool::new(2), known: HashMap::new() }
     }
 
     /// Tokens of all frames of an episode, `[frames, tokens]`.
-    pub(super) fn of(
+    pub(crate) fn of(
         &mut self,
         tokenizer: &TrainedTokenizer,
-        source: (usize, &DemonstrationSource),
+        (at, source, camera): (usize, &dyn Source, &str),
         episode: usize,
         view: View,
     ) -> Result<&[u16]> {
-        let (at, source) = source;
         let key = (at, episode, view);
         if !self.known.contains_key(&key) {
-            let frames: Vec<usize> = (0..source.source.episodes()[episode].length).collect();
+            let frames: Vec<usize> = (0..source.episodes()[episode].length).collect();
             let augmentation = self.draw(at, episode, view);
             let bytes = read_augmented_frames(
-                source.source.as_ref(),
+                source,
                 episode,
-                &source.camera,
+                camera,
                 &frames,
                 tokenizer.description.image,
                 &augmentation,
