@@ -109,7 +109,7 @@ impl Scanner<'_> {
         let previous = self.image()?;
         self.more(b']')?.then_some(())?;
         let current = self.image()?;
-        self.more(b']')?;
+        self.expect(b']')?;
         Some([previous, current])
     }
 
@@ -207,6 +207,7 @@ mod tests {
             format!(r#"{{"image":[{image},[[[1,2,3]],[]]]}}"#),
             format!(r#"{{"image":[{image},{image}],"other":1}}"#),
             format!(r#"{{"image":[{image},{image}],"image":[{image},{image}]}}"#),
+            format!(r#"{{"image":[{image},{image},,"state":null}}"#),
             format!(r#"{{"image":[{image},{image}]}} x"#),
             format!(r#"{{"image":[{image},{image}]"#),
             r#"{"task_description":"x"}"#.to_owned(),
