@@ -19,7 +19,7 @@ use timing::{median, peak_memory_mib, rounded, time};
 use vipra_laq::loss::masked_l1;
 use vipra_laq::quantizer::CodeUsage;
 use vipra_laq::{Laq, LaqConfig};
-use vipra_train::{AdamW, OptimizerConfig, global_norm, scale};
+use vipra_train::{Optimizer, OptimizerConfig, global_norm, scale};
 
 /// Learning rate, and the spatial encoder's (reference 4).
 const RATES: [f64; 2] = [1e-4, 1e-5];
@@ -71,7 +71,7 @@ fn main() -> Result<()> {
 
 struct Trainer {
     laq: Laq,
-    optimizer: AdamW,
+    optimizer: Optimizer,
     usage: CodeUsage,
     clips: Tensor<5>,
     device: Device,
@@ -84,7 +84,7 @@ impl Trainer {
         let [height, width] = config.frame_size;
         Ok(Self {
             laq: config.init(&device)?,
-            optimizer: AdamW::new(OptimizerConfig::default()),
+            optimizer: Optimizer::new(OptimizerConfig::default()),
             usage: CodeUsage::new(config.quantizer.codes),
             clips: Tensor::random([batch, frames, 3, height, width], Distribution::Uniform(0.0, 1.0), &device),
             device,

@@ -20,7 +20,7 @@ use timing::{median, peak_memory_mib, rounded, time};
 use vipra_policy::layout::{Batch, Kind, Sample};
 use vipra_policy::loss::{TokenWeights, cross_entropies};
 use vipra_policy::model::{Tokens, Transformer, TransformerConfig, Vocabularies};
-use vipra_train::{AdamW, OptimizerConfig, global_norm, scale};
+use vipra_train::{Optimizer, OptimizerConfig, global_norm, scale};
 
 /// The release's (reference 6.6).
 const RATE: f64 = 4e-5;
@@ -80,7 +80,7 @@ fn size_of(size: &str) -> Result<(TransformerConfig, Vocabularies)> {
 
 struct Trainer {
     model: Transformer,
-    optimizer: AdamW,
+    optimizer: Optimizer,
     batch: Batch,
     all_logits: bool,
 }
@@ -98,7 +98,11 @@ impl Trainer {
         let rows: Vec<Vec<Sample>> = (0..batch).map(|row| vec![sample(length + 1, row, vocabularies)]).collect();
         Ok(Self {
             model: config.init(vocabularies, &device)?,
-            optimizer: AdamW::new(OptimizerConfig { learning_rate: RATE, beta_2: 0.95, ..OptimizerConfig::default() }),
+            optimizer: Optimizer::new(OptimizerConfig {
+                learning_rate: RATE,
+                beta_2: 0.95,
+                ..OptimizerConfig::default()
+            }),
             batch: Batch::new(&rows, 1),
             all_logits,
         })

@@ -15,7 +15,7 @@ use burn::tensor::{Device, Distribution, Tensor};
 use timing::{Timing, median, peak_memory_mib, rounded, time};
 use vipra_nn::perceptual::{OwnFeatures, PerceptualConfig};
 use vipra_tokenizer::{Vqgan, VqganConfig};
-use vipra_train::{AdamW, OptimizerConfig};
+use vipra_train::{Optimizer, OptimizerConfig};
 
 /// Learning rate.
 const RATE: f64 = 1e-3;
@@ -73,7 +73,7 @@ fn time_training(config: &VqganConfig, batch: usize, steps: usize) -> Result<Tim
     let unrelated = pixels(UNRELATED, config, &device);
     let perceptual = OwnFeatures::new(PerceptualConfig::default().widths, &device).into_lpips(unrelated);
     let as_clips = |frames: Tensor<4>| frames.unsqueeze_dim::<5>(1);
-    let step = |(model, mut optimizer): (Vqgan, AdamW)| {
+    let step = |(model, mut optimizer): (Vqgan, Optimizer)| {
         let rebuilt = model.reconstruct(frames.clone()).frames;
         let similarity = perceptual.loss(as_clips(rebuilt.clone()), as_clips(frames.clone()), None)?;
         let loss = (rebuilt - frames.clone()).abs().mean() + similarity * 0.1;
@@ -81,7 +81,7 @@ fn time_training(config: &VqganConfig, batch: usize, steps: usize) -> Result<Tim
         let model = optimizer.step(model, gradients, RATE, &|_| 1.0);
         Ok((model, optimizer))
     };
-    time((config.init(&device)?, AdamW::new(OptimizerConfig::default())), step, WARM_UP, steps)
+    time((config.init(&device)?, Optimizer::new(OptimizerConfig::default())), step, WARM_UP, steps)
 }
 
 fn time_encoding(config: &VqganConfig, steps: usize) -> Result<Timing, Box<dyn Error>> {

@@ -15,7 +15,7 @@ use vipra_nn::weights::{Names, Weights, load, save};
 
 use crate::config::CheckpointConfig;
 use crate::ema::MovingAverage;
-use crate::optimizer::AdamW;
+use crate::optimizer::Optimizer;
 use crate::{Error, Result};
 
 /// File of the weights within a checkpoint.
@@ -51,7 +51,7 @@ pub struct Checkpoints {
 pub(crate) struct Contents<'a, M> {
     pub(crate) model: &'a M,
     pub(crate) average: Option<&'a MovingAverage<M>>,
-    pub(crate) optimizer: &'a AdamW,
+    pub(crate) optimizer: &'a Optimizer,
     pub(crate) state: &'a State,
     pub(crate) metadata: &'a BTreeMap<String, String>,
 }

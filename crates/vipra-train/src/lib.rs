@@ -26,7 +26,7 @@ pub use error::{Error, Result};
 pub use gradients::{accumulate, global_norm, scale};
 pub use interrupt::Interrupt;
 pub use metrics::{METRICS_FILE, Metrics};
-pub use optimizer::AdamW;
+pub use optimizer::Optimizer;
 pub use random::for_step;
 pub use run::{Outcome, Progress, Run, run};
 pub use stage::{Losses, Scalars, Stage, StageError, Step};

@@ -15,7 +15,7 @@ use crate::{Error, Result, muon};
 
 /// AdamW, and Muon for the matrices that take it, with the moments by name of the parameter.
 #[derive(Debug, Clone)]
-pub struct AdamW {
+pub struct Optimizer {
     config: OptimizerConfig,
     /// Steps done; the moments' biases are corrected by it.
     steps: u64,
@@ -29,7 +29,7 @@ struct Moments {
     second: Option<Tensor<1>>,
 }
 
-impl AdamW {
+impl Optimizer {
     /// An optimiser that has seen nothing yet.
     pub fn new(config: OptimizerConfig) -> Self {
         Self { config, steps: 0, moments: BTreeMap::new() }
@@ -122,7 +122,7 @@ impl AdamW {
 }
 
 struct Update<'a> {
-    optimizer: &'a mut AdamW,
+    optimizer: &'a mut Optimizer,
     gradients: GradientsParams,
     rate: f64,
     rate_factor: &'a dyn Fn(&str) -> f64,
@@ -142,7 +142,7 @@ impl ModuleMapper for Update<'_> {
         let Some(gradient) = self.gradients.remove::<D>(param.id) else { return param };
         let name = self.path.name();
         let rate = self.rate * (self.rate_factor)(&name);
-        let AdamW { config, steps, moments } = &mut *self.optimizer;
+        let Optimizer { config, steps, moments } = &mut *self.optimizer;
         let old = moments.remove(&name);
         let (change, new) = match config.takes_muon(&name, D) {
             true => muon_step(config, gradient, old),

@@ -16,7 +16,7 @@ use crate::ema::MovingAverage;
 use crate::gradients::{accumulate, global_norm, scale};
 use crate::interrupt::Interrupt;
 use crate::metrics::Metrics;
-use crate::optimizer::AdamW;
+use crate::optimizer::Optimizer;
 use crate::random;
 use crate::stage::{Losses, Scalars, Stage, Step};
 use crate::{Error, Result};
@@ -151,7 +151,7 @@ fn is_due(step: u64, every: u64, last: u64) -> bool {
 /// Everything that a step changes.
 struct Trained<M> {
     model: M,
-    optimizer: AdamW,
+    optimizer: Optimizer,
     average: Option<MovingAverage<M>>,
     /// Steps done.
     step: u64,
@@ -172,7 +172,7 @@ impl<M: Module> Trained<M> {
         let device = device.ok_or_else(|| Error::Invalid("the model has no parameters".to_owned()))?;
         let average = |model: &M| (config.ema_decay > 0.0).then(|| MovingAverage::new(config.ema_decay, model));
         let Some(path) = checkpoints.latest()? else {
-            let optimizer = AdamW::new(config.optimizer.clone());
+            let optimizer = Optimizer::new(config.optimizer.clone());
             let average = average(&model);
             return Ok(Self { model, optimizer, average, step: 0, skipped: 0, device });
         };
@@ -181,7 +181,7 @@ impl<M: Module> Trained<M> {
         let model = checkpoint::load_model(&path, MODEL_FILE, model)?;
         let moments = checkpoint::load_optimizer(&path)?;
         let updates = state.step - state.skipped;
-        let optimizer = AdamW::from_weights(config.optimizer.clone(), updates, &moments, &model)?;
+        let optimizer = Optimizer::from_weights(config.optimizer.clone(), updates, &moments, &model)?;
         let average = match average(&model) {
             Some(_) => {
                 let averaged = checkpoint::load_model(&path, EMA_FILE, model.valid())?;

@@ -9,7 +9,7 @@ use burn::module::{Module, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
 use golden::{Golden, Tolerance};
-use vipra_train::{AdamW, OptimizerConfig, Schedule, global_norm, scale};
+use vipra_train::{Optimizer, OptimizerConfig, Schedule, global_norm, scale};
 
 /// Of the manifest; the absolute part is below the last digit of a parameter of size 1.
 const TOLERANCE: Tolerance = Tolerance { relative: 1e-5, absolute: 1e-8 };
@@ -44,7 +44,7 @@ fn real(golden: &Golden, path: &str) -> f64 {
 fn check(golden: &Golden, prefix: &str, config: &OptimizerConfig, steps: u64, factor: &dyn Fn(&str) -> f64) {
     let device = Device::flex();
     let mut pair = Pair::of(golden, &device.clone().autodiff());
-    let mut optimizer = AdamW::new(config.clone());
+    let mut optimizer = Optimizer::new(config.clone());
     for step in 0.. {
         if !golden.has(&format!("{prefix}.param_after{step}.a")) {
             assert!(step > 2, "{prefix} has steps");
