@@ -34,7 +34,8 @@ pub struct PretrainConfig {
     /// Random crops and colours of the frames. Latent actions stay those of the whole frames.
     pub augmentation: AugmentConfig,
     /// So many views of each episode are learned from, in turn from moment to moment: the whole frames, whose tokens are
-    /// those of the cache, and random augmentations. One of these costs the tokens of the episode's frames.
+    /// those of the cache, and random augmentations. One of these costs the tokens of the episode's frames, which stay in
+    /// memory.
     #[schemars(range(min = 1))]
     pub views: u64,
     /// Held-out samples that a validation looks at, spread over the held-out episodes.
@@ -122,6 +123,11 @@ impl PretrainConfig {
             if value == 0 {
                 faults.push((key.to_owned(), "0 is less than 1".to_owned()));
             }
+        }
+        if (self.views > 1) != (self.augmentation != AugmentConfig::default()) {
+            let reason =
+                format!("{} with this `augmentation`: more than one view needs one, and it needs them", self.views);
+            faults.push(("views".to_owned(), reason));
         }
         if !self.fields.predicted().any(|kind| self.loss.of(kind) > 0.0) {
             let reason = "nothing is predicted: neither `latent_state` nor `latent_action` stands without brackets and with a \

@@ -60,7 +60,7 @@ pub struct RecordArgs {
     #[arg(long, default_value_t = 500, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub episodes: u32,
     /// Probability that the object is nudged aside when the expert comes down to it, and when it closes its fingers: what to
-    /// do then is what a policy less exact than the expert has to know.
+    /// do then is what a policy less exact than the expert has to know. Nothing is nudged where the task is to push.
     #[arg(long, default_value_t = 0.0, value_name = "SHARE", value_parser = probability)]
     pub nudges: f32,
     /// Leave out actions and states. Recordings of the hand never have any.

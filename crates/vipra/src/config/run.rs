@@ -69,7 +69,7 @@ pub struct RecordConfig {
     #[schemars(range(max = 0x7fff_ffff))]
     pub seed: u64,
     /// Probability that the object is nudged aside when the expert comes down to it, and when it closes its fingers: what to
-    /// do then is what a policy less exact than the expert has to know.
+    /// do then is what a policy less exact than the expert has to know. Nothing is nudged where the task is to push.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub nudges: f32,
     /// Height and width of pictures, in pixels; an even number.
