@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
+use vipra_data::clip::ClipAddress;
 use vipra_data::picture::{AugmentConfig, Augmentation};
 use vipra_data::source::{Source, read_augmented_frames};
 use vipra_data::video::DecoderPool;
@@ -18,6 +19,12 @@ pub(crate) enum View {
     Plain,
     /// The nth random one.
     Augmented(u64),
+}
+
+/// Which of some views a moment is seen under, from 0 on. Moments of an episode look alike: neighbours are seen under
+/// different views in each epoch, and a moment under all of them after as many epochs as there are views.
+pub(crate) fn turn(moment: ClipAddress, epoch: u64, views: u64) -> u64 {
+    (moment.start as u64 + epoch) % views
 }
 
 /// Tokens of whole episodes, each under the views that were asked for. An augmentation is drawn for an episode and not for
@@ -69,6 +76,24 @@ impl FrameTokens {
                 random.set_stream(nth << 40 | (source as u64) << 32 | episode as u64);
                 self.augmentation.draw(&mut random)
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::turn;
+    use vipra_data::clip::ClipAddress;
+
+    #[test]
+    fn neighbours_differ_and_each_moment_is_seen_under_every_view() {
+        let moment = |start| ClipAddress { source: 0, episode: 0, start };
+        let views = 4;
+        for start in 0..9 {
+            assert_ne!(turn(moment(start), 0, views), turn(moment(start + 1), 0, views));
+            let mut seen: Vec<u64> = (0..views).map(|epoch| turn(moment(start), epoch, views)).collect();
+            seen.sort_unstable();
+            assert_eq!(seen, [0, 1, 2, 3]);
         }
     }
 }

@@ -39,8 +39,8 @@ pub struct FinetuneConfig {
     pub learn_padding: bool,
     /// Random crops and colours of the frames; at inference the centred crop.
     pub augmentation: AugmentConfig,
-    /// So many augmentations are drawn for each episode, one an epoch, and then come again. A new one costs the tokens of
-    /// the episode's frames.
+    /// So many augmentations are drawn for each episode; neighbouring moments are seen under different ones, and the next
+    /// epoch under others. Each costs the tokens of the episode's frames, which stay in memory.
     #[schemars(range(min = 1))]
     pub augmentations: u64,
     /// What is left out at random of what the policy sees.

@@ -15,7 +15,7 @@ use super::config::FinetuneConfig;
 use super::data::{Demonstrations, Moment};
 use super::evaluation::ActionErrors;
 use crate::flow::flow_loss;
-use crate::frames::View;
+use crate::frames::{self, View};
 use crate::layout::{Batch, Content, Kind, Layout, Sample};
 use crate::loss::cross_entropies;
 use crate::model::{ActionDecoder, Numbers, PolicyModel, Tokens};
@@ -142,8 +142,8 @@ impl Stage for FinetuneStage {
         let mut moments = Vec::with_capacity(self.config.train.batch_size);
         for _ in 0..self.config.train.batch_size {
             let address = self.order.peek(self.learned.sampler())?;
-            let view = View::Augmented(self.order.position().epoch % self.config.augmentations);
-            moments.push(self.learned.moment(&self.tokenizer, address, view)?);
+            let turn = frames::turn(address, self.order.position().epoch, self.config.augmentations);
+            moments.push(self.learned.moment(&self.tokenizer, address, View::Augmented(turn))?);
             self.order.take();
         }
         let padding = self.layout.ids.begin;

@@ -8,7 +8,7 @@ use super::baselines::Baselines;
 use super::config::PretrainConfig;
 use super::data::Samples;
 use super::evaluation::Evaluation;
-use crate::frames::FrameTokens;
+use crate::frames::{self, FrameTokens};
 use crate::layout::{Arrangement, Batch, Kind, Sample};
 use crate::loss::cross_entropies;
 use crate::model::{Tokens, Transformer};
@@ -58,8 +58,7 @@ impl PretrainStage {
 
     fn next_sample(&mut self) -> Result<Sample> {
         let address = self.order.peek(self.samples.sampler())?;
-        // Moments of an episode look alike: neighbours are seen under different views.
-        match (address.start as u64 + self.order.position().epoch) % self.config.views {
+        match frames::turn(address, self.order.position().epoch, self.config.views) {
             0 => self.samples.sample(address),
             nth => self.samples.augmented_sample(address, nth, &self.tokenizer, &mut self.frames),
         }
