@@ -76,6 +76,15 @@ fn what_is_absent_is_said_with_the_command_that_makes_it() {
 }
 
 #[test]
+fn what_readers_have_to_know_comes_first() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "config.toml", "[run]\nnote = \"Nothing here is <meant>.\"\n");
+    let page = page(folder.path());
+    let [note, headline] = ["Nothing here is &lt;meant&gt;.", "has not been measured"].map(|text| page.find(text));
+    assert!(note.is_some() && note < headline);
+}
+
+#[test]
 fn data_that_a_run_was_given_are_counted_from_its_records() {
     let folder = tempfile::tempdir().unwrap();
     make(folder.path());
@@ -99,6 +108,7 @@ fn what_is_broken_is_named() {
     let run = folder.path();
     make(run);
     for name in [
+        "config.toml",
         "stages/laq.json",
         "laq/metrics.jsonl",
         "laq/report/report.json",

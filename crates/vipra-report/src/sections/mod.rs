@@ -52,7 +52,9 @@ pub(crate) fn page(run: &Path) -> Result<String> {
         Section::new("provenance", "Where it comes from", stages::provenance(&records), "vipra run"),
         Section::new("configuration", "Configuration", configuration::body(run)?, "vipra run"),
     ];
+    let note = configuration::note(run)?;
     let body = html! {
+        @if let Some(note) = note { p { strong { (note) } } }
         p { (evaluation::headline(&evaluations)) }
         (stages::overview(&records))
         nav { @for section in &sections { a href=(format!("#{}", section.id)) { (section.title) } } }

@@ -14,6 +14,9 @@ use crate::commands::Stage;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RunConfig {
+    /// What whoever reads the run's figures has to know; it is said at the end of the run, and first on its page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
     /// Videos: everything up to pretraining is learned from them. Nothing is learned from their actions, if they have any.
     pub videos: RunData,
     /// Demonstrations with actions: finetuning learns from them.

@@ -82,6 +82,9 @@ pub fn summary(records: &[Record], context: &Context, report: &Path) -> String {
     if records.iter().any(|record| record.stage == Stage::Finetune.name()) {
         text.push_str(&format!("  to serve the policy: vipra serve {}\n", context.folder(Stage::Finetune).display()));
     }
+    if let Some(note) = &context.config.run.note {
+        text.push_str(&format!("  {note}\n"));
+    }
     text
 }
 
