@@ -49,6 +49,11 @@ pub(crate) const TOKENIZER: &[Panel] = &[
         up: "decibels",
         lines: &[held_out("psnr"), baseline("psnr_mean_picture", "the mean picture instead")],
     },
+    Panel {
+        title: "The same of the rarest colours",
+        up: "decibels; small objects have them",
+        lines: &[held_out("psnr_rare_colors")],
+    },
 ];
 
 pub(crate) const TOKENIZER_CODEBOOK: &[Panel] = &[

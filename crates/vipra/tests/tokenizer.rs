@@ -67,12 +67,16 @@ fn train_kill_resume_encode_reconstruct() {
         &["tokenizer.train.batch_size", "3 is not an even number from 4 on"],
     );
     let pairs = ["--set", "tokenizer.loss.locality_weight=1.0", "--set", "tokenizer.train.steps=20"];
+    let pairs = [&pairs[..], &["--set", "tokenizer.loss.squared_weight=20.0"]].concat();
     runs(&mut train(&place, "pairs", &pairs), 0);
-    contains(&std::fs::read_to_string(place.path("pairs/metrics.jsonl")).unwrap(), &["\"locality\""]);
+    contains(&std::fs::read_to_string(place.path("pairs/metrics.jsonl")).unwrap(), &["\"locality\"", "\"squared\""]);
     let last = |run: &str| checkpoint(&place.path(run), 40);
     assert!(last("whole") == last("killed"), "the resumed run ends elsewhere");
     let metrics = std::fs::read_to_string(place.path("whole/metrics.jsonl")).unwrap();
-    contains(&metrics, &["\"commitment\"", "\"perceptual\"", "\"replaced_codes\"", "\"psnr_mean_picture\""]);
+    contains(
+        &metrics,
+        &["\"commitment\"", "\"perceptual\"", "\"replaced_codes\"", "\"psnr_mean_picture\"", "\"psnr_rare_colors\""],
+    );
     let differs = runs(&mut train(&place, "whole", &["--set", "tokenizer.train.steps=41"]), 2);
     contains(&differs, &["another configuration", "tokenizer.train.steps: 40 before, 41 now"]);
 

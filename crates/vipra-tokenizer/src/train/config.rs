@@ -52,10 +52,18 @@ impl Default for TokenizerStageConfig {
     }
 }
 
-/// What is minimised beside the mean absolute error of a pixel, in [0, 1].
+/// What is minimised beside the mean absolute error of a pixel, in [0, 1], and how pixels count in it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct LossConfig {
+    /// How much more the error of a pixel counts the rarer its colour is in a batch: the power of how much rarer. At 0 all
+    /// count alike, and an object of a thousandth of the pixels can go missing: that costs less than a blurred edge.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub rarity: f64,
+    /// Weight of the mean squared error of a pixel. The absolute error hardly feels a small object that is missing; the
+    /// squared one does, and a policy has to see it. 0 leaves it out.
+    #[schemars(range(min = 0.0))]
+    pub squared_weight: f64,
     /// Weight of the perceptual loss; 0 leaves it out.
     #[schemars(range(min = 0.0))]
     pub perceptual_weight: f64,
@@ -74,6 +82,8 @@ pub struct LossConfig {
 impl Default for LossConfig {
     fn default() -> Self {
         Self {
+            rarity: 0.0,
+            squared_weight: 0.0,
             perceptual_weight: 0.1,
             commitment_weight: 0.1,
             locality_weight: 0.0,
@@ -150,6 +160,8 @@ impl TokenizerStageConfig {
             faults.push(("validation_frames".to_owned(), "0 is less than 1".to_owned()));
         }
         let numbers = [
+            ("loss.rarity", self.loss.rarity),
+            ("loss.squared_weight", self.loss.squared_weight),
             ("loss.perceptual_weight", self.loss.perceptual_weight),
             ("loss.commitment_weight", self.loss.commitment_weight),
             ("loss.locality_weight", self.loss.locality_weight),

@@ -5,6 +5,7 @@ use vipra_nn::codebook::CodeUsage;
 use vipra_train::Scalars;
 
 use super::codebook::usage_scalars;
+use super::rare_colors::RareColors;
 use crate::{Result, Vqgan};
 
 /// Sums over frames and their reconstructions, by tokens alone.
@@ -17,12 +18,21 @@ pub struct Evaluation {
     /// Sums of each value of a frame, and of its square: what the mean picture leaves.
     sums: Vec<f64>,
     squares: f64,
+    rare_colors: RareColors,
 }
 
 impl Evaluation {
     /// Nothing seen yet.
     pub fn new(codes: usize) -> Self {
-        Self { usage: CodeUsage::new(codes), frames: 0, absolute: 0.0, squared: 0.0, sums: Vec::new(), squares: 0.0 }
+        Self {
+            usage: CodeUsage::new(codes),
+            frames: 0,
+            absolute: 0.0,
+            squared: 0.0,
+            sums: Vec::new(),
+            squares: 0.0,
+            rare_colors: RareColors::new(),
+        }
     }
 
     /// Looks at frames, and returns them as they are rebuilt.
@@ -40,13 +50,19 @@ impl Evaluation {
         let rebuilt = model.decode(tokens);
         let size = channels * height * width;
         self.sums.resize(size, 0.0);
-        let (true_data, rebuilt_data) = (frames.into_data(), rebuilt.clone().into_data());
-        for (at, (value, rebuilt)) in true_data.iter::<f32>().zip(rebuilt_data.iter::<f32>()).enumerate() {
-            let (value, error) = (f64::from(value), f64::from(rebuilt) - f64::from(value));
+        let [true_values, rebuilt_values] =
+            [frames, rebuilt.clone()].map(|frames| frames.into_data().iter::<f32>().collect::<Vec<_>>());
+        for (at, (value, rebuilt)) in true_values.iter().zip(&rebuilt_values).enumerate() {
+            let (value, error) = (f64::from(*value), f64::from(rebuilt - value));
             self.absolute += error.abs();
             self.squared += error * error;
             self.sums[at % size] += value;
             self.squares += value * value;
+        }
+        let pixels = height * width;
+        for (color, rebuilt) in true_values.chunks(size).zip(rebuilt_values.chunks(size)) {
+            let at = |values: &[f32], pixel: usize| [0, 1, 2].map(|channel| values[channel * pixels + pixel]);
+            (0..pixels).for_each(|pixel| self.rare_colors.add(at(color, pixel), at(rebuilt, pixel)));
         }
         self.frames += count;
         Ok(rebuilt)
@@ -68,6 +84,7 @@ impl Evaluation {
             ("l1".to_owned(), self.absolute / values),
             ("frames".to_owned(), self.frames as f64),
         ];
+        scalars.extend(self.rare_colors.squared_error().map(|error| ("psnr_rare_colors".to_owned(), psnr(error))));
         scalars.extend(usage_scalars(&self.usage));
         scalars
     }

@@ -6,6 +6,7 @@ use vipra_train::Losses;
 
 use super::config::LossConfig;
 use super::patchwork::Patchwork;
+use super::rare_colors::rarity_weights;
 use crate::{Reconstruction, Result};
 
 /// What is minimised, ready to compute.
@@ -42,9 +43,19 @@ impl LossSet {
         frames: Tensor<4>,
         patchwork: Option<&Patchwork>,
     ) -> Result<Losses> {
-        let reconstruction = (rebuilt.frames.clone() - frames.clone()).abs().mean();
-        let mut total = reconstruction.clone();
-        let mut parts = vec![("l1", reconstruction)];
+        let difference = rebuilt.frames.clone() - frames.clone();
+        let counted = |error: Tensor<4>| match self.config.rarity {
+            0.0 => error.mean(),
+            rarity => (error * rarity_weights(&frames, rarity)).mean(),
+        };
+        let absolute = counted(difference.clone().abs());
+        let mut total = absolute.clone();
+        let mut parts = vec![("l1", absolute)];
+        if self.config.squared_weight > 0.0 {
+            let squared = counted(difference.square());
+            total = total + squared.clone() * self.config.squared_weight;
+            parts.push(("squared", squared));
+        }
         if let Some(patchwork) = patchwork {
             let strangeness = patchwork.strangeness(&rebuilt.vectors);
             total = total + strangeness.clone() * self.config.locality_weight;

@@ -6,6 +6,7 @@ mod evaluation;
 mod frames;
 mod losses;
 mod patchwork;
+mod rare_colors;
 mod seeding;
 mod session;
 mod stage;

@@ -70,6 +70,7 @@ fn report(summary: Summary, folder: &RunFolder) -> Result<TrainingEnd> {
 pub(super) const HELD_OUT: &[(&str, &str)] = &[
     ("psnr", "signal over noise of rebuilt frames, in decibels"),
     ("psnr_mean_picture", "that of the mean picture in place of every frame"),
+    ("psnr_rare_colors", "that of the hundredth of the pixels with the rarest colours: are small objects there?"),
     ("l1", "error of a pixel, in [0, 1]"),
     ("codes_in_use", "share of the codes that were chosen"),
     ("perplexity", "codes effectively in use"),
