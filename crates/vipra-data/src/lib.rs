@@ -17,6 +17,7 @@ mod feature;
 mod frame;
 pub mod labels;
 pub mod normalize;
+mod parquet_file;
 pub mod picture;
 mod rows;
 pub mod source;

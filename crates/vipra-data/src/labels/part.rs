@@ -8,10 +8,10 @@ use std::sync::Arc;
 use arrow::array::{Array, AsArray, FixedSizeListArray, Float64Array, Int64Array, RecordBatch, UInt8Array};
 use arrow::datatypes::{DataType, Field, Float64Type, Int64Type, Schema, UInt8Type};
 use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use super::{EpisodeLabels, LabelsInfo};
 use crate::error::{Error, Result};
+use crate::parquet_file;
 
 /// Writes the labels of some episodes.
 pub(super) fn write(path: &Path, labels: &[EpisodeLabels], info: &LabelsInfo) -> Result<()> {
@@ -63,8 +63,7 @@ pub(super) fn write(path: &Path, labels: &[EpisodeLabels], info: &LabelsInfo) ->
 /// Reads a part; codes are checked against the codebook, and frames to be in order.
 pub(super) fn read(path: &Path, info: &LabelsInfo) -> Result<Vec<EpisodeLabels>> {
     let fault = |reason: String| Error::parquet(path, reason);
-    let file = File::open(path).map_err(|error| Error::io(path, error))?;
-    let reader = ParquetRecordBatchReaderBuilder::try_new(file).and_then(|builder| builder.build());
+    let reader = parquet_file::open(path)?.build();
     let width = info.codes_per_frame();
     let mut labels: Vec<EpisodeLabels> = Vec::new();
     for batch in reader.map_err(|error| fault(error.to_string()))? {

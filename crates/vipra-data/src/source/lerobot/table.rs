@@ -1,7 +1,5 @@
 //! Columns out of Parquet files.
 
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::path::Path;
 
@@ -9,15 +7,15 @@ use arrow::array::{Array, ArrayRef, AsArray, FixedSizeListArray, RecordBatch};
 use arrow::compute::{cast, concat_batches};
 use arrow::datatypes::{DataType, Float32Type, Float64Type, Int64Type};
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{ParquetRecordBatchReaderBuilder, RowSelection, RowSelector};
+use parquet::arrow::arrow_reader::{RowSelection, RowSelector};
 
 use crate::error::{Error, Result};
+use crate::parquet_file;
 use crate::rows::{Column, Values};
 
 /// Reads the columns whose name `keep` accepts, of all rows or of a range of them.
 pub(super) fn read(path: &Path, keep: impl Fn(&str) -> bool, rows: Option<Range<usize>>) -> Result<RecordBatch> {
-    let file = File::open(path).map_err(|error| Error::io(path, error))?;
-    let mut builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| explain(path, &error))?;
+    let mut builder = parquet_file::open(path)?;
     let wanted: Vec<usize> = builder
         .schema()
         .fields()
@@ -32,28 +30,10 @@ pub(super) fn read(path: &Path, keep: impl Fn(&str) -> bool, rows: Option<Range<
         let selection = vec![RowSelector::skip(rows.start), RowSelector::select(rows.len())];
         builder = builder.with_row_selection(RowSelection::from(selection));
     }
-    let reader = builder.build().map_err(|error| explain(path, &error))?;
+    let reader = builder.build().map_err(|error| parquet_file::explain(path, &error))?;
     let schema = arrow::array::RecordBatchReader::schema(&reader);
     let batches = reader.collect::<Result<Vec<_>, _>>().map_err(|error| Error::parquet(path, error))?;
     concat_batches(&schema, &batches).map_err(|error| Error::parquet(path, error))
-}
-
-/// A file without its footer was being written when its writer died; say so (lerobot #3522).
-fn explain(path: &Path, error: &parquet::errors::ParquetError) -> Error {
-    match begins_but_does_not_end(path) {
-        Ok(true) => Error::parquet(path, "the file has no footer: its recording was not finished, or it was cut off"),
-        Ok(false) | Err(_) => Error::parquet(path, error),
-    }
-}
-
-/// Parquet files begin and end with the same four bytes.
-fn begins_but_does_not_end(path: &Path) -> std::io::Result<bool> {
-    let mut file = File::open(path)?;
-    let (mut first, mut last) = ([0; 4], [0; 4]);
-    file.read_exact(&mut first)?;
-    file.seek(SeekFrom::End(-4))?;
-    file.read_exact(&mut last)?;
-    Ok(&first == b"PAR1" && &last != b"PAR1")
 }
 
 /// The column called `name` of a batch.
