@@ -67,9 +67,15 @@ fn train_kill_resume_encode_reconstruct() {
         &["tokenizer.train.batch_size", "3 is not an even number from 4 on"],
     );
     let pairs = ["--set", "tokenizer.loss.locality_weight=1.0", "--set", "tokenizer.train.steps=20"];
-    let pairs = [&pairs[..], &["--set", "tokenizer.loss.squared_weight=20.0"]].concat();
+    let counted = ["--set", "tokenizer.loss.squared_weight=20.0", "--set", "tokenizer.loss.rarity=0.5"];
+    let pairs = [&pairs[..], &counted].concat();
     runs(&mut train(&place, "pairs", &pairs), 0);
-    contains(&std::fs::read_to_string(place.path("pairs/metrics.jsonl")).unwrap(), &["\"locality\"", "\"squared\""]);
+    contains(
+        &std::fs::read_to_string(place.path("pairs/metrics.jsonl")).unwrap(),
+        &["\"locality\"", "\"squared\"", "\"l1_by_rarity\""],
+    );
+    let rare = runs(&mut train(&place, "rare", &["--set", "tokenizer.loss.rarity=1.5"]), 2);
+    contains(&rare, &["tokenizer.loss.rarity", "1.5 is more than 1"]);
     let last = |run: &str| checkpoint(&place.path(run), 40);
     assert!(last("whole") == last("killed"), "the resumed run ends elsewhere");
     let metrics = std::fs::read_to_string(place.path("whole/metrics.jsonl")).unwrap();

@@ -377,6 +377,14 @@ proptest! {
     }
 }
 
+#[test]
+fn a_column_before_the_beginning_of_its_file_is_said_to_be_damaged() {
+    // Somewhere in the footer stands the offset; this byte makes it negative.
+    let reasons = (50..100).flat_map(|percent| (0..20).map(move |part| f64::from(percent * 20 + part) / 2000.0));
+    let mut reasons = reasons.filter_map(|position| open(damaged_rows(position, 129, false).path()).rows(0).err());
+    assert!(reasons.any(|error| error.to_string().contains("a negative number")));
+}
+
 /// A small dataset with one byte of its Parquet file changed, or its end cut off.
 fn damaged_rows(position: f64, byte: u8, cut: bool) -> tempfile::TempDir {
     use std::sync::OnceLock;

@@ -172,6 +172,9 @@ impl TokenizerStageConfig {
         ];
         let wrong = numbers.into_iter().filter(|(_, value)| !value.is_finite() || *value < 0.0);
         faults.extend(wrong.map(|(key, value)| (key.to_owned(), format!("{value} is not a number from 0 on"))));
+        if self.loss.rarity > 1.0 {
+            faults.push(("loss.rarity".to_owned(), format!("{} is more than 1", self.loss.rarity)));
+        }
         if self.codebook.first_step >= self.train.steps.max(1) {
             let (first, steps) = (self.codebook.first_step, self.train.steps);
             faults.push(("codebook.first_step".to_owned(), format!("{first} comes after the last of {steps} steps")));

@@ -44,13 +44,18 @@ impl LossSet {
         patchwork: Option<&Patchwork>,
     ) -> Result<Losses> {
         let difference = rebuilt.frames.clone() - frames.clone();
-        let counted = |error: Tensor<4>| match self.config.rarity {
-            0.0 => error.mean(),
-            rarity => (error * rarity_weights(&frames, rarity)).mean(),
+        let weights = (self.config.rarity > 0.0).then(|| rarity_weights(&frames, self.config.rarity));
+        let counted = |error: Tensor<4>| match &weights {
+            Some(weights) => (error * weights.clone()).mean(),
+            None => error.mean(),
         };
-        let absolute = counted(difference.clone().abs());
-        let mut total = absolute.clone();
-        let mut parts = vec![("l1", absolute)];
+        let absolute = difference.clone().abs();
+        // As it is held out too, where all pixels count alike.
+        let mut parts = vec![("l1", absolute.clone().mean())];
+        let mut total = counted(absolute);
+        if weights.is_some() {
+            parts.push(("l1_by_rarity", total.clone()));
+        }
         if self.config.squared_weight > 0.0 {
             let squared = counted(difference.square());
             total = total + squared.clone() * self.config.squared_weight;
