@@ -67,9 +67,16 @@ fn model(size: &str) -> Result<PolicyModel> {
         ..TransformerConfig::default()
     };
     let (config, vocabularies) = match size {
-        "tiny" => (config(256, 5, 4, 688), Vocabularies { text: 512, vision: 514, latent_action: 9 }),
-        "small" => (config(512, 8, 8, 1376), Vocabularies { text: 1024, vision: 1026, latent_action: 9 }),
-        "200m" => (config(1024, 12, 16, 2752), Vocabularies { text: 32_000, vision: 8448, latent_action: 9 }),
+        "tiny" => {
+            (config(256, 5, 4, 688), Vocabularies { text: 512, vision: 514, latent_action: 9, frame_positions: 0 })
+        }
+        "small" => {
+            (config(512, 8, 8, 1376), Vocabularies { text: 1024, vision: 1026, latent_action: 9, frame_positions: 0 })
+        }
+        "200m" => (
+            config(1024, 12, 16, 2752),
+            Vocabularies { text: 32_000, vision: 8448, latent_action: 9, frame_positions: 0 },
+        ),
         other => return Err(format!("`--size {other}`: there are tiny, small and 200m").into()),
     };
     let device = Device::flex();
@@ -84,7 +91,7 @@ fn make(model: &PolicyModel, sampler: &str, rows: usize, length: usize) -> Resul
     let kind = |at: usize| if at % length * 3 < length { Kind::Text } else { Kind::Vision };
     let kinds: Vec<Kind> = (0..rows * length).map(kind).collect();
     let noise = Tensor::random([rows, HORIZON, ACTION], Distribution::Normal(0.0, 1.0), &Device::flex());
-    let condition = model.embed(Tokens { rows, ids: &ids, kinds: &kinds }, &Numbers::default())?;
+    let condition = model.embed(Tokens::new(rows, &ids, &kinds), &Numbers::default())?;
     let solver = SolverConfig::default();
     let chunks = match sampler {
         "cached" => {

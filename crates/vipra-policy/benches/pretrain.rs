@@ -71,9 +71,16 @@ fn size_of(size: &str) -> Result<(TransformerConfig, Vocabularies)> {
         ..TransformerConfig::default()
     };
     Ok(match size {
-        "tiny" => (config(256, 5, 4, 688), Vocabularies { text: 512, vision: 514, latent_action: 9 }),
-        "small" => (config(512, 8, 8, 1376), Vocabularies { text: 1024, vision: 1026, latent_action: 9 }),
-        "200m" => (config(1024, 12, 16, 2752), Vocabularies { text: 32_000, vision: 8448, latent_action: 9 }),
+        "tiny" => {
+            (config(256, 5, 4, 688), Vocabularies { text: 512, vision: 514, latent_action: 9, frame_positions: 0 })
+        }
+        "small" => {
+            (config(512, 8, 8, 1376), Vocabularies { text: 1024, vision: 1026, latent_action: 9, frame_positions: 0 })
+        }
+        "200m" => (
+            config(1024, 12, 16, 2752),
+            Vocabularies { text: 32_000, vision: 8448, latent_action: 9, frame_positions: 0 },
+        ),
         other => return Err(format!("`--size {other}`: there are tiny, small and 200m").into()),
     })
 }
@@ -110,7 +117,7 @@ impl Trainer {
 
     fn step(mut self) -> Result<Self> {
         let batch = &self.batch;
-        let tokens = Tokens { rows: batch.rows, ids: &batch.ids, kinds: &batch.kinds };
+        let tokens = Tokens::new(batch.rows, &batch.ids, &batch.kinds);
         let hidden = self.model.forward(tokens, None)?;
         let weights = TokenWeights::default();
         let mut total = Tensor::<1>::zeros([1], &hidden.device());

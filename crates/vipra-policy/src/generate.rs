@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::layout::{Field, Kind, Sample};
-use crate::model::{Cache, Numbers, PolicyModel, Tokens, Transformer};
+use crate::model::{Cache, Numbers, PolicyModel, Tokens, Transformer, frame_tokens_at_end};
 use crate::trained::TrainedTransformer;
 use crate::{Error, Result};
 
@@ -145,6 +145,8 @@ pub(crate) struct Speaker<'a, M> {
     pub(crate) rows: usize,
     /// What the last layer says about the last token, `[rows, 1, dim]`.
     pub(crate) last: Tensor<3>,
+    /// How many of the last tokens are of frames.
+    pub(crate) frame_tokens: usize,
 }
 
 impl<'a, M: Speaks> Speaker<'a, M> {
@@ -161,9 +163,9 @@ impl<'a, M: Speaks> Speaker<'a, M> {
         }
         let is_padded = unseen.iter().any(|missing| *missing > 0);
         let mut cache = Cache::new(is_padded.then_some(unseen));
-        let hidden = model.read(Tokens { rows: prompts.len(), ids: &ids, kinds: &kinds }, &mut cache)?;
+        let hidden = model.read(Tokens::new(prompts.len(), &ids, &kinds), &mut cache)?;
         let last = hidden.narrow(1, length - 1, 1);
-        Ok(Self { model, cache, rows: prompts.len(), last })
+        Ok(Self { model, cache, rows: prompts.len(), last, frame_tokens: frame_tokens_at_end(&kinds[..length]) })
     }
 
     /// The same tokens for all rows.
@@ -193,7 +195,10 @@ impl<'a, M: Speaks> Speaker<'a, M> {
     fn push(&mut self, ids: &[u32], kind: Kind) -> Result<()> {
         let new = ids.len() / self.rows;
         let kinds = vec![kind; ids.len()];
-        let hidden = self.model.read(Tokens { rows: self.rows, ids, kinds: &kinds }, &mut self.cache)?;
+        let tokens = Tokens::new(self.rows, ids, &kinds).behind(self.frame_tokens);
+        let hidden = self.model.read(tokens, &mut self.cache)?;
+        let of_frames = frame_tokens_at_end(&kinds[..new]);
+        self.frame_tokens = if of_frames == new { self.frame_tokens + new } else { of_frames };
         self.last = hidden.narrow(1, new - 1, 1);
         Ok(())
     }

@@ -198,7 +198,7 @@ fn specify(
         std::collections::BTreeMap::from([("frame_tokenizer".to_owned(), frames.fingerprint.clone())]);
     let (model, vocabularies, text, latent_action_codes) = match start {
         Start::Scratch { model, text, latent_action_codes } => {
-            let vocabularies = model.vocabularies(text.vocab_size(), frames.codes, *latent_action_codes);
+            let vocabularies = model.vocabularies(text.vocab_size(), &frames, *latent_action_codes);
             (model.clone(), vocabularies, text.clone(), *latent_action_codes)
         }
         Start::Pretrained(trained) => {
@@ -283,15 +283,11 @@ fn initial(
     tokenizer: &TrainedTokenizer,
     device: &Device,
 ) -> Result<crate::model::Transformer> {
-    let transformer = model.init(vocabularies, device)?;
     match start {
-        Start::Scratch { .. } if model.start_from_code_vectors => {
-            Ok(transformer.with_code_vectors(tokenizer.model.codebook.val()))
-        }
-        Start::Scratch { .. } => Ok(transformer),
+        Start::Scratch { .. } => model.begin(vocabularies, tokenizer, device),
         Start::Pretrained(trained) => {
             let weights = Weights::read_safetensors(&trained.path)?;
-            Ok(load(transformer, &weights, &Names::default())?)
+            Ok(load(model.init(vocabularies, device)?, &weights, &Names::default())?)
         }
     }
 }

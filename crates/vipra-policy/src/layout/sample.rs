@@ -200,7 +200,7 @@ mod tests {
     #[test]
     fn an_id_outside_of_its_vocabulary_is_named() {
         let sample = layout("[instruction],[vision],latent_state,latent_action").sample(&content());
-        let vocabularies = Vocabularies { text: 60, vision: 66, latent_action: 9 };
+        let vocabularies = Vocabularies { text: 60, vision: 66, latent_action: 9, frame_positions: 0 };
         sample.check(&vocabularies, || unreachable!("all is well")).unwrap();
         let fewer = Vocabularies { latent_action: 8, ..vocabularies };
         let message = sample.check(&fewer, || "episode 3, frame 7".to_owned()).unwrap_err().to_string();

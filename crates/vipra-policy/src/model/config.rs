@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use vipra_nn::ops::AnglePrecision;
 
+use crate::trained::Codebook;
 use crate::{Error, Result};
 
 /// A LLaMA-style transformer over text, frames and latent actions (reference 6.1).
@@ -33,6 +34,9 @@ pub struct TransformerConfig {
     /// Whether embeddings of frame tokens start as the vectors of the tokenizer's codes, so that what looks alike is alike
     /// from the first step on. In the release they start at random.
     pub start_from_code_vectors: bool,
+    /// Whether frame tokens also have embeddings of the places where they stand in their frame, which start as waves over rows
+    /// and columns. The release tells places by rotary angles alone.
+    pub frame_positions: bool,
     /// Ids of the text vocabulary, at least; more than the tokenizer has for weights of others.
     pub least_text_vocabulary: usize,
     /// Ids of the vocabulary of frame tokens, at least (8448 in the release, of which 8194 mean something).
@@ -50,6 +54,7 @@ impl Default for TransformerConfig {
             rotary_theta: 5e7,
             rotary_precision: RotaryPrecision::Float32,
             start_from_code_vectors: false,
+            frame_positions: false,
             least_text_vocabulary: 0,
             least_vision_vocabulary: 0,
         }
@@ -85,6 +90,9 @@ pub struct Vocabularies {
     pub vision: usize,
     /// Latent actions: the codes, the end of a transition.
     pub latent_action: usize,
+    /// Places in a frame that have embeddings, its end among them; 0 without such embeddings.
+    #[serde(default)]
+    pub frame_positions: usize,
 }
 
 impl TransformerConfig {
@@ -94,11 +102,12 @@ impl TransformerConfig {
     }
 
     /// Vocabularies for these numbers of ids, as large as the configuration wants them at least.
-    pub fn vocabularies(&self, text: usize, frame_codes: usize, action_codes: usize) -> Vocabularies {
+    pub fn vocabularies(&self, text: usize, frames: &Codebook, action_codes: usize) -> Vocabularies {
         Vocabularies {
             text: text.max(self.least_text_vocabulary),
-            vision: (frame_codes + 2).max(self.least_vision_vocabulary),
+            vision: (frames.codes + 2).max(self.least_vision_vocabulary),
             latent_action: action_codes + 1,
+            frame_positions: if self.frame_positions { frames.length + 1 } else { 0 },
         }
     }
 

@@ -4,6 +4,11 @@ use burn::nn::{Initializer, Linear, LinearConfig};
 use burn::tensor::{Device, Distribution, Tensor};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use vipra_tokenizer::TrainedTokenizer;
+
+use super::config::{TransformerConfig, Vocabularies};
+use super::transformer::Transformer;
+use crate::Result;
 
 /// Parameters that finetuning adds to a pretrained model. The reference's: matrices by their inputs (LeCun), biases small
 /// and normal (reference 6.6).
@@ -21,6 +26,24 @@ pub struct NewParameters {
 impl Default for NewParameters {
     fn default() -> Self {
         Self { matrix_gain: 1.0, bias_spread: 0.01 }
+    }
+}
+
+impl TransformerConfig {
+    /// A model as it is before anything was learned: random, but for what the frame tokenizer knows of its codes and of the
+    /// places in a frame.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`](crate::Error::Invalid) if the sizes do not fit.
+    pub(crate) fn begin(
+        &self,
+        vocabularies: &Vocabularies,
+        tokenizer: &TrainedTokenizer,
+        device: &Device,
+    ) -> Result<Transformer> {
+        let model = self.init(vocabularies, device)?.with_waves_over_frames(tokenizer.description.model.grid());
+        let knows_codes = self.start_from_code_vectors;
+        Ok(if knows_codes { model.with_code_vectors(tokenizer.model.codebook.val()) } else { model })
     }
 }
 

@@ -5,6 +5,7 @@ mod cache;
 mod code_vectors;
 mod config;
 mod flax;
+mod frame_positions;
 mod init;
 mod layer;
 mod policy;
@@ -14,6 +15,7 @@ pub use actions::{ActionEncoder, BinActions, FlowActions, ProprioEncoder, time_e
 pub use cache::Cache;
 pub use config::{RotaryPrecision, TransformerConfig, Vocabularies};
 pub use flax::{from_flax, policy_from_flax};
+pub(crate) use frame_positions::frame_tokens_at_end;
 pub use init::NewParameters;
 pub use layer::{Layer, RmsNorm};
 pub use policy::{ActionDecoder, ActionSizes, Numbers, PolicyModel};

@@ -7,6 +7,7 @@ use vipra_nn::ops::{self, Branches, CausalAttention, Pairs, RotaryTable};
 
 use super::cache::{Cache, LayerCache};
 use super::config::{RotaryPrecision, TransformerConfig, Vocabularies};
+use super::frame_positions::frame_positions;
 use super::layer::{Layer, RmsNorm};
 use crate::layout::Kind;
 use crate::{Error, Result};
@@ -21,6 +22,8 @@ pub struct Transformer {
     pub text_embedding: Param<Tensor<2>>,
     /// `[vocabulary, dim]`; of observed frames and of the latent state.
     pub vision_embedding: Param<Tensor<2>>,
+    /// `[tokens of a frame and its end, dim]`; added to the embeddings of a frame's tokens, if the model has it.
+    pub frame_position_embedding: Option<Param<Tensor<2>>>,
     /// `[vocabulary, dim]`
     pub latent_action_embedding: Param<Tensor<2>>,
     /// The layers.
@@ -63,6 +66,7 @@ impl TransformerConfig {
         Ok(Transformer {
             text_embedding: table(vocabularies.text),
             vision_embedding: table(vocabularies.vision),
+            frame_position_embedding: (vocabularies.frame_positions > 0).then(|| table(vocabularies.frame_positions)),
             latent_action_embedding: table(vocabularies.latent_action),
             layers: (0..self.layers).map(|_| Layer::new(self, device)).collect(),
             norm: RmsNorm::new(dim, self.norm_epsilon, device),
@@ -88,6 +92,20 @@ pub struct Tokens<'a> {
     pub ids: &'a [u32],
     /// Kind of each.
     pub kinds: &'a [Kind],
+    /// Tokens of frames that stand right before each row, in a cache: a frame may go on.
+    frame_tokens_before: usize,
+}
+
+impl<'a> Tokens<'a> {
+    /// Rows that begin with nothing, or behind a whole frame.
+    pub fn new(rows: usize, ids: &'a [u32], kinds: &'a [Kind]) -> Self {
+        Self { rows, ids, kinds, frame_tokens_before: 0 }
+    }
+
+    /// The same behind so many tokens of frames.
+    pub fn behind(self, frame_tokens: usize) -> Self {
+        Self { frame_tokens_before: frame_tokens, ..self }
+    }
 }
 
 impl Transformer {
@@ -226,7 +244,8 @@ impl Transformer {
             }
             if !ids.is_empty() {
                 placed += ids.len();
-                parts.push(table.val().select(0, indices(&ids, &table.lazy_device())));
+                let rows = table.val().select(0, indices(&ids, &table.lazy_device()));
+                parts.push(if kinds.contains(&Kind::Vision) { self.place_in_frames(rows, tokens) } else { rows });
             }
         }
         for (kind, rows) in given {
@@ -249,6 +268,17 @@ impl Transformer {
         let rows = Tensor::cat(parts, 0).select(0, indices(&order, &device));
         let dim = rows.dims()[1];
         Ok(rows.reshape([tokens.rows, count / tokens.rows.max(1), dim]))
+    }
+
+    /// Embeddings of all tokens of frames, with those of their places.
+    ///
+    /// # Shapes
+    /// `[tokens of frames, dim]` → the same.
+    fn place_in_frames(&self, rows: Tensor<2>, tokens: Tokens<'_>) -> Tensor<2> {
+        let Some(table) = &self.frame_position_embedding else { return rows };
+        let positions = table.lazy_shape()[0];
+        let places = frame_positions(tokens.kinds, tokens.rows, positions, tokens.frame_tokens_before);
+        rows + table.val().select(0, indices(&places, &table.lazy_device()))
     }
 
     fn rotary(&self, positions: impl IntoIterator<Item = usize>, device: &Device) -> RotaryTable {

@@ -8,7 +8,7 @@ use super::specification::Specification;
 use crate::flow::SolverConfig;
 use crate::generate::{Sampling, Speaker};
 use crate::layout::{Kind, Layout, Sample};
-use crate::model::{ActionDecoder, Cache, Numbers, PolicyModel, Tokens};
+use crate::model::{ActionDecoder, Cache, Numbers, PolicyModel, Tokens, frame_tokens_at_end};
 use crate::{Error, Result};
 
 /// A policy that puts out chunks, and how.
@@ -30,7 +30,7 @@ impl ChunkDecoder<'_> {
     pub fn read_prefix(&self, prefix: &[u32]) -> Result<Cache> {
         let mut cache = Cache::default();
         let kinds = vec![Kind::Text; prefix.len()];
-        let tokens = Tokens { rows: 1, ids: prefix, kinds: &kinds };
+        let tokens = Tokens::new(1, prefix, &kinds);
         let embedded = self.model.embed(tokens, &Numbers::default())?;
         self.model.transformer.read(embedded, &mut cache);
         Ok(cache)
@@ -94,7 +94,7 @@ impl ChunkDecoder<'_> {
             let all_kinds: Vec<Kind> = (0..rows).flat_map(|_| kinds[from..to].iter().copied()).collect();
             let has_states = kinds[from..to].contains(&Kind::Proprio);
             let proprio = if has_states { proprio.take() } else { None };
-            let tokens = Tokens { rows, ids: &ids, kinds: &all_kinds };
+            let tokens = Tokens::new(rows, &ids, &all_kinds).behind(frame_tokens_at_end(&kinds[..from]));
             let embedded = self.model.embed(tokens, &Numbers { proprio, actions: None })?;
             let hidden = self.model.transformer.read(embedded, cache);
             Ok(hidden.narrow(1, to - from - 1, 1))
@@ -102,14 +102,16 @@ impl ChunkDecoder<'_> {
         let state = kinds.iter().position(|kind| *kind == Kind::LatentState);
         let Some(state) = state else {
             let last = read(&mut cache, done, kinds.len())?;
-            return Ok(Speaker { model: self.model, cache, rows, last });
+            return Ok(Speaker { model: self.model, cache, rows, last, frame_tokens: 0 });
         };
         let last = read(&mut cache, done, state)?;
-        let mut speaker = Speaker { model: self.model, cache, rows, last };
+        let frame_tokens = frame_tokens_at_end(&kinds[..state]);
+        let mut speaker = Speaker { model: self.model, cache, rows, last, frame_tokens };
         for _ in 0..imagined {
             speaker.choose(Kind::LatentState, codes, sampling, random)?;
         }
         speaker.last = read(&mut speaker.cache, state + imagined, kinds.len())?;
+        speaker.frame_tokens = 0;
         Ok(speaker)
     }
 

@@ -55,7 +55,7 @@ impl Samples {
         prepared: &[Prepared],
         data: &DataConfig,
         config: &PretrainConfig,
-        layout: Layout,
+        (layout, vocabularies): (Layout, Vocabularies),
         text: &TextTokenizer,
     ) -> Result<Self> {
         let mut sources = Vec::new();
@@ -86,8 +86,6 @@ impl Samples {
             transitions: config.predicted_transitions(),
             row_length: config.sequence.length,
         };
-        let codes = [layout.ids.end_of_frame, layout.ids.end_of_latent_action].map(|codes| codes as usize);
-        let vocabularies = config.model.vocabularies(text.vocab_size(), codes[0], codes[1]);
         let samples = Self { sources, sampler, shape, layout, vocabularies, instructions };
         samples.check_longest(&weighted_episodes)?;
         Ok(samples)

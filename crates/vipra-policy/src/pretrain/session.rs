@@ -78,7 +78,8 @@ pub fn train(session: Session<'_>) -> Result<Summary> {
         markers: Markers::new(&session.text)?,
         ids: SpecialIds::behind(frame_codes.codes, session.latent_actions.codes),
     };
-    let samples = Samples::open(session.learned, data, config, layout.clone(), &session.text)?;
+    let vocabularies = config.model.vocabularies(session.text.vocab_size(), &frame_codes, session.latent_actions.codes);
+    let samples = Samples::open(session.learned, data, config, (layout.clone(), vocabularies), &session.text)?;
     let held_out = match session.held_out {
         [] => {
             tracing::warn!("nothing is held out (data.validation is empty): this run says nothing about new videos");
@@ -86,7 +87,7 @@ pub fn train(session: Session<'_>) -> Result<Summary> {
         }
         prepared => {
             let baselines = Baselines::count(&samples, frame_codes.codes, &session.latent_actions)?;
-            let samples = Samples::open(prepared, data, config, layout, &session.text)?;
+            let samples = Samples::open(prepared, data, config, (layout, vocabularies), &session.text)?;
             let addresses = spread(&samples, config.validation_samples)?;
             Some(HeldOut { samples, addresses, baselines })
         }
@@ -94,14 +95,7 @@ pub fn train(session: Session<'_>) -> Result<Summary> {
     let device = session.device.clone().autodiff();
     let device = if config.activation_checkpointing { device.gradient_checkpointing() } else { device };
     session.device.seed(config.train.seed);
-    let vocabularies =
-        config.model.vocabularies(session.text.vocab_size(), frame_codes.codes, session.latent_actions.codes);
-    let model = config.model.init(&vocabularies, &device)?;
-    let model = if config.model.start_from_code_vectors {
-        model.with_code_vectors(tokenizer.model.codebook.val())
-    } else {
-        model
-    };
+    let model = config.model.begin(&vocabularies, &tokenizer, &device)?;
     let parameters = model.num_params();
     let samples_per_epoch = samples.sampler().clips_per_epoch();
     let description = Description {

@@ -32,6 +32,7 @@ fn policy(golden: &Golden, prefix: &str, sizes: ActionSizes, device: &Device) ->
         text: number("vocab_size"),
         vision: number("vision_vocab_size"),
         latent_action: number("latent_action_vocab_size"),
+        frame_positions: 0,
     };
     let transformer = config.init(&vocabularies, device).unwrap();
     let model = sizes.init(transformer, &NewParameters::default(), device);
@@ -89,7 +90,7 @@ impl Read {
     }
 
     fn tokens(&self) -> Tokens<'_> {
-        Tokens { rows: self.rows, ids: &self.ids, kinds: &self.kinds }
+        Tokens::new(self.rows, &self.ids, &self.kinds)
     }
 
     fn places(&self, kind: Kind) -> Vec<usize> {

@@ -29,6 +29,7 @@ fn model(golden: &Golden, device: &Device) -> Transformer {
         text: number("vocab_size"),
         vision: number("vision_vocab_size"),
         latent_action: number("latent_action_vocab_size"),
+        frame_positions: 0,
     };
     let model = config.init(&vocabularies, device).unwrap();
     load(model, &from_flax(&golden.weights()).unwrap(), &Names::default()).unwrap()
@@ -63,7 +64,7 @@ fn parity_of_logits_with_padding_and_segments() {
     let rows_of = |all: &[u32]| all.chunks(length).flat_map(|row| row[..end].to_vec()).collect::<Vec<u32>>();
     let kinds: Vec<Kind> = kinds.chunks(length).flat_map(|row| row[..end].to_vec()).collect();
     let ids = rows_of(&ids);
-    let tokens = Tokens { rows, ids: &ids, kinds: &kinds };
+    let tokens = Tokens::new(rows, &ids, &kinds);
 
     let pad: Vec<u32> =
         of("attention_mask_leftpad").chunks(length).map(|row| row.iter().filter(|m| **m == 0).count() as u32).collect();
@@ -98,7 +99,7 @@ fn parity_of_logits_with_padding_and_segments() {
         for (from, to) in [(0, 13), (13, 14), (14, end)] {
             let piece = |all: &[u32]| all.chunks(end).flat_map(|row| row[from..to].to_vec()).collect::<Vec<u32>>();
             let kinds: Vec<Kind> = kinds.chunks(end).flat_map(|row| row[from..to].to_vec()).collect();
-            pieces.push(model.forward_cached(Tokens { rows, ids: &piece(&ids), kinds: &kinds }, &mut cache).unwrap());
+            pieces.push(model.forward_cached(Tokens::new(rows, &piece(&ids), &kinds), &mut cache).unwrap());
         }
         assert_eq!(cache.len(), end);
         let (whole, cached) = (values(whole.unwrap()), values(Tensor::cat(pieces, 1)));
@@ -163,7 +164,7 @@ fn parity_of_losses_and_gradients() {
     let model = model(&golden, &device);
     let rows: Vec<Vec<Sample>> = pretraining_samples(&golden).into_iter().map(|sample| vec![sample]).collect();
     let batch = Batch::new(&rows, 1);
-    let tokens = Tokens { rows: batch.rows, ids: &batch.ids, kinds: &batch.kinds };
+    let tokens = Tokens::new(batch.rows, &batch.ids, &batch.kinds);
     let hidden = model.forward(tokens, None).unwrap();
     let terms = cross_entropies(&batch, &hidden, |kind, rows| model.logits(kind, rows)).unwrap();
     let relative = Tolerance { relative: 1e-5, absolute: 0.0 };
@@ -235,7 +236,7 @@ fn parity_of_greedy_decoding() {
         .map(|mask| if mask == 1 { Kind::Vision } else { Kind::Text })
         .collect();
     let mut cache = Cache::new(None);
-    let mut hidden = model.forward_cached(Tokens { rows: 1, ids: &prompt, kinds: &kinds }, &mut cache).unwrap();
+    let mut hidden = model.forward_cached(Tokens::new(1, &prompt, &kinds), &mut cache).unwrap();
     let expected = golden.integers("greedy.out.tokens");
     let logits = golden.floats("greedy.out.logits");
     let width = golden.shape("greedy.out.logits")[1];
@@ -250,7 +251,7 @@ fn parity_of_greedy_decoding() {
             assert_eq!(best as i64, *token, "step {step}");
         }
         let next = [*token as u32];
-        hidden = model.forward_cached(Tokens { rows: 1, ids: &next, kinds: &[Kind::LatentState] }, &mut cache).unwrap();
+        hidden = model.forward_cached(Tokens::new(1, &next, &[Kind::LatentState]), &mut cache).unwrap();
     }
 }
 
@@ -280,7 +281,7 @@ fn packed_samples_do_not_see_each_other() {
     let samples = pretraining_samples(&golden);
     let losses = |rows: &[Vec<Sample>]| -> Vec<f32> {
         let batch = Batch::new(rows, 1);
-        let tokens = Tokens { rows: batch.rows, ids: &batch.ids, kinds: &batch.kinds };
+        let tokens = Tokens::new(batch.rows, &batch.ids, &batch.kinds);
         let hidden = model.forward(tokens, batch.first_seen.clone()).unwrap();
         cross_entropies(&batch, &hidden, |kind, rows| model.logits(kind, rows))
             .unwrap()
@@ -295,7 +296,7 @@ fn packed_samples_do_not_see_each_other() {
     }
     // The same row read as one sample: if this were no different, the comparison above could not fail.
     let batch = Batch::new(&[samples[..3].to_vec()], 1);
-    let tokens = Tokens { rows: batch.rows, ids: &batch.ids, kinds: &batch.kinds };
+    let tokens = Tokens::new(batch.rows, &batch.ids, &batch.kinds);
     let leaking = model.forward(tokens, None).unwrap();
     let leaking = cross_entropies(&batch, &leaking, |kind, rows| model.logits(kind, rows)).unwrap();
     let apart = model.forward(tokens, batch.first_seen.clone()).unwrap();

@@ -1,0 +1,162 @@
+//! Embeddings of places in a frame.
+//!
+//! Attention by rotary angles knows how far away a token stands, but what it gathers there does not say where that was: an
+//! action that looks for a carrot finds that there is one. A model that read a million videos learns to tell places all the
+//! same. A small one that sees a hundred demonstrations plans the same way whatever it sees (docs/results.md), unless
+//! tokens carry their places with them.
+
+use std::f32::consts::PI;
+
+use burn::tensor::{Tensor, TensorData};
+
+use super::transformer::Transformer;
+use crate::layout::Kind;
+
+/// How many of the last tokens, up to the end, are of frames.
+pub(crate) fn frame_tokens_at_end(kinds: &[Kind]) -> usize {
+    kinds.iter().rev().take_while(|kind| is_of_frame(**kind)).count()
+}
+
+/// Whether tokens of this kind stand in frames.
+fn is_of_frame(kind: Kind) -> bool {
+    matches!(kind, Kind::Vision | Kind::LatentState)
+}
+
+/// For each token of a frame, the place where it stands: frames are `positions` tokens each, their end among them, one behind
+/// the other. `before` tokens of frames stand right before each row.
+pub(super) fn frame_positions(kinds: &[Kind], rows: usize, positions: usize, before: usize) -> Vec<u32> {
+    let mut places = Vec::new();
+    for row in kinds.chunks((kinds.len() / rows.max(1)).max(1)) {
+        let mut run = before;
+        for kind in row {
+            if is_of_frame(*kind) {
+                places.push((run % positions) as u32);
+                run += 1;
+            } else {
+                run = 0;
+            }
+        }
+    }
+    places
+}
+
+impl Transformer {
+    /// The model with embeddings of places that are waves over the rows of a frame, in the first half of the channels, and
+    /// over its columns, in the second: places near each other are alike from the first step on. The end of a frame has
+    /// none. Does nothing to a model without such embeddings.
+    pub fn with_waves_over_frames(mut self, [rows, columns]: [usize; 2]) -> Self {
+        let dim = self.dim();
+        self.frame_position_embedding = self.frame_position_embedding.map(|table| {
+            table.map(|table| {
+                let positions = table.dims()[0];
+                let mut values = waves(rows, columns, dim);
+                values.resize(positions * dim, 0.0);
+                let (requires_gradient, device) = (table.is_require_grad(), table.device());
+                let table = Tensor::<2>::from_data(TensorData::new(values, [positions, dim]), &device);
+                table.set_require_grad(requires_gradient)
+            })
+        });
+        self
+    }
+}
+
+/// `[rows·columns, dim]`
+fn waves(rows: usize, columns: usize, dim: usize) -> Vec<f32> {
+    let quarter = dim / 4;
+    let along = |place: usize, count: usize| {
+        // From half a wave over the frame to half a wave from place to place, nearly.
+        let angle = move |wave: usize| {
+            let turns = (count as f32).powf(-(wave as f32) / quarter as f32);
+            PI / 2.0 * turns * place as f32
+        };
+        (0..quarter).map(move |wave| angle(wave).sin()).chain((0..quarter).map(move |wave| angle(wave).cos()))
+    };
+    let places = (0..rows).flat_map(|row| (0..columns).map(move |column| (row, column)));
+    let unused = dim - 4 * quarter;
+    places
+        .flat_map(|(row, column)| {
+            along(row, rows).chain(along(column, columns)).chain(std::iter::repeat_n(0.0, unused)).collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Device;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::{Cache, Tokens, TransformerConfig, Vocabularies};
+
+    const T: Kind = Kind::Text;
+    const V: Kind = Kind::Vision;
+    const S: Kind = Kind::LatentState;
+
+    fn model() -> Transformer {
+        let config =
+            TransformerConfig { dim: 16, layers: 2, heads: 2, feed_forward: 8, ..TransformerConfig::default() };
+        let vocabularies = Vocabularies { text: 6, vision: 6, latent_action: 3, frame_positions: 7 };
+        let device = Device::flex();
+        device.seed(7);
+        config.init(&vocabularies, &device).unwrap().with_waves_over_frames([2, 3])
+    }
+
+    fn values(tensor: Tensor<3>) -> Vec<f32> {
+        tensor.into_data().iter::<f32>().collect()
+    }
+
+    #[test]
+    fn places_begin_anew_with_each_frame_and_each_row() {
+        let kinds = [T, V, V, V, S, S, S, V, T, V, V, T, V, V, V, V];
+        assert_eq!(frame_positions(&kinds, 2, 3, 0), [0, 1, 2, 0, 1, 2, 0, 0, 1, 0, 1, 2, 0]);
+        assert_eq!(frame_tokens_at_end(&kinds), 4);
+        assert_eq!(frame_tokens_at_end(&[T]), 0);
+        assert_eq!(frame_positions(&[V, V, S, V], 2, 3, 2), [2, 0, 2, 0]);
+    }
+
+    #[test]
+    fn neighbours_are_alike_and_the_end_has_no_wave() {
+        let table = waves(16, 16, 96);
+        let distance = |a: usize, b: usize| -> f32 {
+            let (a, b) = (&table[a * 96..][..96], &table[b * 96..][..96]);
+            a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum()
+        };
+        assert!(distance(0, 1) < distance(0, 4) && distance(0, 4) < distance(0, 15));
+        assert!((distance(0, 3) - distance(0, 48)).abs() < 1e-3, "rows count as columns do");
+        let model = model();
+        let table = model.frame_position_embedding.unwrap().val();
+        assert_eq!(table.dims(), [7, 16]);
+        assert!(table.narrow(0, 6, 1).into_data().iter::<f32>().all(|value| value == 0.0));
+    }
+
+    #[test]
+    fn equal_tokens_at_other_places_are_embedded_otherwise() {
+        let model = model();
+        let kinds = [V; 14];
+        let embedded = model.embed(Tokens::new(1, &[2; 14], &kinds), &[]).unwrap();
+        let token = |at: usize| values(embedded.clone().narrow(1, at, 1));
+        assert_ne!(token(0), token(1));
+        assert_ne!(token(0), token(3), "rows differ");
+        assert_eq!(token(1), token(8), "the next frame has the same places");
+    }
+
+    proptest! {
+        #[test]
+        fn pieces_behind_a_cache_stand_where_the_whole_does(first in 1_usize..19, second in 1_usize..19) {
+            let model = model();
+            let kinds: Vec<Kind> = [vec![T; 2], vec![V; 7], vec![S; 7], vec![T; 3]].concat();
+            let ids: Vec<u32> = (0..kinds.len()).map(|at| (at * 5 % 6) as u32).collect();
+            let whole = values(model.forward(Tokens::new(1, &ids, &kinds), None).unwrap());
+            let cuts = [0, first.min(second), first.max(second), ids.len()];
+            let mut cache = Cache::default();
+            let mut pieces = Vec::new();
+            for piece in cuts.windows(2).filter(|piece| piece[0] < piece[1]) {
+                let (from, to) = (piece[0], piece[1]);
+                let tokens = Tokens::new(1, &ids[from..to], &kinds[from..to]);
+                let tokens = tokens.behind(frame_tokens_at_end(&kinds[..from]));
+                pieces.extend(values(model.forward_cached(tokens, &mut cache).unwrap()));
+            }
+            prop_assert!(whole.iter().zip(&pieces).all(|(a, b)| (a - b).abs() < 1e-4));
+        }
+    }
+}
