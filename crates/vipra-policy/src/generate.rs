@@ -206,10 +206,52 @@ impl<'a, M: Speaks> Speaker<'a, M> {
 
 #[cfg(test)]
 mod tests {
+    use burn::tensor::{Device, Tensor};
     use rand::SeedableRng;
     use rand_chacha::ChaCha8Rng;
 
-    use super::Sampling;
+    use super::{Sampling, Speaker};
+    use crate::layout::{Kind, Sample};
+    use crate::model::{Tokens, TransformerConfig, Vocabularies};
+
+    /// Frame tokens that are chosen one by one stand at the places where they stand in a row that is read as a whole.
+    #[test]
+    fn what_is_said_token_by_token_is_what_is_read_as_a_whole() {
+        let config =
+            TransformerConfig { dim: 16, layers: 2, heads: 2, feed_forward: 8, ..TransformerConfig::default() };
+        let vocabularies = Vocabularies { text: 6, vision: 6, latent_action: 3, frame_positions: 5 };
+        let device = Device::flex();
+        device.seed(3);
+        let model = config.init(&vocabularies, &device).unwrap().with_waves_over_frames([2, 2]);
+        let prompt = |text: usize| {
+            let kinds = [vec![Kind::Text; text], vec![Kind::Vision; 5]].concat();
+            let ids = (0..kinds.len()).map(|at| (at * 7 % 6) as u32).collect();
+            Sample { ids, is_predicted: vec![false; kinds.len()], kinds }
+        };
+        let prompts = [prompt(3), prompt(1)];
+        let mut speaker = Speaker::read(&model, &prompts, 0).unwrap();
+        let mut random = ChaCha8Rng::seed_from_u64(0);
+        let mut said = vec![Vec::new(); 2];
+        for _ in 0..4 {
+            let tokens = speaker.choose(Kind::LatentState, 4, Sampling::default(), &mut random).unwrap();
+            said.iter_mut().zip(tokens).for_each(|(row, token)| row.push((token, Kind::LatentState)));
+        }
+        speaker.give(&[5], Kind::LatentState).unwrap();
+        speaker.give(&[1], Kind::Text).unwrap();
+        for (row, (prompt, mut rest)) in prompts.iter().zip(said).enumerate() {
+            rest.extend([(5, Kind::LatentState), (1, Kind::Text)]);
+            let ids: Vec<u32> = prompt.ids.iter().copied().chain(rest.iter().map(|(id, _)| *id)).collect();
+            let kinds: Vec<Kind> = prompt.kinds.iter().copied().chain(rest.iter().map(|(_, kind)| *kind)).collect();
+            let whole = model.forward(Tokens::new(1, &ids, &kinds), None).unwrap();
+            let expected = values(whole.narrow(1, ids.len() - 1, 1));
+            let found = values(speaker.last.clone().narrow(0, row, 1));
+            assert!(expected.iter().zip(&found).all(|(a, b)| (a - b).abs() < 1e-4), "{expected:?} against {found:?}");
+        }
+    }
+
+    fn values(tensor: Tensor<3>) -> Vec<f32> {
+        tensor.into_data().iter::<f32>().collect()
+    }
 
     #[test]
     fn greedy_is_greedy_and_top_k_forgets_the_rest() {
