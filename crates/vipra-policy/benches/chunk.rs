@@ -6,6 +6,7 @@
 //!
 //! `cached` reads the condition once and runs the 14 tokens of the chunk behind it; `naive` reads everything at each step.
 
+mod common;
 #[path = "../../vipra-laq/benches/timing/mod.rs"]
 mod timing;
 
@@ -13,12 +14,11 @@ use std::error::Error;
 
 use burn::module::Module;
 use burn::tensor::{Device, Distribution, Tensor};
+use common::size_of;
 use timing::{median, peak_memory_mib, rounded, time};
 use vipra_policy::flow::SolverConfig;
 use vipra_policy::layout::Kind;
-use vipra_policy::model::{
-    ActionDecoder, ActionSizes, Cache, NewParameters, Numbers, PolicyModel, Tokens, TransformerConfig, Vocabularies,
-};
+use vipra_policy::model::{ActionDecoder, ActionSizes, Cache, NewParameters, Numbers, PolicyModel, Tokens};
 use vipra_policy::policy::{flow_chunks, flow_chunks_naively};
 
 const HORIZON: usize = 14;
@@ -59,26 +59,7 @@ fn main() -> Result<()> {
 }
 
 fn model(size: &str) -> Result<PolicyModel> {
-    let config = |dim, layers, heads, feed_forward| TransformerConfig {
-        dim,
-        layers,
-        heads,
-        feed_forward,
-        ..TransformerConfig::default()
-    };
-    let (config, vocabularies) = match size {
-        "tiny" => {
-            (config(256, 5, 4, 688), Vocabularies { text: 512, vision: 514, latent_action: 9, frame_positions: 0 })
-        }
-        "small" => {
-            (config(512, 8, 8, 1376), Vocabularies { text: 1024, vision: 1026, latent_action: 9, frame_positions: 0 })
-        }
-        "200m" => (
-            config(1024, 12, 16, 2752),
-            Vocabularies { text: 32_000, vision: 8448, latent_action: 9, frame_positions: 0 },
-        ),
-        other => return Err(format!("`--size {other}`: there are tiny, small and 200m").into()),
-    };
+    let (config, vocabularies) = size_of(size)?;
     let device = Device::flex();
     device.seed(0);
     let sizes = ActionSizes { decoder: ActionDecoder::FlowMatching, action: ACTION, proprio: None, bins: 0 };

@@ -9,6 +9,7 @@
 //! few markers; what comes behind the frames is predicted. `--logits all` scores every vocabulary at every position, as the
 //! reference does.
 
+mod common;
 #[path = "../../vipra-laq/benches/timing/mod.rs"]
 mod timing;
 
@@ -16,6 +17,7 @@ use std::error::Error;
 
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
+use common::size_of;
 use timing::{median, peak_memory_mib, rounded, time};
 use vipra_policy::layout::{Batch, Kind, Sample};
 use vipra_policy::loss::{TokenWeights, cross_entropies};
@@ -60,29 +62,6 @@ fn main() -> Result<()> {
     });
     println!("{report}");
     Ok(())
-}
-
-fn size_of(size: &str) -> Result<(TransformerConfig, Vocabularies)> {
-    let config = |dim, layers, heads, feed_forward| TransformerConfig {
-        dim,
-        layers,
-        heads,
-        feed_forward,
-        ..TransformerConfig::default()
-    };
-    Ok(match size {
-        "tiny" => {
-            (config(256, 5, 4, 688), Vocabularies { text: 512, vision: 514, latent_action: 9, frame_positions: 0 })
-        }
-        "small" => {
-            (config(512, 8, 8, 1376), Vocabularies { text: 1024, vision: 1026, latent_action: 9, frame_positions: 0 })
-        }
-        "200m" => (
-            config(1024, 12, 16, 2752),
-            Vocabularies { text: 32_000, vision: 8448, latent_action: 9, frame_positions: 0 },
-        ),
-        other => return Err(format!("`--size {other}`: there are tiny, small and 200m").into()),
-    })
 }
 
 struct Trainer {

@@ -140,6 +140,19 @@ mod tests {
         assert_eq!(token(1), token(8), "the next frame has the same places");
     }
 
+    #[test]
+    fn places_go_on_being_learned_where_they_are_seen() {
+        let config =
+            TransformerConfig { dim: 16, layers: 1, heads: 2, feed_forward: 8, ..TransformerConfig::default() };
+        let vocabularies = Vocabularies { text: 6, vision: 6, latent_action: 3, frame_positions: 7 };
+        let model = config.init(&vocabularies, &Device::flex().autodiff()).unwrap().with_waves_over_frames([2, 3]);
+        let embedded = model.embed(Tokens::new(1, &[2, 3, 2], &[V, V, T]), &[]).unwrap();
+        let gradients = embedded.sum().backward();
+        let table = model.frame_position_embedding.unwrap().val();
+        let gradient: Vec<f32> = table.grad(&gradients).unwrap().sum_dim(1).into_data().iter::<f32>().collect();
+        assert_eq!(gradient, [16.0, 16.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
+    }
+
     proptest! {
         #[test]
         fn pieces_behind_a_cache_stand_where_the_whole_does(first in 1_usize..19, second in 1_usize..19) {
