@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::layout::{Field, Kind, Sample};
-use crate::model::{Cache, Numbers, PolicyModel, Tokens, Transformer, frame_tokens_at_end};
+use crate::model::{Cache, Numbers, PolicyModel, Run, Tokens, Transformer};
 use crate::trained::TrainedTransformer;
 use crate::{Error, Result};
 
@@ -145,8 +145,8 @@ pub(crate) struct Speaker<'a, M> {
     pub(crate) rows: usize,
     /// What the last layer says about the last token, `[rows, 1, dim]`.
     pub(crate) last: Tensor<3>,
-    /// How many of the last tokens are of frames.
-    pub(crate) frame_tokens: usize,
+    /// The last tokens.
+    pub(crate) last_run: Option<Run>,
 }
 
 impl<'a, M: Speaks> Speaker<'a, M> {
@@ -155,6 +155,7 @@ impl<'a, M: Speaks> Speaker<'a, M> {
         let length = prompts.iter().map(Sample::len).max().filter(|length| *length > 0);
         let length = length.ok_or_else(|| Error::Invalid("there is no prompt to go on from".to_owned()))?;
         let (mut ids, mut kinds, mut unseen) = (Vec::new(), Vec::new(), Vec::new());
+        let observed: Vec<u16> = prompts.iter().flat_map(|prompt| prompt.observed.iter().copied()).collect();
         for prompt in prompts {
             let missing = length - prompt.len();
             unseen.push(missing as u32);
@@ -163,9 +164,10 @@ impl<'a, M: Speaks> Speaker<'a, M> {
         }
         let is_padded = unseen.iter().any(|missing| *missing > 0);
         let mut cache = Cache::new(is_padded.then_some(unseen));
-        let hidden = model.read(Tokens::new(prompts.len(), &ids, &kinds), &mut cache)?;
+        let tokens = Tokens::new(prompts.len(), &ids, &kinds).seeing(&observed);
+        let hidden = model.read(tokens, &mut cache)?;
         let last = hidden.narrow(1, length - 1, 1);
-        Ok(Self { model, cache, rows: prompts.len(), last, frame_tokens: frame_tokens_at_end(&kinds[..length]) })
+        Ok(Self { model, cache, rows: prompts.len(), last, last_run: Run::at_end(&kinds[..length]) })
     }
 
     /// The same tokens for all rows.
@@ -195,10 +197,9 @@ impl<'a, M: Speaks> Speaker<'a, M> {
     fn push(&mut self, ids: &[u32], kind: Kind) -> Result<()> {
         let new = ids.len() / self.rows;
         let kinds = vec![kind; ids.len()];
-        let tokens = Tokens::new(self.rows, ids, &kinds).behind(self.frame_tokens);
+        let tokens = Tokens::new(self.rows, ids, &kinds).behind(self.last_run);
         let hidden = self.model.read(tokens, &mut self.cache)?;
-        let of_frames = frame_tokens_at_end(&kinds[..new]);
-        self.frame_tokens = if of_frames == new { self.frame_tokens + new } else { of_frames };
+        self.last_run = Some(Run::and_then(self.last_run, kind, new));
         self.last = hidden.narrow(1, new - 1, 1);
         Ok(())
     }
@@ -219,14 +220,14 @@ mod tests {
     fn what_is_said_token_by_token_is_what_is_read_as_a_whole() {
         let config =
             TransformerConfig { dim: 16, layers: 2, heads: 2, feed_forward: 8, ..TransformerConfig::default() };
-        let vocabularies = Vocabularies { text: 6, vision: 6, latent_action: 3, frame_positions: 5 };
+        let vocabularies = Vocabularies { text: 6, vision: 6, latent_action: 3, frame_positions: 5, frame_grid: None };
         let device = Device::flex();
         device.seed(3);
         let model = config.init(&vocabularies, &device).unwrap().with_waves_over_frames([2, 2]);
         let prompt = |text: usize| {
             let kinds = [vec![Kind::Text; text], vec![Kind::Vision; 5]].concat();
             let ids = (0..kinds.len()).map(|at| (at * 7 % 6) as u32).collect();
-            Sample { ids, is_predicted: vec![false; kinds.len()], kinds }
+            Sample { ids, is_predicted: vec![false; kinds.len()], kinds, observed: Vec::new() }
         };
         let prompts = [prompt(3), prompt(1)];
         let mut speaker = Speaker::read(&model, &prompts, 0).unwrap();

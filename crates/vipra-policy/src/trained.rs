@@ -118,6 +118,7 @@ impl TrainedTransformer {
             fields: fields.clone(),
             markers: Markers::new(&self.text)?,
             ids: SpecialIds::behind(frames.codes, latent_actions.codes),
+            merged: self.description.model.merged(),
         })
     }
 

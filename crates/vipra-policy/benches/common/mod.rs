@@ -11,5 +11,5 @@ pub fn size_of(size: &str) -> Result<(TransformerConfig, Vocabularies), String> 
         other => return Err(format!("`--size {other}`: there are tiny, small and 200m")),
     };
     let config = TransformerConfig { dim, layers, heads, feed_forward, ..TransformerConfig::default() };
-    Ok((config, Vocabularies { text, vision, latent_action: 9, frame_positions: 0 }))
+    Ok((config, Vocabularies { text, vision, latent_action: 9, frame_positions: 0, frame_grid: None }))
 }

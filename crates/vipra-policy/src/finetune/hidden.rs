@@ -76,6 +76,7 @@ mod tests {
             length: kinds.len(),
             ids: vec![0; rows * kinds.len()],
             kinds: kinds.repeat(rows),
+            observed: Vec::new(),
             first_seen: None,
             targets: BTreeMap::new(),
             samples: rows,

@@ -198,7 +198,12 @@ fn specify(
         std::collections::BTreeMap::from([("frame_tokenizer".to_owned(), frames.fingerprint.clone())]);
     let (model, vocabularies, text, latent_action_codes) = match start {
         Start::Scratch { model, text, latent_action_codes } => {
-            let vocabularies = model.vocabularies(text.vocab_size(), &frames, *latent_action_codes);
+            let vocabularies = model.vocabularies(
+                text.vocab_size(),
+                &frames,
+                tokenizer.description.model.grid(),
+                *latent_action_codes,
+            );
             (model.clone(), vocabularies, text.clone(), *latent_action_codes)
         }
         Start::Pretrained(trained) => {

@@ -114,7 +114,7 @@ impl FinetuneStage {
         let noise = Tensor::random(shape, Distribution::Normal(0.0, 1.0), &device);
         let times = self.config.flow.draw_times(rows * noises, &mut step.random);
         let (between, target) = self.config.flow.on_the_way(noise, actions, &times);
-        let tokens = Tokens::new(rows, &batch.tokens.ids, &batch.tokens.kinds);
+        let tokens = Tokens::of(&batch.tokens);
         let numbers = Numbers { proprio: batch.proprio.clone(), actions: Some((between, &times)) };
         let first = batch.tokens.length - noises * horizon;
         let branches = Branches { first, length: horizon };
@@ -128,7 +128,7 @@ impl FinetuneStage {
     }
 
     fn read(&self, model: &PolicyModel, batch: &Batch, numbers: &Numbers<'_>, step: &mut Step) -> Result<Tensor<3>> {
-        let tokens = Tokens::new(batch.rows, &batch.ids, &batch.kinds);
+        let tokens = Tokens::of(batch);
         let embedded = self.config.hidden.hide(model.embed(tokens, numbers)?, batch, &mut step.random);
         Ok(model.transformer.forward_embedded(embedded, None))
     }

@@ -41,6 +41,8 @@ pub struct Batch {
     pub ids: Vec<u32>,
     /// Kind of each token.
     pub kinds: Vec<Kind>,
+    /// Codes of observed frames that are read merged, sample by sample (see [`Sample::observed`]).
+    pub observed: Vec<u16>,
     /// Position in its row where the sample of each position begins, if rows hold several.
     pub first_seen: Option<Vec<u32>>,
     /// What is predicted, by kind.
@@ -63,6 +65,7 @@ impl Batch {
             length,
             ids: Vec::with_capacity(rows.len() * length),
             kinds: Vec::with_capacity(rows.len() * length),
+            observed: Vec::new(),
             first_seen: rows.iter().any(|row| row.len() > 1).then(Vec::new),
             targets: BTreeMap::new(),
             samples,
@@ -85,6 +88,7 @@ impl Batch {
             length: longest + behind,
             ids: Vec::with_capacity(samples.len() * (longest + behind)),
             kinds: Vec::with_capacity(samples.len() * (longest + behind)),
+            observed: Vec::new(),
             first_seen: samples.iter().any(|sample| sample.len() < longest).then(Vec::new),
             targets: BTreeMap::new(),
             samples: samples.len(),
@@ -113,6 +117,7 @@ impl Batch {
         let count = sample.len().saturating_sub(1);
         self.ids.extend_from_slice(&sample.ids[..count]);
         self.kinds.extend_from_slice(&sample.kinds[..count]);
+        self.observed.extend_from_slice(&sample.observed);
         if let Some(first_seen) = &mut self.first_seen {
             first_seen.resize(self.ids.len(), (start - row) as u32);
         }
@@ -155,6 +160,7 @@ mod tests {
             ids: (0..length).map(|index| (index * 7 + seed) as u32).collect(),
             kinds: (0..length).map(kind).collect(),
             is_predicted: (0..length).map(|index| !(index + seed).is_multiple_of(3)).collect(),
+            observed: Vec::new(),
         }
     }
 

@@ -13,6 +13,8 @@ pub struct Layout {
     pub markers: Markers,
     /// Ids with a meaning of their own.
     pub ids: SpecialIds,
+    /// Codes of an observed frame that are one token; 1 where each is one.
+    pub merged: usize,
 }
 
 /// Tokens of one sample; the vectors are equally long.
@@ -24,6 +26,8 @@ pub struct Sample {
     pub kinds: Vec<Kind>,
     /// Whether a loss is taken where the token is predicted.
     pub is_predicted: Vec<bool>,
+    /// Codes of the observed frames, frame by frame, where several are one token, whose id then means nothing. Else empty.
+    pub observed: Vec<u16>,
 }
 
 impl Sample {
@@ -48,6 +52,11 @@ impl Sample {
             Kind::LatentAction => vocabularies.latent_action,
             Kind::Proprio | Kind::Action => usize::MAX,
         };
+        let observed = self.observed.iter().position(|code| usize::from(*code) >= vocabularies.vision);
+        if let Some(position) = observed {
+            let (id, size) = (self.observed[position].into(), vocabularies.vision);
+            return Err(Error::Vocabulary { sample: name(), position, id, kind: Kind::Vision, size });
+        }
         let outside = self.ids.iter().zip(&self.kinds).position(|(id, kind)| *id as usize >= size(*kind));
         match outside {
             None => Ok(()),
@@ -95,6 +104,7 @@ impl Layout {
             ids: sample.ids[..end].to_vec(),
             kinds: sample.kinds[..end].to_vec(),
             is_predicted: sample.is_predicted[..end].to_vec(),
+            observed: sample.observed.clone(),
         }
     }
 
@@ -114,7 +124,13 @@ impl Layout {
                 for (index, frame) in content.frames.iter().enumerate() {
                     let is_last = index == last && !goes_on;
                     let end = if is_last { self.ids.end_of_vision } else { self.ids.end_of_frame };
-                    sample.push(frame.iter().map(|id| u32::from(*id)).chain([end]), kind, is_predicted);
+                    if self.merged > 1 {
+                        sample.observed.extend_from_slice(frame);
+                        sample.push(std::iter::repeat_n(0, frame.len() / self.merged), kind, false);
+                    } else {
+                        sample.push(frame.iter().map(|id| u32::from(*id)), kind, is_predicted);
+                    }
+                    sample.push([end], kind, is_predicted);
                 }
             }
             Kind::LatentState => {
@@ -148,6 +164,7 @@ mod tests {
             fields: fields.parse().unwrap(),
             markers: Markers { vision: pair(10), dynamics: pair(20), action: pair(30), proprio: pair(40) },
             ids: SpecialIds { begin: 1, end: 2, end_of_frame: 64, end_of_vision: 65, end_of_latent_action: 8 },
+            merged: 1,
         }
     }
 
@@ -200,7 +217,8 @@ mod tests {
     #[test]
     fn an_id_outside_of_its_vocabulary_is_named() {
         let sample = layout("[instruction],[vision],latent_state,latent_action").sample(&content());
-        let vocabularies = Vocabularies { text: 60, vision: 66, latent_action: 9, frame_positions: 0 };
+        let vocabularies =
+            Vocabularies { text: 60, vision: 66, latent_action: 9, frame_positions: 0, frame_grid: None };
         sample.check(&vocabularies, || unreachable!("all is well")).unwrap();
         let fewer = Vocabularies { latent_action: 8, ..vocabularies };
         let message = sample.check(&fewer, || "episode 3, frame 7".to_owned()).unwrap_err().to_string();
@@ -217,5 +235,21 @@ mod tests {
             assert_eq!(prompt.ids, whole.ids[..length]);
             assert_eq!(prompt.kinds, whole.kinds[..length]);
         }
+    }
+
+    #[test]
+    fn merged_codes_stand_beside_the_tokens() {
+        let merging = Layout { merged: 2, ..layout("[instruction],[vision],latent_state,latent_action") };
+        let single = layout("[instruction],[vision],latent_state,latent_action");
+        let (merged, single) = (merging.sample(&content()), single.sample(&content()));
+        assert_eq!(merged.observed, [3, 4, 5, 6]);
+        assert!(single.observed.is_empty());
+        let count = |sample: &Sample, kind: Kind| sample.kinds.iter().filter(|other| **other == kind).count();
+        assert_eq!([count(&single, Kind::Vision), count(&merged, Kind::Vision)], [6, 4]);
+        assert_eq!(merged.len(), single.len() - 2);
+        let predicted = |sample: &Sample| -> Vec<u32> {
+            sample.ids.iter().zip(&sample.is_predicted).filter(|(_, is)| **is).map(|(id, _)| *id).collect()
+        };
+        assert_eq!(predicted(&merged), predicted(&single), "what is predicted stays the same");
     }
 }

@@ -52,8 +52,12 @@ mod tests {
         let device = Device::flex().autodiff();
         let config =
             TransformerConfig { dim: 64, layers: 1, heads: 2, feed_forward: 8, ..TransformerConfig::default() };
-        let model =
-            config.init(&Vocabularies { text: 4, vision: 42, latent_action: 3, frame_positions: 0 }, &device).unwrap();
+        let model = config
+            .init(
+                &Vocabularies { text: 4, vision: 42, latent_action: 3, frame_positions: 0, frame_grid: None },
+                &device,
+            )
+            .unwrap();
         let marks = model.vision_embedding.val().inner().narrow(0, 40, 2);
         let vectors = Tensor::<2>::random([40, 8], Distribution::Normal(3.0, 0.1), &Device::flex());
         let model = model.with_code_vectors(vectors.clone());

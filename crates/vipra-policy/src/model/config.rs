@@ -37,6 +37,9 @@ pub struct TransformerConfig {
     /// Whether frame tokens also have embeddings of the places where they stand in their frame, which start as waves over rows
     /// and columns. The release tells places by rotary angles alone.
     pub frame_positions: bool,
+    /// Side of the squares of tokens of an observed frame that are read as one. 1 for each by itself, as in the release.
+    #[schemars(range(min = 1))]
+    pub merged_side: usize,
     /// Ids of the text vocabulary, at least; more than the tokenizer has for weights of others.
     pub least_text_vocabulary: usize,
     /// Ids of the vocabulary of frame tokens, at least (8448 in the release, of which 8194 mean something).
@@ -55,6 +58,7 @@ impl Default for TransformerConfig {
             rotary_precision: RotaryPrecision::Float32,
             start_from_code_vectors: false,
             frame_positions: false,
+            merged_side: 1,
             least_text_vocabulary: 0,
             least_vision_vocabulary: 0,
         }
@@ -93,21 +97,36 @@ pub struct Vocabularies {
     /// Places in a frame that have embeddings, its end among them; 0 without such embeddings.
     #[serde(default)]
     pub frame_positions: usize,
+    /// Rows and columns of a frame's tokens, for a model that merges them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frame_grid: Option<[usize; 2]>,
 }
 
 impl TransformerConfig {
+    /// Codes of an observed frame that are one token.
+    pub fn merged(&self) -> usize {
+        self.merged_side * self.merged_side
+    }
+
     /// Channels of a head.
     pub fn head_dim(&self) -> usize {
         self.dim / self.heads.max(1)
     }
 
     /// Vocabularies for these numbers of ids, as large as the configuration wants them at least.
-    pub fn vocabularies(&self, text: usize, frames: &Codebook, action_codes: usize) -> Vocabularies {
+    pub fn vocabularies(
+        &self,
+        text: usize,
+        frames: &Codebook,
+        frame_grid: [usize; 2],
+        action_codes: usize,
+    ) -> Vocabularies {
         Vocabularies {
             text: text.max(self.least_text_vocabulary),
             vision: (frames.codes + 2).max(self.least_vision_vocabulary),
             latent_action: action_codes + 1,
             frame_positions: if self.frame_positions { frames.length + 1 } else { 0 },
+            frame_grid: (self.merged_side > 1).then_some(frame_grid),
         }
     }
 
@@ -122,6 +141,9 @@ impl TransformerConfig {
         } else if !self.dim.is_multiple_of(self.heads) || !self.head_dim().is_multiple_of(2) {
             let (dim, heads) = (self.dim, self.heads);
             faults.push(format!("`dim` {dim} does not divide into `heads` {heads} of an even number of channels"));
+        }
+        if self.merged_side == 0 {
+            faults.push("`merged_side` must not be 0".to_owned());
         }
         if !(self.norm_epsilon > 0.0 && self.rotary_theta > 1.0) {
             faults.push("`norm_epsilon` must be above 0 and `rotary_theta` above 1".to_owned());

@@ -10,35 +10,6 @@ use std::f32::consts::PI;
 use burn::tensor::{Tensor, TensorData};
 
 use super::transformer::Transformer;
-use crate::layout::Kind;
-
-/// How many of the last tokens, up to the end, are of frames.
-pub(crate) fn frame_tokens_at_end(kinds: &[Kind]) -> usize {
-    kinds.iter().rev().take_while(|kind| is_of_frame(**kind)).count()
-}
-
-/// Whether tokens of this kind stand in frames.
-fn is_of_frame(kind: Kind) -> bool {
-    matches!(kind, Kind::Vision | Kind::LatentState)
-}
-
-/// For each token of a frame, the place where it stands: frames are `positions` tokens each, their end among them, one behind
-/// the other. `before` tokens of frames stand right before each row.
-pub(super) fn frame_positions(kinds: &[Kind], rows: usize, positions: usize, before: usize) -> Vec<u32> {
-    let mut places = Vec::new();
-    for row in kinds.chunks((kinds.len() / rows.max(1)).max(1)) {
-        let mut run = before;
-        for kind in row {
-            if is_of_frame(*kind) {
-                places.push((run % positions) as u32);
-                run += 1;
-            } else {
-                run = 0;
-            }
-        }
-    }
-    places
-}
 
 impl Transformer {
     /// The model with embeddings of places that are waves over the rows of a frame, in the first half of the channels, and
@@ -86,6 +57,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::layout::Kind;
+    use crate::model::tokens::Run;
     use crate::model::{Cache, Tokens, TransformerConfig, Vocabularies};
 
     const T: Kind = Kind::Text;
@@ -95,7 +68,7 @@ mod tests {
     fn model() -> Transformer {
         let config =
             TransformerConfig { dim: 16, layers: 2, heads: 2, feed_forward: 8, ..TransformerConfig::default() };
-        let vocabularies = Vocabularies { text: 6, vision: 6, latent_action: 3, frame_positions: 7 };
+        let vocabularies = Vocabularies { text: 6, vision: 6, latent_action: 3, frame_positions: 7, frame_grid: None };
         let device = Device::flex();
         device.seed(7);
         config.init(&vocabularies, &device).unwrap().with_waves_over_frames([2, 3])
@@ -103,15 +76,6 @@ mod tests {
 
     fn values(tensor: Tensor<3>) -> Vec<f32> {
         tensor.into_data().iter::<f32>().collect()
-    }
-
-    #[test]
-    fn places_begin_anew_with_each_frame_and_each_row() {
-        let kinds = [T, V, V, V, S, S, S, V, T, V, V, T, V, V, V, V];
-        assert_eq!(frame_positions(&kinds, 2, 3, 0), [0, 1, 2, 0, 1, 2, 0, 0, 1, 0, 1, 2, 0]);
-        assert_eq!(frame_tokens_at_end(&kinds), 4);
-        assert_eq!(frame_tokens_at_end(&[T]), 0);
-        assert_eq!(frame_positions(&[V, V, S, V], 2, 3, 2), [2, 0, 2, 0]);
     }
 
     #[test]
@@ -144,7 +108,7 @@ mod tests {
     fn places_go_on_being_learned_where_they_are_seen() {
         let config =
             TransformerConfig { dim: 16, layers: 1, heads: 2, feed_forward: 8, ..TransformerConfig::default() };
-        let vocabularies = Vocabularies { text: 6, vision: 6, latent_action: 3, frame_positions: 7 };
+        let vocabularies = Vocabularies { text: 6, vision: 6, latent_action: 3, frame_positions: 7, frame_grid: None };
         let model = config.init(&vocabularies, &Device::flex().autodiff()).unwrap().with_waves_over_frames([2, 3]);
         let embedded = model.embed(Tokens::new(1, &[2, 3, 2], &[V, V, T]), &[]).unwrap();
         let gradients = embedded.sum().backward();
@@ -166,7 +130,7 @@ mod tests {
             for piece in cuts.windows(2).filter(|piece| piece[0] < piece[1]) {
                 let (from, to) = (piece[0], piece[1]);
                 let tokens = Tokens::new(1, &ids[from..to], &kinds[from..to]);
-                let tokens = tokens.behind(frame_tokens_at_end(&kinds[..from]));
+                let tokens = tokens.behind(Run::at_end(&kinds[..from]));
                 pieces.extend(values(model.forward_cached(tokens, &mut cache).unwrap()));
             }
             prop_assert!(whole.iter().zip(&pieces).all(|(a, b)| (a - b).abs() < 1e-4));

@@ -6,8 +6,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::actions::{BinActions, FlowActions, ProprioEncoder};
+use super::embedding::indices;
 use super::init::NewParameters;
-use super::transformer::{Tokens, Transformer, indices};
+use super::tokens::Tokens;
+use super::transformer::Transformer;
 use crate::layout::Kind;
 use crate::{Error, Result};
 

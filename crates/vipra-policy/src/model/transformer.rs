@@ -2,13 +2,14 @@
 
 use burn::module::{Module, Param};
 use burn::nn::{Initializer, Linear, LinearConfig};
-use burn::tensor::{Device, Distribution, Int, Tensor, TensorData};
+use burn::tensor::{Device, Distribution, Tensor};
 use vipra_nn::ops::{self, Branches, CausalAttention, Pairs, RotaryTable};
 
 use super::cache::{Cache, LayerCache};
 use super::config::{RotaryPrecision, TransformerConfig, Vocabularies};
-use super::frame_positions::frame_positions;
+use super::frame_merger::FrameMerger;
 use super::layer::{Layer, RmsNorm};
+use super::tokens::Tokens;
 use crate::layout::Kind;
 use crate::{Error, Result};
 
@@ -24,6 +25,8 @@ pub struct Transformer {
     pub vision_embedding: Param<Tensor<2>>,
     /// `[tokens of a frame and its end, dim]`; added to the embeddings of a frame's tokens, if the model has it.
     pub frame_position_embedding: Option<Param<Tensor<2>>>,
+    /// Makes tokens of squares of an observed frame, if the model reads them so.
+    pub frame_merger: Option<FrameMerger>,
     /// `[vocabulary, dim]`
     pub latent_action_embedding: Param<Tensor<2>>,
     /// The layers.
@@ -67,6 +70,7 @@ impl TransformerConfig {
             text_embedding: table(vocabularies.text),
             vision_embedding: table(vocabularies.vision),
             frame_position_embedding: (vocabularies.frame_positions > 0).then(|| table(vocabularies.frame_positions)),
+            frame_merger: vocabularies.frame_grid.map(|grid| FrameMerger::new(self, grid, device)).transpose()?,
             latent_action_embedding: table(vocabularies.latent_action),
             layers: (0..self.layers).map(|_| Layer::new(self, device)).collect(),
             norm: RmsNorm::new(dim, self.norm_epsilon, device),
@@ -80,31 +84,6 @@ impl TransformerConfig {
                 precision: self.rotary_precision,
             },
         })
-    }
-}
-
-/// Tokens in rows.
-#[derive(Debug, Clone, Copy)]
-pub struct Tokens<'a> {
-    /// Rows.
-    pub rows: usize,
-    /// Tokens, row by row.
-    pub ids: &'a [u32],
-    /// Kind of each.
-    pub kinds: &'a [Kind],
-    /// Tokens of frames that stand right before each row, in a cache: a frame may go on.
-    frame_tokens_before: usize,
-}
-
-impl<'a> Tokens<'a> {
-    /// Rows that begin with nothing, or behind a whole frame.
-    pub fn new(rows: usize, ids: &'a [u32], kinds: &'a [Kind]) -> Self {
-        Self { rows, ids, kinds, frame_tokens_before: 0 }
-    }
-
-    /// The same behind so many tokens of frames.
-    pub fn behind(self, frame_tokens: usize) -> Self {
-        Self { frame_tokens_before: frame_tokens, ..self }
     }
 }
 
@@ -210,90 +189,12 @@ impl Transformer {
         Ok(ops::linear(head, hidden))
     }
 
-    /// Embeddings: the rows of each table that are needed, put into the order of the tokens. No table is looked up for
-    /// tokens of another kind (the release looks every id up in each). Tokens of kinds without a table are `given` as they
-    /// are embedded, by kind, in their order.
-    ///
-    /// # Shapes
-    /// `given`: `[tokens of the kind, dim]` each → `[rows, length, dim]`
-    ///
-    /// # Errors
-    /// [`Error::Vocabulary`] for an id that its vocabulary does not have, [`Error::Invalid`] for tokens that are neither in
-    /// a table nor given.
-    pub fn embed(&self, tokens: Tokens<'_>, given: &[(Kind, Tensor<2>)]) -> Result<Tensor<3>> {
-        let tables = [
-            (&self.text_embedding, [Kind::Text, Kind::Text]),
-            (&self.vision_embedding, [Kind::Vision, Kind::LatentState]),
-            (&self.latent_action_embedding, [Kind::LatentAction, Kind::LatentAction]),
-        ];
-        let count = tokens.ids.len();
-        let mut order = vec![usize::MAX; count];
-        let (mut parts, mut placed) = (Vec::new(), 0);
-        for (table, kinds) in tables {
-            let size = table.lazy_shape()[0];
-            let mut ids = Vec::new();
-            for (position, kind) in tokens.kinds.iter().enumerate().filter(|(_, kind)| kinds.contains(kind)) {
-                let id = tokens.ids[position];
-                if id as usize >= size {
-                    let sample = format!("row {}", position * tokens.rows / count.max(1));
-                    let position = position % (count / tokens.rows.max(1)).max(1);
-                    return Err(Error::Vocabulary { sample, position, id, kind: *kind, size });
-                }
-                order[position] = placed + ids.len();
-                ids.push(id);
-            }
-            if !ids.is_empty() {
-                placed += ids.len();
-                let rows = table.val().select(0, indices(&ids, &table.lazy_device()));
-                parts.push(if kinds.contains(&Kind::Vision) { self.place_in_frames(rows, tokens) } else { rows });
-            }
-        }
-        for (kind, rows) in given {
-            let places: Vec<usize> = (0..count).filter(|position| tokens.kinds[*position] == *kind).collect();
-            let found = rows.dims()[0];
-            if places.len() != found {
-                return Err(Error::Invalid(format!("{found} embeddings for {} tokens of kind {kind}", places.len())));
-            }
-            if found > 0 {
-                places.iter().enumerate().for_each(|(index, position)| order[*position] = placed + index);
-                placed += found;
-                parts.push(rows.clone());
-            }
-        }
-        if let Some(position) = order.iter().position(|at| *at == usize::MAX) {
-            return Err(no_vocabulary(tokens.kinds[position]));
-        }
-        let order: Vec<u32> = order.into_iter().map(|at| at as u32).collect();
-        let device = self.text_embedding.lazy_device();
-        let rows = Tensor::cat(parts, 0).select(0, indices(&order, &device));
-        let dim = rows.dims()[1];
-        Ok(rows.reshape([tokens.rows, count / tokens.rows.max(1), dim]))
-    }
-
-    /// Embeddings of all tokens of frames, with those of their places.
-    ///
-    /// # Shapes
-    /// `[tokens of frames, dim]` → the same.
-    fn place_in_frames(&self, rows: Tensor<2>, tokens: Tokens<'_>) -> Tensor<2> {
-        let Some(table) = &self.frame_position_embedding else { return rows };
-        let positions = table.lazy_shape()[0];
-        let places = frame_positions(tokens.kinds, tokens.rows, positions, tokens.frame_tokens_before);
-        rows + table.val().select(0, indices(&places, &table.lazy_device()))
-    }
-
     fn rotary(&self, positions: impl IntoIterator<Item = usize>, device: &Device) -> RotaryTable {
         let AttentionConfig { head_dim, theta, precision, .. } = self.attention;
         RotaryTable::of(positions, head_dim, theta, precision.into(), Pairs::Neighbours, device)
     }
 }
 
-fn no_vocabulary(kind: Kind) -> Error {
+pub(super) fn no_vocabulary(kind: Kind) -> Error {
     Error::Invalid(format!("tokens of kind {kind} have no vocabulary in this model"))
-}
-
-/// Indices as the framework takes them.
-pub(crate) fn indices(values: &[u32], device: &Device) -> Tensor<1, Int> {
-    let values: Vec<i64> = values.iter().map(|value| i64::from(*value)).collect();
-    let count = values.len();
-    Tensor::from_data(TensorData::new(values, [count]), &device.clone().without_autodiff())
 }

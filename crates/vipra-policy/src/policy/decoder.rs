@@ -8,7 +8,7 @@ use super::specification::Specification;
 use crate::flow::SolverConfig;
 use crate::generate::{Sampling, Speaker};
 use crate::layout::{Kind, Layout, Sample};
-use crate::model::{ActionDecoder, Cache, Numbers, PolicyModel, Tokens, frame_tokens_at_end};
+use crate::model::{ActionDecoder, Cache, Numbers, PolicyModel, Run, Tokens};
 use crate::{Error, Result};
 
 /// A policy that puts out chunks, and how.
@@ -94,7 +94,10 @@ impl ChunkDecoder<'_> {
             let all_kinds: Vec<Kind> = (0..rows).flat_map(|_| kinds[from..to].iter().copied()).collect();
             let has_states = kinds[from..to].contains(&Kind::Proprio);
             let proprio = if has_states { proprio.take() } else { None };
-            let tokens = Tokens::new(rows, &ids, &all_kinds).behind(frame_tokens_at_end(&kinds[..from]));
+            let sees = kinds[from..to].contains(&Kind::Vision);
+            let seen = prompts.iter().filter(|_| sees).flat_map(|prompt| prompt.observed.iter().copied());
+            let observed: Vec<u16> = seen.collect();
+            let tokens = Tokens::new(rows, &ids, &all_kinds).seeing(&observed).behind(Run::at_end(&kinds[..from]));
             let embedded = self.model.embed(tokens, &Numbers { proprio, actions: None })?;
             let hidden = self.model.transformer.read(embedded, cache);
             Ok(hidden.narrow(1, to - from - 1, 1))
@@ -102,16 +105,16 @@ impl ChunkDecoder<'_> {
         let state = kinds.iter().position(|kind| *kind == Kind::LatentState);
         let Some(state) = state else {
             let last = read(&mut cache, done, kinds.len())?;
-            return Ok(Speaker { model: self.model, cache, rows, last, frame_tokens: 0 });
+            return Ok(Speaker { model: self.model, cache, rows, last, last_run: None });
         };
         let last = read(&mut cache, done, state)?;
-        let frame_tokens = frame_tokens_at_end(&kinds[..state]);
-        let mut speaker = Speaker { model: self.model, cache, rows, last, frame_tokens };
+        let last_run = Run::at_end(&kinds[..state]);
+        let mut speaker = Speaker { model: self.model, cache, rows, last, last_run };
         for _ in 0..imagined {
             speaker.choose(Kind::LatentState, codes, sampling, random)?;
         }
         speaker.last = read(&mut speaker.cache, state + imagined, kinds.len())?;
-        speaker.frame_tokens = 0;
+        speaker.last_run = None;
         Ok(speaker)
     }
 

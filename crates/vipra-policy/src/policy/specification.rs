@@ -106,6 +106,7 @@ impl Specification {
             fields: self.fields.clone(),
             markers: Markers::new(text)?,
             ids: SpecialIds::behind(self.frames.codes, self.latent_action_codes),
+            merged: self.model.merged(),
         })
     }
 

@@ -54,7 +54,7 @@ impl<'a> Evaluation<'a> {
     /// # Errors
     /// What the model says about the batch.
     pub fn add(&mut self, model: &Transformer, batch: &Batch, current: &[&[u16]]) -> Result<()> {
-        let tokens = Tokens::new(batch.rows, &batch.ids, &batch.kinds);
+        let tokens = Tokens::of(batch);
         let hidden = model.forward(tokens, batch.first_seen.clone())?;
         for (kind, targets) in &batch.targets {
             let logits = model.logits(*kind, at_targets(&hidden, targets))?;

@@ -77,8 +77,14 @@ pub fn train(session: Session<'_>) -> Result<Summary> {
         fields: config.fields.clone(),
         markers: Markers::new(&session.text)?,
         ids: SpecialIds::behind(frame_codes.codes, session.latent_actions.codes),
+        merged: config.model.merged(),
     };
-    let vocabularies = config.model.vocabularies(session.text.vocab_size(), &frame_codes, session.latent_actions.codes);
+    let vocabularies = config.model.vocabularies(
+        session.text.vocab_size(),
+        &frame_codes,
+        tokenizer.description.model.grid(),
+        session.latent_actions.codes,
+    );
     let samples = Samples::open(session.learned, data, config, (layout.clone(), vocabularies), &session.text)?;
     let held_out = match session.held_out {
         [] => {

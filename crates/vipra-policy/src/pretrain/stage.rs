@@ -95,7 +95,7 @@ impl Stage for PretrainStage {
     }
 
     fn loss(&mut self, model: &Transformer, batch: Batch, _step: &mut Step) -> Result<Losses, StageError> {
-        let tokens = Tokens::new(batch.rows, &batch.ids, &batch.kinds);
+        let tokens = Tokens::of(&batch);
         let hidden = model.forward(tokens, batch.first_seen.clone())?;
         let terms = cross_entropies(&batch, &hidden, |kind, rows| model.logits(kind, rows))?;
         let weights = &self.config.loss;

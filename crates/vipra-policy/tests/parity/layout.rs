@@ -28,6 +28,7 @@ fn layout(golden: &Golden, fields: &str) -> Layout {
             end_of_vision: golden.number("eov_token") as u32,
             end_of_latent_action: golden.number("eola_token") as u32,
         },
+        merged: 1,
     }
 }
 
@@ -155,6 +156,7 @@ pub(crate) fn pretraining_samples(golden: &Golden) -> Vec<Sample> {
                 end_of_vision: ends[1] as u32,
                 end_of_latent_action: golden.number("eola_token") as u32,
             },
+            merged: 1,
         };
         layout.sample(&Content {
             text: &tokens[1..begin],

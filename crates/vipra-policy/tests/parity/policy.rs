@@ -33,6 +33,7 @@ fn policy(golden: &Golden, prefix: &str, sizes: ActionSizes, device: &Device) ->
         vision: number("vision_vocab_size"),
         latent_action: number("latent_action_vocab_size"),
         frame_positions: 0,
+        frame_grid: None,
     };
     let transformer = config.init(&vocabularies, device).unwrap();
     let model = sizes.init(transformer, &NewParameters::default(), device);
@@ -182,6 +183,7 @@ fn batch(read: &Read, targets: BTreeMap<Kind, Targets>) -> Batch {
         length: read.length,
         ids: read.ids.clone(),
         kinds: read.kinds.clone(),
+        observed: Vec::new(),
         first_seen: None,
         targets,
         samples: read.rows,

@@ -30,6 +30,7 @@ fn model(golden: &Golden, device: &Device) -> Transformer {
         vision: number("vision_vocab_size"),
         latent_action: number("latent_action_vocab_size"),
         frame_positions: 0,
+        frame_grid: None,
     };
     let model = config.init(&vocabularies, device).unwrap();
     load(model, &from_flax(&golden.weights()).unwrap(), &Names::default()).unwrap()
