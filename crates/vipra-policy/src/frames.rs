@@ -1,6 +1,7 @@
 //! Tokens of frames under random crops and colours, made when they are first asked for.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -11,6 +12,7 @@ use vipra_data::video::DecoderPool;
 use vipra_tokenizer::TrainedTokenizer;
 
 use crate::Result;
+use crate::views::KeptViews;
 
 /// Which augmentation an episode is seen under.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -33,12 +35,17 @@ pub(crate) struct FrameTokens {
     augmentation: AugmentConfig,
     seed: u64,
     decoders: DecoderPool,
+    /// Where views are kept for other runs, and what was opened there, by source.
+    cache: PathBuf,
+    kept: HashMap<usize, KeptViews>,
     known: HashMap<(usize, usize, View), Vec<u16>>,
 }
 
 impl FrameTokens {
-    pub(crate) fn new(augmentation: AugmentConfig, seed: u64) -> Self {
-        Self { augmentation, seed, decoders: DecoderPool::new(2), known: HashMap::new() }
+    /// Views that are made are kept in folders within `cache`.
+    pub(crate) fn new(augmentation: AugmentConfig, seed: u64, cache: PathBuf) -> Self {
+        let (kept, known) = (HashMap::new(), HashMap::new());
+        Self { augmentation, seed, decoders: DecoderPool::new(2), cache, kept, known }
     }
 
     /// Tokens of all frames of an episode, `[frames, tokens]`.
@@ -51,20 +58,56 @@ impl FrameTokens {
     ) -> Result<&[u16]> {
         let key = (at, episode, view);
         if !self.known.contains_key(&key) {
-            let frames: Vec<usize> = (0..source.episodes()[episode].length).collect();
-            let augmentation = self.draw(at, episode, view);
-            let bytes = read_augmented_frames(
-                source,
-                episode,
-                camera,
-                &frames,
-                tokenizer.description.image,
-                &augmentation,
-                &mut self.decoders,
-            )?;
-            self.known.insert(key, tokenizer.encode_bytes(&bytes));
+            let tokens = match view {
+                View::Plain => self.encode(tokenizer, (at, source, camera), episode, view)?,
+                View::Augmented(nth) => self.look_up(tokenizer, (at, source, camera), episode, nth)?,
+            };
+            self.known.insert(key, tokens);
         }
         Ok(&self.known[&key])
+    }
+
+    /// Tokens under a random augmentation: kept ones, or new ones, which are kept from then on.
+    fn look_up(
+        &mut self,
+        tokenizer: &TrainedTokenizer,
+        seen: (usize, &dyn Source, &str),
+        episode: usize,
+        nth: u64,
+    ) -> Result<Vec<u16>> {
+        let (at, source, _) = seen;
+        if !self.kept.contains_key(&at) {
+            let kept = KeptViews::open(&self.cache, tokenizer, seen, &self.augmentation, self.seed)?;
+            self.kept.insert(at, kept);
+        }
+        let frames = source.episodes()[episode].length;
+        if let Some(tokens) = self.kept[&at].read(episode, nth, frames)? {
+            return Ok(tokens);
+        }
+        let tokens = self.encode(tokenizer, seen, episode, View::Augmented(nth))?;
+        self.kept[&at].write(episode, nth, &tokens)?;
+        Ok(tokens)
+    }
+
+    fn encode(
+        &mut self,
+        tokenizer: &TrainedTokenizer,
+        (at, source, camera): (usize, &dyn Source, &str),
+        episode: usize,
+        view: View,
+    ) -> Result<Vec<u16>> {
+        let frames: Vec<usize> = (0..source.episodes()[episode].length).collect();
+        let augmentation = self.draw(at, episode, view);
+        let bytes = read_augmented_frames(
+            source,
+            episode,
+            camera,
+            &frames,
+            tokenizer.description.image,
+            &augmentation,
+            &mut self.decoders,
+        )?;
+        Ok(tokenizer.encode_bytes(&bytes))
     }
 
     /// A function of seed, source, episode and number: a resumed run sees what it saw.

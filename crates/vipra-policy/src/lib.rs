@@ -21,6 +21,7 @@ pub mod policy;
 pub mod pretrain;
 mod prompt;
 mod trained;
+mod views;
 
 pub use error::{Error, Result};
 pub use prompt::prompt;

@@ -69,6 +69,19 @@ fn open_loop(place: &Place, package: &str, more: &[&str]) -> std::process::Comma
     command
 }
 
+/// Files of tokens of augmented frames, and when they were written.
+fn kept_views(place: &Place) -> Vec<(std::path::PathBuf, std::time::SystemTime)> {
+    let folders = std::fs::read_dir(place.path("cache")).unwrap().map(|entry| entry.unwrap().path());
+    let folders: Vec<_> = folders.filter(|path| path.to_string_lossy().contains("views-")).collect();
+    assert_eq!(folders.len(), 1);
+    let files = std::fs::read_dir(&folders[0]).unwrap().map(|entry| entry.unwrap());
+    let tokens = files.filter(|file| file.path().extension().is_some_and(|extension| extension == "bin"));
+    let mut tokens: Vec<_> = tokens.map(|file| (file.path(), file.metadata().unwrap().modified().unwrap())).collect();
+    tokens.sort();
+    assert!(!tokens.is_empty());
+    tokens
+}
+
 #[test]
 fn finetune_kill_resume_describe_compare() {
     let place = place();
@@ -78,6 +91,13 @@ fn finetune_kill_resume_describe_compare() {
     runs(&mut scratch(&place, "killed", &[]), 0);
     let last = |run: &str| checkpoint(&place.path(run), 24);
     assert!(last("whole") == last("killed"), "the resumed run ends elsewhere");
+
+    // Tokens of augmented frames were made once; a damaged file is not learned from.
+    let kept = kept_views(&place);
+    runs(&mut scratch(&place, "other seed", &["--set", "finetune.train.seed=1"]), 0);
+    assert_eq!(kept, kept_views(&place));
+    std::fs::write(&kept[0].0, [0; 3]).unwrap();
+    contains(&runs(&mut scratch(&place, "damaged", &[]), 2), &["damaged", "delete the file", "-000.bin"]);
 
     // The package stands alone: it is found nowhere near its run any more.
     let moved = place.path("elsewhere");
@@ -110,12 +130,18 @@ fn a_pretrained_model_becomes_a_policy_with_its_own_tokenizers() {
     let place = place();
     runs(&mut place.train(&["laq", "train"], "laq", &[]), 0);
     let mut pretrain = place.train(&["pretrain"], "pretrained", &["--tokenizer", &place.path("tokenizer")]);
-    runs(pretrain.args(["--laq", &place.path("laq")]), 0);
+    pretrain.args(["--laq", &place.path("laq"), "--set", "pretrain.model.frame_positions=true"]);
+    runs(pretrain.args(["--set", "pretrain.model.merged_side=2"]), 0);
     let finetune = |run: &str, more: &[&str]| {
         let mut command = place.train(&["finetune"], run, &["--from", &place.path("pretrained")]);
         command.args(more);
         command
     };
+    let other = ["--set", "finetune.train.steps=1", "--set", "pretrain.model.layers=5"];
+    contains(
+        &runs(&mut finetune("other", &other), 0),
+        &["pretrain.model.layers is 5 here, but 2 in the pretrained model"],
+    );
     let fields = "finetune.fields=\"[instruction],[vision],latent_state,action\"";
     runs(&mut finetune("flow", &["--set", fields, "--set", "finetune.train.steps=2"]), 0);
     let summary: Value = serde_json::from_slice(&std::fs::read(place.path("flow/summary.json")).unwrap()).unwrap();

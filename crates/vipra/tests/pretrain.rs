@@ -75,6 +75,18 @@ fn pretrain_kill_resume_predict() {
     );
     assert!(last("whole") != last("plain"), "augmented views are not learned from");
 
+    // Several tokens of an observed frame as one, in rows of several samples.
+    let merged = ["pretrain.model.merged_side=2", "pretrain.model.frame_positions=true", "pretrain.train.steps=2"];
+    let merged: Vec<&str> = merged.iter().flat_map(|key| ["--set", key]).collect();
+    runs(&mut pretrain(&place, "merged", &merged), 0);
+    let imagined = ["predict", &place.path("merged"), "--dataset", place.data(), "--out", &place.path("imagined")];
+    contains(&runs(vipra(&imagined).args(["--episode", "3", "--count", "2"]), 0), &["2 moments in"]);
+    let odd = ["--set", "pretrain.model.merged_side=3"];
+    contains(
+        &runs(&mut pretrain(&place, "odd", &odd), 2),
+        &["8x8 tokens do not divide into squares of `merged_side` 3"],
+    );
+
     // A run goes on with the models that it began with.
     runs(&mut place.train(&["laq", "train"], "other", &["--set", "laq.train.seed=1"]), 0);
     let mut other = place.train(&["pretrain"], "whole", &["--tokenizer", &place.path("tokenizer")]);

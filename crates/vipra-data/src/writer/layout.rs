@@ -98,7 +98,10 @@ pub(super) fn remove_folder(folder: &Path) -> Result<()> {
 }
 
 /// Replaces a file at once: readers see the old content or the new, never a part.
-pub(crate) fn write_atomic(path: &Path, content: &[u8]) -> Result<()> {
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn write_atomic(path: &Path, content: &[u8]) -> Result<()> {
     let fault = |error: std::io::Error| Error::io(path, error);
     let folder = path.parent().unwrap_or(Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(folder).map_err(fault)?;

@@ -18,7 +18,8 @@ use indexmap::IndexSet;
 use serde::{Deserialize, Serialize};
 
 pub use episode::EpisodeWriter;
-pub(crate) use layout::{sync_folder, write_atomic};
+pub(crate) use layout::sync_folder;
+pub use layout::write_atomic;
 
 use crate::error::{Error, Result};
 use crate::feature::{DType, Feature, Features};

@@ -1,6 +1,7 @@
 //! Samples of demonstrations: what a policy sees, and the chunk of actions that followed.
 
 use std::collections::{BTreeSet, HashMap};
+use std::path::Path;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use vipra_data::DataConfig;
@@ -42,7 +43,7 @@ impl Demonstrations {
     pub(super) fn new(
         sources: Vec<DemonstrationSource>,
         data: &DataConfig,
-        config: &FinetuneConfig,
+        (config, cache): (&FinetuneConfig, &Path),
         specification: &Specification,
         layout: &Layout,
         text: &TextTokenizer,
@@ -63,7 +64,7 @@ impl Demonstrations {
         Ok(Self {
             sampler,
             instructions,
-            frames: FrameTokens::new(config.augmentation, data.seed),
+            frames: FrameTokens::new(config.augmentation, data.seed, cache.to_path_buf()),
             specification: specification.clone(),
             layout: layout.clone(),
             learn_padding: config.learn_padding,
@@ -74,12 +75,6 @@ impl Demonstrations {
     /// Which sample comes when.
     pub(super) fn sampler(&self) -> &ClipSampler {
         &self.sampler
-    }
-
-    /// Whether all actions of the chunk at an address lie in its episode.
-    pub(super) fn has_whole_chunk(&self, address: ClipAddress) -> bool {
-        let episode = &self.sources[address.source].source.episodes()[address.episode];
-        address.start + self.specification.control.horizon <= episode.length
     }
 
     /// The moment at an address.

@@ -60,6 +60,8 @@ pub struct Session<'a> {
     pub config_toml: &'a str,
     /// Folder of the run.
     pub folder: &'a Path,
+    /// Where tokens of augmented frames are kept for other runs.
+    pub cache: &'a Path,
     /// A device without gradients.
     pub device: Device,
     /// When to stop.
@@ -109,7 +111,8 @@ pub fn train(session: Session<'_>) -> Result<Summary> {
 
     let layout = specification.layout(&text)?;
     let mean = spaces.stats.get(&config.action.feature).map(|stats| stats.mean.clone()).unwrap_or_default();
-    let demonstrations = |sources| Demonstrations::new(sources, data, config, &specification, &layout, &text);
+    let demonstrations =
+        |sources| Demonstrations::new(sources, data, (config, session.cache), &specification, &layout, &text);
     let learned = demonstrations(learned)?;
     let held_out = match held_out.is_empty() {
         true => {
@@ -297,17 +300,13 @@ fn initial(
     }
 }
 
-/// Addresses spread evenly over the moments whose whole chunk lies in their episode, in the order of the episodes; over all
-/// moments where there are none.
+/// Addresses spread evenly over all moments, in the order of the episodes.
 fn spread(demonstrations: &Demonstrations, count: usize) -> Result<Vec<ClipAddress>> {
     let order = demonstrations.sampler().order(0);
     let all = demonstrations.sampler().clips_per_epoch();
     let mut addresses = (0..all).map(|index| order.clip(index)).collect::<Result<Vec<_>, _>>()?;
     addresses.sort_by_key(|address| (address.source, address.episode, address.start));
     addresses.dedup();
-    if addresses.iter().any(|address| demonstrations.has_whole_chunk(*address)) {
-        addresses.retain(|address| demonstrations.has_whole_chunk(*address));
-    }
     let (all, count) = (addresses.len(), count.min(addresses.len()));
     Ok((0..count).map(|index| addresses[(2 * index + 1) * all / (2 * count)]).collect())
 }

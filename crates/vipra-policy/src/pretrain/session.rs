@@ -39,6 +39,8 @@ pub struct Session<'a> {
     pub configuration: Value,
     /// Folder of the run.
     pub folder: &'a Path,
+    /// Where tokens of augmented frames are kept for other runs.
+    pub cache: &'a Path,
     /// A device without gradients.
     pub device: Device,
     /// When to stop.
@@ -115,7 +117,7 @@ pub fn train(session: Session<'_>) -> Result<Summary> {
         frames: frame_codes,
         latent_actions: session.latent_actions,
     };
-    let augmented = FrameTokens::new(config.augmentation, data.seed);
+    let augmented = FrameTokens::new(config.augmentation, data.seed, session.cache.to_path_buf());
     let mut stage = PretrainStage::new(config.clone(), samples, (tokenizer, augmented), held_out)?;
     let outcome = run(
         &mut stage,

@@ -1,6 +1,6 @@
 //! Flags of `vipra pretrain`, `vipra predict`, `vipra finetune` and `vipra policy`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
@@ -40,6 +40,25 @@ pub struct PretrainArgs {
     pub run: PathBuf,
     #[command(flatten)]
     pub device: DeviceArgs,
+}
+
+impl PretrainArgs {
+    /// Where labels and tokens are kept.
+    pub fn cache_folder(&self) -> PathBuf {
+        cache_folder(self.cache.as_deref(), &self.run)
+    }
+}
+
+impl FinetuneArgs {
+    /// Where tokens are kept.
+    pub fn cache_folder(&self) -> PathBuf {
+        cache_folder(self.cache.as_deref(), &self.run)
+    }
+}
+
+/// The named folder, or the one beside the run's.
+fn cache_folder(named: Option<&Path>, run: &Path) -> PathBuf {
+    named.map_or_else(|| run.with_file_name("cache"), Path::to_path_buf)
 }
 
 /// What to imagine.
@@ -106,6 +125,9 @@ pub struct FinetuneArgs {
     /// The frame tokenizer, if it does not lie in the run folder of the pretrained model.
     #[arg(long, value_name = "PATH")]
     pub tokenizer: Option<PathBuf>,
+    /// Where tokens of augmented frames are kept, for other runs too [default: the folder `cache` beside the run's].
+    #[arg(long, value_name = "DIR")]
+    pub cache: Option<PathBuf>,
     /// The run folder: configuration, metrics, checkpoints, and the policy package at the end.
     #[arg(long, value_name = "DIR")]
     pub run: PathBuf,

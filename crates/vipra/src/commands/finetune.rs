@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use serde_json::json;
 use vipra_policy::TrainedTransformer;
 use vipra_policy::finetune::{Session, Start, Summary, train};
+use vipra_policy::model::TransformerConfig;
 use vipra_tokenizer::TrainedTokenizer;
 use vipra_train::Interrupt;
 
@@ -35,6 +36,9 @@ pub fn learn(args: &FinetuneArgs) -> Result<TrainingEnd> {
         true => None,
         false => Some(TrainedTransformer::open(&args.from, &device)?),
     };
+    if let Some(trained) = &pretrained {
+        warn_of_other_model(&config.pretrain.model, trained)?;
+    }
     let tokenizer = TrainedTokenizer::open(&tokenizer_of(args, pretrained.as_ref())?, &device)?;
     let folder = RunFolder::create(&args.run, &config)?;
     let mut configuration = serde_json::to_value(&config).context("the configuration has no form in JSON")?;
@@ -64,6 +68,7 @@ pub fn learn(args: &FinetuneArgs) -> Result<TrainingEnd> {
         configuration,
         config_toml: &config_toml,
         folder: folder.path(),
+        cache: &args.cache_folder(),
         device,
         interrupt: &interrupt,
         reading: &|done, all| reading.set(done, all),
@@ -71,6 +76,25 @@ pub fn learn(args: &FinetuneArgs) -> Result<TrainingEnd> {
     })?;
     drop(training);
     report(summary, &config, &folder)
+}
+
+/// Says which keys of `pretrain.model` are set to something else than what the pretrained model has: it stays what it is.
+fn warn_of_other_model(configured: &TransformerConfig, trained: &TrainedTransformer) -> Result<()> {
+    let [configured, found, default] = [configured, &trained.description.model, &TransformerConfig::default()]
+        .map(serde_json::to_value)
+        .map(|value| value.context("the model has no form in JSON"));
+    let (configured, found, default) = (configured?, found?, default?);
+    for (key, wanted) in configured.as_object().into_iter().flatten() {
+        let found = &found[key];
+        // Without a configuration file nobody has set anything.
+        if found != wanted && default[key] != *wanted {
+            let path = trained.path.display();
+            tracing::warn!(
+                "pretrain.model.{key} is {wanted} here, but {found} in the pretrained model, which counts: {path}"
+            );
+        }
+    }
+    Ok(())
 }
 
 /// The tokenizer that is named, or the one in the run folder of the pretrained model.

@@ -62,7 +62,7 @@ impl Begun {
             horizon: self.config.pretrain.horizon,
             labels: &args.labels,
             tokens: &args.tokens,
-            cache: args.cache.clone().unwrap_or_else(|| args.run.with_file_name("cache")),
+            cache: args.cache_folder(),
         };
         Ok([preparation.prepare(&self.config.data.sources)?, preparation.prepare(&self.config.data.validation)?])
     }
@@ -108,6 +108,7 @@ pub fn learn(args: &PretrainArgs) -> Result<TrainingEnd> {
         },
         configuration,
         folder: folder.path(),
+        cache: &args.cache_folder(),
         device,
         interrupt: &interrupt,
         progress: &mut |event| training.show(event),

@@ -103,6 +103,7 @@ pub fn finetune(context: &Context, monitor: &Monitor) -> Result<StageEnd> {
         camera: data.camera.clone(),
         from: context.folder(Stage::Pretrain),
         tokenizer: None,
+        cache: Some(context.folder(Stage::Cache)),
         run: context.folder(Stage::Finetune),
         device: context.device.clone(),
     };
