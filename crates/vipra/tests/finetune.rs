@@ -137,9 +137,9 @@ fn a_pretrained_model_becomes_a_policy_with_its_own_tokenizers() {
         command.args(more);
         command
     };
-    let other = ["--set", "finetune.train.steps=1", "--set", "pretrain.model.layers=5"];
+    let deeper = ["--set", "finetune.train.steps=1", "--set", "pretrain.model.layers=5"];
     contains(
-        &runs(&mut finetune("other", &other), 0),
+        &runs(&mut finetune("deeper", &deeper), 0),
         &["pretrain.model.layers is 5 here, but 2 in the pretrained model"],
     );
     let fields = "finetune.fields=\"[instruction],[vision],latent_state,action\"";
