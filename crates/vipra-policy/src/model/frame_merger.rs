@@ -86,8 +86,8 @@ impl FrameMerger {
                 for (down, right) in cells([3, 3]) {
                     let (y, x) = (row + down, column + right);
                     let is_inside = (1..=rows).contains(&y) && (1..=columns).contains(&x);
-                    let at = (frame * rows + y.wrapping_sub(1)) * columns + x;
-                    neighbours.push(if is_inside { at as u32 } else { 0 });
+                    let at = || (frame * rows + y - 1) * columns + x;
+                    neighbours.push(if is_inside { at() as u32 } else { 0 });
                 }
             }
         }
