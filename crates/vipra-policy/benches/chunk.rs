@@ -78,7 +78,7 @@ fn make(model: &PolicyModel, sampler: &str, rows: usize, length: usize) -> Resul
         "cached" => {
             let mut cache = Cache::default();
             model.transformer.read(condition, &mut cache);
-            flow_chunks(model, &cache, noise, solver)?
+            flow_chunks(model, &cache, 1, noise, solver)?
         }
         "naive" => flow_chunks_naively(model, &condition, None, noise, solver)?,
         other => return Err(format!("`--sampler {other}`: there are cached and naive").into()),

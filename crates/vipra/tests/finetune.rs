@@ -122,6 +122,9 @@ fn finetune_kill_resume_describe_compare() {
     assert_eq!(drawn["dimensions"][2]["truth"].as_array().unwrap().len(), 16, "a number for each frame of the episode");
     // The same noise each time.
     assert_eq!(told, runs(&mut open_loop(&place, "elsewhere", &["--episode", "3"]), 0));
+    let with_crops = |crops: &str| runs(&mut open_loop(&place, "elsewhere", &["--episode", "3", "--crops", crops]), 0);
+    assert_eq!(told, with_crops("1"));
+    assert_ne!(told, with_crops("3"));
     contains(&runs(&mut open_loop(&place, "elsewhere", &["--episode", "nine"]), 2), &["no episode `nine`"]);
 }
 
@@ -152,6 +155,7 @@ fn a_pretrained_model_becomes_a_policy_with_its_own_tokenizers() {
 
     let binned = ["--set", "finetune.decoder=\"autoregressive\"", "--set", "finetune.bins=6"];
     runs(&mut finetune("bins", &[&binned[..], &["--set", "finetune.train.steps=2"]].concat()), 0);
+    contains(&runs(&mut open_loop(&place, "bins", &["--episode", "3", "--crops", "3"]), 2), &["cannot be averaged"]);
     let told = runs(&mut open_loop(&place, "bins", &["--episode", "3", "--json"]), 0);
     let rows: Value = serde_json::from_str(&told).unwrap();
     // A constant dimension has one bin, so that it is always right.
@@ -168,6 +172,8 @@ fn bad_input_is_said_plainly() {
     fails(&["--set", "finetune.fields=\"[instruction],action,[vision]\""], &["must come last"]);
     fails(&["--set", "finetune.fields=\"[instruction],[vision],latent_action,action\""], &["is for pretraining"]);
     fails(&["--set", "finetune.measured_actions=5"], &["5 are more than the 4 of a chunk"]);
+    fails(&["--set", "finetune.crops=0"], &["finetune.crops"]);
+    fails(&["--set", "finetune.crops=2", "--set", "finetune.decoder=\"autoregressive\""], &["cannot be averaged"]);
     fails(&["--set", "finetune.execution={first={actions=5}}"], &["5 actions of a chunk of 4"]);
     fails(&["--set", "finetune.action.feature=\"torque\""], &["no feature `torque`", "squares"]);
     fails(

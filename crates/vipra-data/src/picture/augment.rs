@@ -3,6 +3,8 @@
 //! The operations and ranges are the reference's (reference 7, after albumentations): crop, brightness and contrast,
 //! hue, saturation and value. What is random is drawn once per clip, so that motion inside of it stays true.
 
+use std::f64::consts::TAU;
+
 use palette::{FromColor, Hsv, ShiftHueAssign, Srgb};
 use rand::{Rng, RngExt};
 use schemars::JsonSchema;
@@ -70,7 +72,24 @@ impl AugmentConfig {
         let side = self.crop_area.sqrt();
         Augmentation { region: Region::centered(side, side), ..Augmentation::NONE }
     }
+
+    /// For predictions that are averaged over several crops: the centred one, and the others in a circle around it, as far
+    /// out as random crops are on average.
+    pub fn around_center(&self, crops: usize) -> Vec<Region> {
+        let side = self.crop_area.sqrt();
+        let center = Region::centered(side, side);
+        let radius = MEAN_DISTANCE * (1.0 - side);
+        let others = crops.saturating_sub(1);
+        let circle = (0..others).map(|at| {
+            let (down, right) = (TAU * at as f64 / others as f64).sin_cos();
+            Region { left: center.left + radius * right, top: center.top + radius * down, ..center }
+        });
+        std::iter::once(center).chain(circle).collect()
+    }
 }
+
+/// Of a random point of the unit square, from its middle.
+const MEAN_DISTANCE: f64 = 0.3826;
 
 /// One augmentation, drawn for one clip.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -133,6 +152,20 @@ mod tests {
     use rand_chacha::ChaCha8Rng;
 
     use super::*;
+
+    #[test]
+    fn crops_around_the_center_are_those_that_are_drawn() {
+        let config = AugmentConfig { crop_area: 0.81, ..AugmentConfig::default() };
+        assert_eq!(config.around_center(1), [config.at_inference().region]);
+        let crops = config.around_center(6);
+        assert_eq!(crops.len(), 6);
+        let mean = |of: fn(&Region) -> f64| crops.iter().map(of).sum::<f64>() / 6.0;
+        assert!((mean(|crop| crop.left) - 0.05).abs() < 1e-9 && (mean(|crop| crop.top) - 0.05).abs() < 1e-9);
+        for (at, crop) in crops.iter().enumerate() {
+            assert!((0.0..=0.1).contains(&crop.left) && (0.0..=0.1).contains(&crop.top) && crop.width == 0.9);
+            assert!(!crops[..at].contains(crop), "{crop:?} comes twice");
+        }
+    }
 
     #[test]
     fn none_changes_nothing() {

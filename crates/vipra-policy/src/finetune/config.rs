@@ -39,6 +39,10 @@ pub struct FinetuneConfig {
     pub learn_padding: bool,
     /// Random crops and colours of the frames; at inference the centred crop.
     pub augmentation: AugmentConfig,
+    /// Crops that the finished policy sees of a frame: the centred one, and others around it. Its chunk flows by the mean of
+    /// what they say. Each costs as much time as the first.
+    #[schemars(range(min = 1))]
+    pub crops: usize,
     /// So many augmentations are drawn for each episode; neighbouring moments are seen under different ones, and the next
     /// epoch under others. Each costs the tokens of the episode's frames, which stay in memory.
     #[schemars(range(min = 1))]
@@ -134,6 +138,7 @@ impl Default for FinetuneConfig {
             proprio: ProprioConfig::default(),
             learn_padding: true,
             augmentation: AugmentConfig::reference(),
+            crops: 1,
             augmentations: 16,
             hidden: HiddenConfig::default(),
             flow: FlowConfig::default(),
@@ -175,6 +180,7 @@ impl FinetuneConfig {
         let mut fault = |key: &str, reason: String| faults.push((key.to_owned(), reason));
         let counts = [
             ("horizon", self.horizon),
+            ("crops", self.crops),
             ("bins", self.bins),
             ("validation_samples", self.validation_samples),
             ("measured_actions", self.measured_actions),
@@ -197,6 +203,9 @@ impl FinetuneConfig {
             && (actions == 0 || actions > self.horizon)
         {
             fault("execution", format!("{actions} actions of a chunk of {} cannot be executed", self.horizon));
+        }
+        if self.crops > 1 && self.decoder == ActionDecoder::Autoregressive {
+            fault("crops", format!("{} cannot be averaged by the autoregressive decoder", self.crops));
         }
         if self.augmentations == 0 {
             fault("augmentations", "0 is less than 1".to_owned());

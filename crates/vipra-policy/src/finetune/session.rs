@@ -259,6 +259,7 @@ fn specify(
         latent_action_codes,
         image: tokenizer.description.image,
         crop_area: config.augmentation.crop_area,
+        crops: config.crops,
         bins,
         solver: config.solver,
         sampling: config.sampling,

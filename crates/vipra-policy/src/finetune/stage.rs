@@ -194,7 +194,8 @@ impl Stage for FinetuneStage {
     fn validate(&mut self, model: &PolicyModel) -> Result<Scalars, StageError> {
         let Some(held_out) = &mut self.held_out else { return Ok(Scalars::new()) };
         let judge = Judge {
-            decoder: ChunkDecoder { model, specification: &self.specification, layout: &self.layout },
+            // One crop of several: so that validations stay short.
+            decoder: ChunkDecoder { model, specification: &self.specification, layout: &self.layout, crops: 1 },
             tokenizer: &self.tokenizer,
             rows: self.config.train.batch_size,
             measured: self.config.measured_actions,

@@ -20,6 +20,8 @@ pub struct ChunkDecoder<'a> {
     pub specification: &'a Specification,
     /// The layout of its samples.
     pub layout: &'a Layout,
+    /// Prompts that say the same of other crops: what they say is averaged.
+    pub crops: usize,
 }
 
 impl ChunkDecoder<'_> {
@@ -36,14 +38,15 @@ impl ChunkDecoder<'_> {
         Ok(cache)
     }
 
-    /// A chunk for each prompt, in the robot's units, `[horizon·action]` each. All prompts are equally long and begin with
-    /// what `prefix` has read.
+    /// A chunk for each observation, in the robot's units, `[horizon·action]` each. Its prompts, one a crop, stand side by
+    /// side. All prompts are equally long and begin with what `prefix` has read.
     ///
     /// # Shapes
-    /// `proprio`: `[prompts, states, state]`, normalised
+    /// `prompts`: `[observations·crops]`; `proprio`: `[observations·crops, states, state]`, normalised
     ///
     /// # Errors
-    /// [`Error::Vocabulary`]; [`Error::Invalid`] for prompts of different lengths, or actions that are no numbers.
+    /// [`Error::Vocabulary`]; [`Error::Invalid`] for prompts of different lengths, actions that are no numbers, or several
+    /// crops of which bins are chosen.
     pub fn decode(
         &self,
         prompts: &[Sample],
@@ -56,13 +59,16 @@ impl ChunkDecoder<'_> {
         let per_chunk = control.horizon * sizes.action;
         let values = match sizes.decoder {
             ActionDecoder::FlowMatching => {
-                let shape = [prompts.len(), control.horizon, sizes.action];
+                let shape = [prompts.len() / self.crops, control.horizon, sizes.action];
                 let noise = noise(shape, *solver, random);
                 let noise = Tensor::from_data(TensorData::new(noise, shape), &speaker.last.device());
-                let chunks = flow_chunks(self.model, &speaker.cache, noise, *solver)?;
+                let chunks = flow_chunks(self.model, &speaker.cache, self.crops, noise, *solver)?;
                 let mut values: Vec<f64> = chunks.into_data().iter::<f64>().collect();
                 control.action.normalizer.unnormalize(&mut values);
                 values
+            }
+            ActionDecoder::Autoregressive if self.crops > 1 => {
+                return Err(Error::Invalid("bins that were chosen for several crops cannot be averaged".to_owned()));
             }
             ActionDecoder::Autoregressive => self.choose_bins(&mut speaker, *sampling, random)?,
         };
@@ -143,24 +149,30 @@ fn noise(shape: [usize; 3], solver: SolverConfig, random: &mut impl Rng) -> Vec<
     (0..shape.iter().product()).map(|_| spread * random.sample::<f32, _>(StandardNormal)).collect()
 }
 
-/// Chunks that flow from noise, behind a condition that was read once: each look runs the tokens of the chunk alone.
+/// Chunks that flow from noise, behind conditions that were read once: each look runs the tokens of the chunk alone. With
+/// several conditions a chunk, which stand side by side, it flows by the mean of their velocities.
 ///
 /// # Shapes
-/// `noise`: `[rows, horizon, action]` → the same, normalised
+/// `condition`: `[rows·conditions]`; `noise`: `[rows, horizon, action]` → the same, normalised
 ///
 /// # Errors
 /// [`Error::Invalid`] if the policy does not flow, or without steps.
 pub fn flow_chunks(
     model: &PolicyModel,
     condition: &Cache,
+    conditions: usize,
     noise: Tensor<3>,
     solver: SolverConfig,
 ) -> Result<Tensor<3>> {
     let flow = model.flow()?;
-    let rows = noise.dims()[0];
+    let [rows, horizon, action] = noise.dims();
     solver.walk(noise, |place, time| {
-        let embedded = flow.encoder.forward(place, &vec![time; rows]);
-        Ok(flow.velocity(model.transformer.glance(embedded, condition)))
+        let at_each = place.reshape([rows, 1, horizon * action]).repeat_dim(1, conditions);
+        let at_each = at_each.reshape([rows * conditions, horizon, action]);
+        let embedded = flow.encoder.forward(at_each, &vec![time; rows * conditions]);
+        let velocity = flow.velocity(model.transformer.glance(embedded, condition));
+        let by_row = velocity.reshape([rows, conditions, horizon * action]);
+        Ok(by_row.mean_dim(1).reshape([rows, horizon, action]))
     })
 }
 
@@ -189,4 +201,67 @@ pub fn flow_chunks_naively(
         let hidden = model.transformer.forward_embedded(all, first_seen.map(<[u32]>::to_vec));
         Ok(flow.velocity(hidden.narrow(1, read, horizon)))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::module::{Module, ModuleMapper, Param};
+    use burn::tensor::{Device, Distribution};
+
+    use super::*;
+    use crate::model::{ActionSizes, NewParameters, TransformerConfig, Vocabularies};
+
+    /// Fresh layers add nothing, so that conditions would make no difference.
+    struct Shake;
+
+    impl ModuleMapper for Shake {
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+            param.map(|values| values.clone() + values.random_like(Distribution::Normal(0.0, 0.3)))
+        }
+    }
+
+    const ROWS: usize = 2;
+    const WORDS: usize = 3;
+
+    fn model(device: &Device) -> PolicyModel {
+        let config =
+            TransformerConfig { dim: 8, layers: 2, heads: 2, feed_forward: 16, ..TransformerConfig::default() };
+        let vocabularies = Vocabularies { text: 9, vision: 6, latent_action: 3, frame_positions: 0, frame_grid: None };
+        let sizes = ActionSizes { decoder: ActionDecoder::FlowMatching, action: 3, proprio: None, bins: 0 };
+        device.seed(1);
+        let transformer = config.init(&vocabularies, device).unwrap();
+        sizes.init(transformer, &NewParameters::default(), device).map(&mut Shake).valid()
+    }
+
+    /// Conditions of `WORDS` words each.
+    fn read(model: &PolicyModel, ids: &[u32]) -> Cache {
+        let kinds = vec![Kind::Text; ids.len()];
+        let tokens = Tokens::new(ids.len() / WORDS, ids, &kinds);
+        let mut cache = Cache::default();
+        model.transformer.read(model.embed(tokens, &Numbers::default()).unwrap(), &mut cache);
+        cache
+    }
+
+    #[test]
+    fn a_chunk_flows_by_the_mean_of_its_conditions() {
+        let device = Device::flex();
+        let model = model(&device);
+        let noise = Tensor::random([ROWS, 4, 3], Distribution::Normal(0.0, 1.0), &device);
+        let solver = SolverConfig { steps: 1, ..SolverConfig::default() };
+        let flow = |ids: &[u32], conditions, solver| {
+            flow_chunks(&model, &read(&model, ids), conditions, noise.clone(), solver).unwrap()
+        };
+        let (here, there) = ([1, 2, 3, 4, 5, 6], [8, 7, 6, 5, 4, 3]);
+        let side_by_side = [1, 2, 3, 8, 7, 6, 4, 5, 6, 5, 4, 3];
+        let mean = (flow(&here, 1, solver) + flow(&there, 1, solver)) / 2.0;
+        let apart = (flow(&here, 1, solver) - mean.clone()).abs().max().into_scalar::<f32>();
+        assert!(apart > 1e-3, "the conditions must differ: {apart}");
+        let difference = (flow(&side_by_side, 2, solver) - mean).abs().max().into_scalar::<f32>();
+        assert!(difference < 1e-5, "{difference}");
+
+        let twice = [1, 2, 3, 1, 2, 3, 4, 5, 6, 4, 5, 6];
+        let heun = SolverConfig { method: crate::flow::Method::Heun, steps: 3, ..solver };
+        let difference = (flow(&twice, 2, heun) - flow(&here, 1, heun)).abs().max().into_scalar::<f32>();
+        assert!(difference < 1e-5, "{difference}");
+    }
 }

@@ -44,7 +44,8 @@ struct Instruction {
 
 /// What was seen, as tokens and numbers.
 struct Seen {
-    frames: [Vec<u16>; 2],
+    /// By crop: tokens of both frames.
+    frames: Vec<[Vec<u16>; 2]>,
     /// `[states·state]`, normalised.
     proprio: Vec<f32>,
 }
@@ -87,20 +88,16 @@ impl TrainedPolicy {
 
     /// What makes its chunks.
     pub fn decoder(&self) -> ChunkDecoder<'_> {
-        ChunkDecoder { model: &self.model, specification: &self.specification, layout: &self.layout }
+        let crops = self.specification.crops;
+        ChunkDecoder { model: &self.model, specification: &self.specification, layout: &self.layout, crops }
     }
 
-    /// The prompt of what is seen: everything up to where the actions begin.
-    fn prompt(&self, text: &[u32], seen: &Seen) -> Sample {
+    /// The prompt of what is seen under a crop: everything up to where the actions begin.
+    fn prompt(&self, text: &[u32], frames: &[Vec<u16>; 2]) -> Sample {
         let states = self.specification.control.proprio.as_ref().map_or(0, |proprio| proprio.states);
         let imagined = vec![0; self.specification.frames.length];
-        let content = Content {
-            text,
-            frames: &[&seen.frames[0], &seen.frames[1]],
-            latent_state: &imagined,
-            states,
-            ..Content::default()
-        };
+        let content =
+            Content { text, frames: &[&frames[0], &frames[1]], latent_state: &imagined, states, ..Content::default() };
         self.layout.prompt(&content, Kind::Action)
     }
 
@@ -114,8 +111,8 @@ impl TrainedPolicy {
             let proprio = state?;
             let tokens = tokens.as_mut().map_err(|error| vipra_control::Error::Policy(error.to_string().into()))?;
             let frames = tokens.next().zip(tokens.next());
-            let frames = frames.ok_or_else(|| vipra_control::Error::observation("frames", "were not encoded"))?;
-            Ok(Seen { frames: frames.into(), proprio })
+            let (past, now) = frames.ok_or_else(|| vipra_control::Error::observation("frames", "were not encoded"))?;
+            Ok(Seen { frames: past.into_iter().zip(now).map(<[_; 2]>::from).collect(), proprio })
         });
         seen.collect()
     }
@@ -135,25 +132,28 @@ impl TrainedPolicy {
         Ok(values.into_iter().map(|value| value as f32).collect())
     }
 
-    /// Tokens of each frame. A frame that comes several times in a row is encoded once.
-    fn encode(&self, frames: &[&Frame]) -> Result<Vec<Vec<u16>>> {
+    /// Tokens of each frame, by crop. A frame that comes several times in a row is encoded once.
+    fn encode(&self, frames: &[&Frame]) -> Result<Vec<Vec<Vec<u16>>>> {
         let image = self.specification.image;
         let size = 3 * image.width * image.height;
-        let seen = self.specification.seen();
+        let crops = self.specification.seen();
         let mut resizer = Resizer::new(image);
         let mut pixels = Vec::new();
         let mut places = Vec::with_capacity(frames.len());
         for (index, frame) in frames.iter().enumerate() {
             if index == 0 || frames[index - 1] != *frame {
-                pixels.resize(pixels.len() + size, 0);
-                let start = pixels.len() - size;
-                resizer.resize(frame, seen.region, &mut pixels[start..])?;
+                for crop in &crops {
+                    pixels.resize(pixels.len() + size, 0);
+                    let start = pixels.len() - size;
+                    resizer.resize(frame, *crop, &mut pixels[start..])?;
+                }
             }
-            places.push(pixels.len() / size.max(1) - 1);
+            places.push(pixels.len() / size - crops.len());
         }
         let tokens = self.tokenizer.encode_bytes(&pixels);
         let length = self.specification.frames.length;
-        Ok(places.into_iter().map(|place| tokens[place * length..][..length].to_vec()).collect())
+        let tokens: Vec<Vec<u16>> = tokens.chunks(length).map(<[u16]>::to_vec).collect();
+        Ok(places.into_iter().map(|place| tokens[place..][..crops.len()].to_vec()).collect())
     }
 
     /// Reads an instruction, unless that was done before.
@@ -180,10 +180,11 @@ impl TrainedPolicy {
     /// Chunks for what is seen under one instruction, `[horizon·action]` each.
     fn chunks(&mut self, instruction: &str, seen: &[&Seen]) -> Result<Vec<ActionChunk>> {
         let Instruction { tokens, prefix } = self.instruction(instruction)?;
-        let prompts: Vec<Sample> = seen.iter().map(|seen| self.prompt(&tokens, seen)).collect();
+        let prompts = seen.iter().flat_map(|seen| &seen.frames).map(|frames| self.prompt(&tokens, frames));
+        let prompts: Vec<Sample> = prompts.collect();
         let proprio = self.specification.control.proprio.as_ref().map(|space| {
-            let values: Vec<f32> = seen.iter().flat_map(|seen| seen.proprio.iter().copied()).collect();
-            let shape = [seen.len(), space.states, space.names.len()];
+            let values: Vec<f32> = seen.iter().flat_map(|seen| seen.proprio.repeat(seen.frames.len())).collect();
+            let shape = [prompts.len(), space.states, space.names.len()];
             Tensor::from_data(TensorData::new(values, shape), &self.device)
         });
         let mut random = self.random.clone();

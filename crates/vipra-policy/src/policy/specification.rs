@@ -6,7 +6,7 @@ use burn::module::Module;
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 use vipra_control::{Execution, PolicyDescription};
-use vipra_data::picture::{AugmentConfig, ImageConfig};
+use vipra_data::picture::{AugmentConfig, ImageConfig, Region};
 use vipra_nn::weights::{Names, Weights, load};
 use vipra_tokenizer::TextTokenizer;
 
@@ -43,8 +43,11 @@ pub struct Specification {
     pub latent_action_codes: usize,
     /// How frames are brought to the tokenizer's size.
     pub image: ImageConfig,
-    /// Area of the centred crop that is seen of a frame.
+    /// Area of a crop that is seen of a frame.
     pub crop_area: f64,
+    /// Crops that are seen of a frame: the centred one, and others around it. What they say is averaged.
+    #[serde(default = "one")]
+    pub crops: usize,
     /// Bins of actions, if the policy puts out bins.
     pub bins: Option<Bins>,
     /// How chunks flow.
@@ -110,8 +113,13 @@ impl Specification {
         })
     }
 
-    /// What is seen of a frame.
-    pub fn seen(&self) -> vipra_data::picture::Augmentation {
-        AugmentConfig { crop_area: self.crop_area, ..AugmentConfig::default() }.at_inference()
+    /// The parts of a frame that are seen, the centred one first.
+    pub fn seen(&self) -> Vec<Region> {
+        AugmentConfig { crop_area: self.crop_area, ..AugmentConfig::default() }.around_center(self.crops)
     }
+}
+
+/// Packages that do not say how many crops they see were made when there was no choice.
+fn one() -> usize {
+    1
 }

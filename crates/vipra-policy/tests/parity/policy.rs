@@ -287,7 +287,7 @@ fn parity_of_chunks_with_and_without_a_cache() {
         let mut cache = Cache::new(is_padded.then_some(pads));
         model.transformer.read(condition.clone(), &mut cache);
         for (name, solver) in [("kv_cache", euler), ("naive_rk2", heun)] {
-            let chunks = flow_chunks(&model, &cache, noise.clone(), solver).unwrap();
+            let chunks = flow_chunks(&model, &cache, 1, noise.clone(), solver).unwrap();
             golden.check(&format!("gen.{case}.out.{name}"), chunks, absolute(1e-4));
         }
         assert_eq!(cache.len(), read.length, "looking behind the condition must not lengthen it");

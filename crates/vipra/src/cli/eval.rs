@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::laq::DeviceArgs;
+use super::policy::CropsArgs;
 use super::sim::ScenesArgs;
 
 /// What to evaluate, or what to make of evaluations.
@@ -52,6 +53,8 @@ pub struct EvalRunArgs {
     /// Actions of a chunk to execute before the next chunk, in place of the package's execution.
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u16).range(1..))]
     pub execute: Option<u16>,
+    #[command(flatten)]
+    pub crops: CropsArgs,
     /// Videos of the first so many successes, and failures, of each split.
     #[arg(long, default_value_t = 3, value_name = "N")]
     pub videos: usize,

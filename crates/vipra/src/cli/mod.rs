@@ -18,7 +18,7 @@ mod tokenizer;
 
 pub use eval::{EnvironmentName, EvalArgs, EvalCommand, EvalCompareArgs, EvalReportArgs, EvalRunArgs};
 pub use laq::{DeviceArgs, LabelArgs, LaqCommand, ModelArgs, ReportArgs, TrainArgs, TransferArgs};
-pub use policy::{DescribeArgs, FinetuneArgs, OpenLoopArgs, PolicyCommand, PredictArgs, PretrainArgs};
+pub use policy::{CropsArgs, DescribeArgs, FinetuneArgs, OpenLoopArgs, PolicyCommand, PredictArgs, PretrainArgs};
 pub use report::RunReportArgs;
 pub use run::RunArgs;
 pub use serve::ServeArgs;

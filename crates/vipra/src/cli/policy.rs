@@ -175,7 +175,17 @@ pub struct OpenLoopArgs {
     #[arg(long)]
     pub json: bool,
     #[command(flatten)]
+    pub crops: CropsArgs,
+    #[command(flatten)]
     pub device: DeviceArgs,
+}
+
+/// How closely a policy looks.
+#[derive(Args, Clone, Default)]
+pub struct CropsArgs {
+    /// Crops that are seen of a frame, in place of the package's: what they say is averaged, each takes as long as the first.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub crops: Option<u16>,
 }
 
 fn temperature(text: &str) -> Result<f64, String> {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::laq::DeviceArgs;
+use super::policy::CropsArgs;
 
 /// What to serve, and to whom.
 #[derive(Args)]
@@ -49,6 +50,8 @@ pub struct ServeArgs {
     /// Seed of what the policy draws.
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub seed: u64,
+    #[command(flatten)]
+    pub crops: CropsArgs,
     #[command(flatten)]
     pub device: DeviceArgs,
 }

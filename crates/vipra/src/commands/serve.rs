@@ -4,11 +4,11 @@ use std::net::{SocketAddr, ToSocketAddrs};
 
 use anyhow::{Context, Result};
 use vipra_control::Policy;
-use vipra_policy::policy::Package;
 use vipra_serve::{Access, Limits, ServeOptions, Server, Token};
 
 use super::Outcome;
 use super::laq::device;
+use super::policy::open_package;
 use crate::cli::ServeArgs;
 use crate::output::print;
 
@@ -32,7 +32,7 @@ pub fn run(args: &ServeArgs) -> Result<Outcome> {
 }
 
 fn open_policy(args: &ServeArgs) -> Result<Box<dyn Policy>> {
-    let mut policy = Package::open(&args.package)?.policy(&device(&args.device)?)?;
+    let mut policy = open_package(&args.package, &args.crops)?.policy(&device(&args.device)?)?;
     policy.seed(args.seed);
     Ok(Box::new(policy))
 }

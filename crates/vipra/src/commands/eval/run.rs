@@ -16,6 +16,7 @@ use super::to_table;
 use crate::cli::{EnvironmentName, EvalRunArgs};
 use crate::commands::Outcome;
 use crate::commands::laq::device;
+use crate::commands::policy::open_package;
 use crate::output::{print, print_json};
 use crate::progress::Progress;
 
@@ -33,7 +34,7 @@ pub fn run(args: &EvalRunArgs) -> Result<Outcome> {
 pub fn run_episodes(args: &EvalRunArgs) -> Result<Vec<Summary>> {
     let (package, out) = (args.package.as_deref().context("no package")?, args.out.as_deref().context("no --out")?);
     let splits = splits(&args.split)?;
-    let package = Package::open(package)?;
+    let package = open_package(package, &args.crops)?;
     let mut policy = package.policy(&device(&args.device)?)?;
     let execution = match args.execute {
         Some(actions) => Execution::First { actions: actions.into() },
@@ -74,6 +75,9 @@ fn header(package: &Package, table: &TabletopConfig, options: &EvaluateOptions) 
         "parallel": options.parallel,
     });
     // As outcomes without a choice always had it.
+    if package.specification.crops > 1 {
+        header["crops"] = json!(package.specification.crops);
+    }
     let Scenes { tasks, objects, .. } = &table.scenes;
     if !tasks.is_empty() {
         header["tasks"] = json!(tasks);

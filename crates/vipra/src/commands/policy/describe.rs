@@ -29,7 +29,7 @@ fn keys(package: &Package) -> Map<String, Value> {
 }
 
 fn to_text(package: &Package) -> String {
-    let Specification { control, model, fields, execution, solver, .. } = &package.specification;
+    let Specification { control, model, fields, execution, solver, crops, crop_area, .. } = &package.specification;
     let [height, width] = control.image_size;
     let facts = [
         ("package", package.path.display().to_string()),
@@ -37,6 +37,7 @@ fn to_text(package: &Package) -> String {
         ("fields", fields.to_string()),
         ("transformer", format!("{} layers of {}, {} heads", model.layers, model.dim, model.heads)),
         ("frames", format!("two of {width}×{height}, {} s apart", short(control.frame_interval_secs))),
+        ("crops", format!("{} of {} of the area", crops, short(*crop_area))),
         ("chunk", format!("{} actions at {} Hz", control.horizon, short(control.control_rate_hz))),
         ("execution", format!("{execution:?}")),
         ("solver", format!("{:?}, {} steps", solver.method, solver.steps)),

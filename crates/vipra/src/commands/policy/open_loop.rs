@@ -8,9 +8,9 @@ use serde_json::json;
 use vipra_control::{ChunkExecutor, Execution, History, Policy};
 use vipra_data::video::DecoderPool;
 use vipra_data::{Episode, Frame, OpenOptions, Source};
-use vipra_policy::policy::Package;
 
 use super::curves::{Curve, draw};
+use super::open_package;
 use crate::cli::OpenLoopArgs;
 use crate::commands::Outcome;
 use crate::commands::laq::device;
@@ -58,7 +58,7 @@ pub fn run(args: &OpenLoopArgs) -> Result<Outcome> {
 
 /// Lets the policy look at each moment of an episode, and draws the curves.
 pub fn compare_episode(args: &OpenLoopArgs) -> Result<Vec<DimensionError>> {
-    let package = Package::open(&args.package)?;
+    let package = open_package(&args.package, &args.crops)?;
     let mut policy = package.policy(&device(&args.device)?)?;
     let source = vipra_data::open(&args.data, &OpenOptions::default())
         .with_context(|| format!("opening {}", args.data.display()))?;

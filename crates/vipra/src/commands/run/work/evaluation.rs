@@ -10,7 +10,7 @@ use vipra_data::{OpenOptions, SourceConfig};
 use vipra_eval::{Rate, Summary};
 
 use super::{Figures, StageEnd};
-use crate::cli::{EnvironmentName, EvalRunArgs, OpenLoopArgs};
+use crate::cli::{CropsArgs, EnvironmentName, EvalRunArgs, OpenLoopArgs};
 use crate::commands::eval::run_episodes;
 use crate::commands::policy::{DimensionError, compare_episode};
 use crate::commands::run::context::Context;
@@ -76,6 +76,7 @@ fn act(context: &Context) -> Result<Vec<Summary>> {
         seeds: evaluation.seeds,
         parallel: evaluation.parallel,
         execute: None,
+        crops: CropsArgs::default(),
         videos: evaluation.videos,
         out: Some(context.folder(Stage::Evaluate)),
         json: false,
@@ -149,6 +150,7 @@ fn compare(context: &Context, source: &SourceConfig, episode: &str, folder: &Pat
         camera: source.camera.clone(),
         out: Some(folder.join(&curves)),
         json: false,
+        crops: CropsArgs::default(),
         device: context.device.clone(),
     })?;
     let relative: Vec<f64> = errors.iter().filter_map(DimensionError::relative).collect();
