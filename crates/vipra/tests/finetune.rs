@@ -173,6 +173,8 @@ fn bad_input_is_said_plainly() {
     fails(&["--set", "finetune.fields=\"[instruction],[vision],latent_action,action\""], &["is for pretraining"]);
     fails(&["--set", "finetune.measured_actions=5"], &["5 are more than the 4 of a chunk"]);
     fails(&["--set", "finetune.crops=0"], &["finetune.crops"]);
+    let whole = ["--set", "finetune.crops=2", "--set", "finetune.augmentation.crop_area=1.0"];
+    fails(&whole, &["are all the same"]);
     fails(&["--set", "finetune.crops=2", "--set", "finetune.decoder=\"autoregressive\""], &["cannot be averaged"]);
     fails(&["--set", "finetune.execution={first={actions=5}}"], &["5 actions of a chunk of 4"]);
     fails(&["--set", "finetune.action.feature=\"torque\""], &["no feature `torque`", "squares"]);

@@ -207,6 +207,12 @@ impl FinetuneConfig {
         if self.crops > 1 && self.decoder == ActionDecoder::Autoregressive {
             fault("crops", format!("{} cannot be averaged by the autoregressive decoder", self.crops));
         }
+        if self.crops > 1 && self.augmentation.crop_area >= 1.0 {
+            fault(
+                "crops",
+                format!("{} crops of whole frames (augmentation.crop_area = 1) are all the same", self.crops),
+            );
+        }
         if self.augmentations == 0 {
             fault("augmentations", "0 is less than 1".to_owned());
         }

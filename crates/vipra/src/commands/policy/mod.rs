@@ -29,6 +29,9 @@ pub fn open_package(path: &Path, crops: &CropsArgs) -> Result<Package> {
         if crops > 1 && package.specification.sizes.decoder == ActionDecoder::Autoregressive {
             bail!("--crops {crops}: what an autoregressive policy chooses for several crops cannot be averaged");
         }
+        if crops > 1 && package.specification.crop_area >= 1.0 {
+            bail!("--crops {crops}: the policy was finetuned on whole frames (finetune.augmentation.crop_area = 1)");
+        }
         package.specification.crops = crops.into();
     }
     Ok(package)
