@@ -204,10 +204,19 @@ fn a_broken_package_is_refused_with_a_list() {
     let package = place.path("run/package");
     let describe = || vipra(&["policy", "describe", &package]);
     runs(&mut describe(), 0);
+    let blind = place.path("blind");
+    std::fs::create_dir(&blind).unwrap();
+    for entry in std::fs::read_dir(&package).unwrap().map(|entry| entry.unwrap()) {
+        std::fs::copy(entry.path(), std::path::Path::new(&blind).join(entry.file_name())).unwrap();
+    }
     std::fs::remove_file(format!("{package}/statistics.json")).unwrap();
     std::fs::write(format!("{package}/config.toml"), "changed = true\n").unwrap();
     let told = runs(&mut describe(), 2);
     contains(&told, &["statistics.json is missing", "config.toml is not the file that the package was written with"]);
+    let manifest = std::fs::read_to_string(format!("{package}/policy.json")).unwrap();
+    assert!(manifest.contains("\"crops\": 1"), "{manifest}");
+    std::fs::write(format!("{blind}/policy.json"), manifest.replace("\"crops\": 1", "\"crops\": 0")).unwrap();
+    contains(&runs(&mut vipra(&["policy", "describe", &blind]), 2), &["crops: 0 is less than 1"]);
     std::fs::remove_file(format!("{package}/policy.json")).unwrap();
     contains(&runs(&mut describe(), 2), &["policy.json cannot be read"]);
 }

@@ -11,6 +11,7 @@ use crate::flow::{FlowConfig, SolverConfig};
 use crate::generate::Sampling;
 use crate::layout::{Fields, Kind};
 use crate::model::{ActionDecoder, NewParameters};
+use crate::policy::crops_fault;
 
 /// Finetuning on demonstrations: from a pretrained model, or from scratch, to a policy.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -180,7 +181,6 @@ impl FinetuneConfig {
         let mut fault = |key: &str, reason: String| faults.push((key.to_owned(), reason));
         let counts = [
             ("horizon", self.horizon),
-            ("crops", self.crops),
             ("bins", self.bins),
             ("validation_samples", self.validation_samples),
             ("measured_actions", self.measured_actions),
@@ -204,14 +204,8 @@ impl FinetuneConfig {
         {
             fault("execution", format!("{actions} actions of a chunk of {} cannot be executed", self.horizon));
         }
-        if self.crops > 1 && self.decoder == ActionDecoder::Autoregressive {
-            fault("crops", format!("{} cannot be averaged by the autoregressive decoder", self.crops));
-        }
-        if self.crops > 1 && self.augmentation.crop_area >= 1.0 {
-            fault(
-                "crops",
-                format!("{} crops of whole frames (augmentation.crop_area = 1) are all the same", self.crops),
-            );
+        if let Some(reason) = crops_fault(self.crops, self.decoder, self.augmentation.crop_area) {
+            fault("crops", reason);
         }
         if self.augmentations == 0 {
             fault("augmentations", "0 is less than 1".to_owned());

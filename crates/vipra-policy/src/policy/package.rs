@@ -11,7 +11,7 @@ use vipra_nn::weights::Weights;
 use vipra_tokenizer::{TextTokenizer, TrainedTokenizer};
 
 use super::runtime::TrainedPolicy;
-use super::specification::Specification;
+use super::specification::{Specification, crops_fault};
 use crate::{Error, Result};
 
 /// What the package is and what belongs to it.
@@ -205,6 +205,8 @@ fn mismatches(specification: &Specification, statistics: &Stats, text: &TextToke
         let (text, model) = (text.vocab_size(), specification.vocabularies.text);
         faults.push(format!("{TEXT_TOKENIZER_FILE} has {text} tokens, the model {model}"));
     }
+    let crops = crops_fault(specification.crops, specification.sizes.decoder, specification.crop_area);
+    faults.extend(crops.map(|fault| format!("crops: {fault}")));
     faults
 }
 

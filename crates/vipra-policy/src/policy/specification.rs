@@ -14,7 +14,7 @@ use crate::bins::Bins;
 use crate::flow::SolverConfig;
 use crate::generate::Sampling;
 use crate::layout::{Fields, Layout, Markers, SpecialIds};
-use crate::model::{ActionSizes, NewParameters, PolicyModel, TransformerConfig, Vocabularies};
+use crate::model::{ActionDecoder, ActionSizes, NewParameters, PolicyModel, TransformerConfig, Vocabularies};
 use crate::trained::Codebook;
 use crate::{Error, Result};
 
@@ -113,9 +113,33 @@ impl Specification {
         })
     }
 
+    /// The same policy, which sees so many crops of a frame.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if it cannot.
+    pub fn with_crops(self, crops: usize) -> Result<Self> {
+        match crops_fault(crops, self.sizes.decoder, self.crop_area) {
+            Some(fault) => Err(Error::Invalid(fault)),
+            None => Ok(Self { crops, ..self }),
+        }
+    }
+
     /// The parts of a frame that are seen, the centred one first.
     pub fn seen(&self) -> Vec<Region> {
         AugmentConfig { crop_area: self.crop_area, ..AugmentConfig::default() }.around_center(self.crops)
+    }
+}
+
+/// What speaks against seeing so many crops of a frame, if anything does.
+pub(crate) fn crops_fault(crops: usize, decoder: ActionDecoder, crop_area: f64) -> Option<String> {
+    match crops {
+        0 => Some("0 is less than 1".to_owned()),
+        1 => None,
+        _ if decoder == ActionDecoder::Autoregressive => {
+            Some(format!("what the autoregressive decoder chooses for {crops} crops cannot be averaged"))
+        }
+        _ if crop_area >= 1.0 => Some(format!("{crops} crops of whole frames (crop_area = 1) are all the same")),
+        _ => None,
     }
 }
 

@@ -6,8 +6,7 @@ mod open_loop;
 
 use std::path::Path;
 
-use anyhow::{Result, bail};
-use vipra_policy::model::ActionDecoder;
+use anyhow::{Context, Result};
 use vipra_policy::policy::Package;
 
 pub use open_loop::{DimensionError, compare_episode};
@@ -26,13 +25,8 @@ pub fn run(command: PolicyCommand) -> Result<Outcome> {
 pub fn open_package(path: &Path, crops: &CropsArgs) -> Result<Package> {
     let mut package = Package::open(path)?;
     if let Some(crops) = crops.crops {
-        if crops > 1 && package.specification.sizes.decoder == ActionDecoder::Autoregressive {
-            bail!("--crops {crops}: what an autoregressive policy chooses for several crops cannot be averaged");
-        }
-        if crops > 1 && package.specification.crop_area >= 1.0 {
-            bail!("--crops {crops}: the policy was finetuned on whole frames (finetune.augmentation.crop_area = 1)");
-        }
-        package.specification.crops = crops.into();
+        let seeing = package.specification.with_crops(crops.into());
+        package.specification = seeing.with_context(|| format!("--crops {crops}"))?;
     }
     Ok(package)
 }
