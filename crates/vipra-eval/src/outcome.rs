@@ -85,12 +85,14 @@ impl Journal {
         let text = std::fs::read_to_string(path).map_err(Error::io(path))?;
         // A kill may have cut the last line off.
         let whole = &text[..text.rfind('\n').map_or(0, |at| at + 1)];
-        file.set_len(whole.len() as u64).map_err(Error::io(path))?;
-        if whole.is_empty() {
+        // A header that nothing stands behind is of an evaluation that could not begin.
+        let kept = if whole.lines().count() > 1 { whole } else { "" };
+        file.set_len(kept.len() as u64).map_err(Error::io(path))?;
+        if kept.is_empty() {
             write_line(&mut file, header).map_err(Error::io(path))?;
             return Ok(Self { file, path: path.to_path_buf(), outcomes: Vec::new() });
         }
-        let (found, outcomes) = parse(whole, path)?;
+        let (found, outcomes) = parse(kept, path)?;
         let names: BTreeSet<&String> = found.keys().chain(header.keys()).collect();
         let differs: Vec<&str> =
             names.into_iter().filter(|name| found.get(*name) != header.get(*name)).map(String::as_str).collect();
@@ -133,9 +135,19 @@ fn parse(text: &str, path: &Path) -> Result<(Header, Vec<Outcome>)> {
     if header.contains_key("success_last") {
         return Err(fault(1, "no header: this is an outcome".to_owned()));
     }
-    let outcome =
-        |(at, line): (usize, &str)| serde_json::from_str(line).map_err(|error| fault(at + 1, error.to_string()));
-    Ok((header, lines.map(outcome).collect::<Result<_>>()?))
+    let mut outcomes: Vec<Outcome> = Vec::new();
+    for (at, line) in lines {
+        let outcome: Outcome = serde_json::from_str(line).map_err(|error| fault(at + 1, error.to_string()))?;
+        if outcomes.iter().any(|known| known.key() == outcome.key()) {
+            let (task, _, _, episode) = outcome.key();
+            return Err(fault(
+                at + 1,
+                format!("episode {episode} of {task} stands here twice: two processes wrote it?"),
+            ));
+        }
+        outcomes.push(outcome);
+    }
+    Ok((header, outcomes))
 }
 
 fn write_line(file: &mut File, value: &impl Serialize) -> std::io::Result<()> {

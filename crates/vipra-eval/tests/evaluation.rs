@@ -87,6 +87,15 @@ fn outcomes_of_something_else_are_refused() {
     let error = vipra_eval::Journal::open(&file, &header("another")).unwrap_err().to_string();
     assert!(error.contains("fingerprints") && error.contains(&file.display().to_string()), "{error}");
     let text = std::fs::read_to_string(&file).unwrap();
+    let again = text.lines().nth(1).unwrap();
+    std::fs::write(&file, format!("{text}{again}\n")).unwrap();
+    let error = read_outcomes(&file).unwrap_err().to_string();
+    assert!(error.contains("stands here twice"), "{error}");
+    // What could not begin is in nobody's way.
+    let unbegun = folder.path().join("unbegun.jsonl");
+    drop(vipra_eval::Journal::open(&unbegun, &header("one")).unwrap());
+    drop(vipra_eval::Journal::open(&unbegun, &header("another")).unwrap());
+    assert_eq!(read_outcomes(&unbegun).unwrap(), (header("another"), Vec::new()));
     std::fs::write(&file, text.replacen("\"steps\":5", "\"steps\":\"many\"", 1)).unwrap();
     let error = read_outcomes(&file).unwrap_err().to_string();
     assert!(error.contains("line 2") && error.contains("many"), "{error}");
