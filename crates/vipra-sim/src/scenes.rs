@@ -44,7 +44,12 @@ impl Scenes {
         let held_out = self.objects.iter().find(|object| !self.split.allows(**object));
         let held_out = held_out.map(|object| format!("the split `{}` never shows a {object}", self.split.name()));
         let nothing_new = self.split == Split::UnseenPairs && !self.objects.iter().copied().any(is_held_out_pair);
-        let nothing_new = nothing_new.then(|| "none of these objects is one that training never shows".to_owned());
+        let nothing_new = nothing_new.then(|| {
+            format!(
+                "none of these objects is one that training never shows, as the split `{}` wants",
+                self.split.name()
+            )
+        });
         impossible.map(str::to_owned).or(held_out).or(nothing_new)
     }
 

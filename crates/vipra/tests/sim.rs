@@ -23,7 +23,8 @@ fn recordings_are_datasets() {
     let record_hand = ["sim", "record", &hand, "--embodiment", "hand", "--episodes", "2", "--no-actions"];
     contains(&runs(&mut vipra(&record_hand), 0), &["2 episodes of the hand without actions"]);
     assert!(!runs(&mut vipra(&["data", "inspect", &hand]), 0).contains("observation.state"));
-    contains(&runs(&mut vipra(&record_hand), 2), &["error", &hand]);
+    contains(&runs(&mut vipra(&record_hand), 0), &["already recorded", &hand]);
+    contains(&runs(vipra(&record_hand).args(["--seed", "9"]), 2), &["not empty", &hand]);
 
     let played = runs(&mut vipra(&["sim", "play", &video, "--split", "unseen-pairs", "--size", "64"]), 0);
     contains(&played, &["succeeded after", "b.gif"]);

@@ -60,6 +60,11 @@ pub fn evaluation_seed(seed: u64, index: u64) -> u64 {
     recording_seed(seed, index) | (1 << 63)
 }
 
+/// Whether this very recording lies finished in a folder.
+pub fn is_recorded(out: &Path, recording: &Recording) -> bool {
+    DatasetWriter::finished_options(out).is_some_and(|options| options == writer_options(recording))
+}
+
 /// Records what the expert does, without the attempts that fail; the same for any number of threads. Goes on where the same
 /// recording was interrupted. `progress` is called with (done, all) episodes.
 ///

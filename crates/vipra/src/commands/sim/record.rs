@@ -1,7 +1,7 @@
 //! `vipra sim record`.
 
 use anyhow::Result;
-use vipra_sim::record::{Recorded, Recording, record};
+use vipra_sim::record::{Recorded, Recording, is_recorded, record};
 
 use super::{Outcome, table};
 use crate::cli::RecordArgs;
@@ -9,19 +9,27 @@ use crate::output::print;
 use crate::progress::Progress;
 
 pub fn run(args: &RecordArgs) -> Result<Outcome> {
+    if is_recorded(&args.out, &recording(args)?) {
+        print(&format!("already recorded: {}\n", args.out.display()))?;
+        return Ok(Outcome::Done);
+    }
     print(&record_dataset(args)?.1)?;
     Ok(Outcome::Done)
 }
 
-/// Records, or goes on recording. What was recorded, and what is said of it.
-pub fn record_dataset(args: &RecordArgs) -> Result<(Recorded, String)> {
-    let recording = Recording {
+fn recording(args: &RecordArgs) -> Result<Recording> {
+    Ok(Recording {
         table: table(&args.table, args.size)?,
         episodes: args.episodes as usize,
         seed: args.table.seed,
         actions: !args.no_actions,
         nudges: args.nudges,
-    };
+    })
+}
+
+/// Records, or goes on recording. What was recorded, and what is said of it.
+pub fn record_dataset(args: &RecordArgs) -> Result<(Recorded, String)> {
+    let recording = recording(args)?;
     let progress = Progress::new("recording", "episodes");
     let recorded = record(&args.out, &recording, &|done, all| progress.set(done, all))?;
     drop(progress);
