@@ -78,17 +78,25 @@ impl LabelStore {
     /// Refuses labels that are not the wanted ones, and names what differs.
     fn check(&self, wanted: &LabelsInfo) -> Result<()> {
         let (found, path) = (&self.info, self.folder.join(INFO_FILE));
-        let other = |field: &str, found: String, wanted: String| {
-            Err(Error::metadata(&path, field, format!("these labels have {found}, wanted is {wanted}")))
+        let of = |info: &LabelsInfo| {
+            let LabelsInfo { model, dataset, camera, episodes, horizon, interval_secs, code_length, codes } = info;
+            [
+                ("model", model.clone()),
+                ("dataset", dataset.clone()),
+                ("camera", camera.clone()),
+                ("horizon", horizon.to_string()),
+                ("interval_secs", interval_secs.to_string()),
+                ("code_length", code_length.to_string()),
+                ("codes", codes.to_string()),
+                ("episodes", format!("{} episodes", episodes.len())),
+            ]
         };
-        if found.model != wanted.model {
-            return other("model", found.model.clone(), wanted.model.clone());
+        let differs = of(found).into_iter().zip(of(wanted)).find(|(found, wanted)| found != wanted);
+        if let Some(((field, found), (_, wanted))) = differs {
+            return Err(Error::metadata(&path, field, format!("these labels have {found}, wanted is {wanted}")));
         }
-        if found.dataset != wanted.dataset {
-            return other("dataset", found.dataset.clone(), wanted.dataset.clone());
-        }
-        if found != wanted {
-            return other("(whole file)", format!("{found:?}"), format!("{wanted:?}"));
+        if found.episodes != wanted.episodes {
+            return Err(Error::metadata(&path, "episodes", "these labels are of other episodes than those wanted"));
         }
         Ok(())
     }
@@ -206,7 +214,9 @@ mod tests {
         assert!(
             refuse(LabelsInfo { model: "n".into(), ..info(3) }).contains("`model`: these labels have m, wanted is n")
         );
-        assert!(refuse(LabelsInfo { interval_secs: 0.1, ..info(3) }).contains("interval_secs: 0.1"));
+        assert!(refuse(LabelsInfo { interval_secs: 0.1, ..info(3) }).contains("`interval_secs`: these labels have"));
+        let other = LabelsInfo { episodes: vec![1, 2, 3], ..info(3) };
+        assert!(refuse(other).contains("of other episodes"));
     }
 
     #[test]
