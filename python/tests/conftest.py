@@ -15,9 +15,11 @@ METADATA = {
     "rotation": "rotation-vector",
     "gripper": {"dimension": "gripper_open", "open": 1.0, "closed": -1.0},
     "action_horizon": 14,
+    "control_rate_hz": 5.0,
     "frame_interval_secs": 2.8,
     "state_names": None,
     "states": 0,
+    "crops": 1,
     "fingerprints": {},
 }
 

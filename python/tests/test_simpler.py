@@ -111,6 +111,8 @@ def test_policies_of_other_robots_are_refused():
         SimplerPolicy(MadeClient(action_names=["a", "b"]))
     with pytest.raises(ValueError, match="absolute"):
         SimplerPolicy(MadeClient(action_kind="absolute"))
+    with pytest.raises(ValueError, match="10 actions a second"):
+        SimplerPolicy(MadeClient(control_rate_hz=10.0))
     with pytest.raises(ValueError, match="15 actions"):
         SimplerPolicy(MadeClient(), execute=15)
 
@@ -240,6 +242,31 @@ def test_the_command_runs_episodes_of_a_module(made_server, tmp_path, capsys):
     ]
     assert server.requests[0]["prompt"] == "do carrot"
     assert main(["--port", "9", "--simulator", str(tmp_path), "--out", str(out)]) == 2
+
+
+def test_an_evaluation_that_could_not_begin_is_in_nobodys_way(tmp_path):
+    out = tmp_path / "out.jsonl"
+    out.write_text(json.dumps({"policy": "y"}) + "\n")
+    run(out)
+    assert json.loads(out.read_text().splitlines()[0]) == {"policy": "x"}
+
+
+def test_results_of_other_policies_are_not_added_to(made_server, tmp_path, capsys):
+    (tmp_path / "made_simulator.py").write_text(MODULE)
+    out = tmp_path / "out.jsonl"
+    flags = ["--simulator", str(tmp_path), "--module", "made_simulator", "--tasks", "carrot", "--episodes", "0:2", "--out", str(out)]
+    assert main(["--port", str(made_server(fingerprints={"policy": "a"}).port), *flags]) == 0
+    assert main(["--port", str(made_server(fingerprints={"policy": "b"}).port), *flags]) == 2
+    assert "fingerprints" in capsys.readouterr().err
+
+
+def test_results_of_other_crops_are_not_added_to(made_server, tmp_path, capsys):
+    (tmp_path / "made_simulator.py").write_text(MODULE)
+    out = tmp_path / "out.jsonl"
+    flags = ["--simulator", str(tmp_path), "--module", "made_simulator", "--tasks", "carrot", "--episodes", "0:2", "--out", str(out)]
+    assert main(["--port", str(made_server().port), *flags]) == 0
+    assert main(["--port", str(made_server(crops=5).port), *flags]) == 2
+    assert "crops" in capsys.readouterr().err
 
 
 def test_the_originals_interface_is_understood(monkeypatch):

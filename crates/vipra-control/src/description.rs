@@ -112,8 +112,16 @@ pub struct PolicyDescription {
     pub frame_interval_secs: f64,
     /// Height and width of its frames, in pixels; others are brought to it.
     pub image_size: [usize; 2],
+    /// Crops that it sees of a frame: the centred one, and others around it. What they say is averaged.
+    #[serde(default = "one")]
+    pub crops: usize,
     /// What it was made of: model → fingerprint.
     pub fingerprints: BTreeMap<String, String>,
+}
+
+/// Packages that do not say how many crops they see were made when there was no choice.
+fn one() -> usize {
+    1
 }
 
 #[cfg(test)]

@@ -109,6 +109,7 @@ mod tests {
             control_rate_hz: 5.0,
             frame_interval_secs: 0.4,
             image_size: [2, 2],
+            crops: 1,
             fingerprints: BTreeMap::new(),
         }
     }

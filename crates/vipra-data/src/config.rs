@@ -6,8 +6,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::clip::{ClipConfig, LoaderConfig};
+use crate::error::Result;
 use crate::normalize::NormalizationConfig;
 use crate::picture::{AugmentConfig, ImageConfig};
+use crate::source::{OpenOptions, Source, open};
 
 /// Which data a run learns from, and how it becomes clips.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -101,6 +103,16 @@ pub enum OnError {
 }
 
 impl DataConfig {
+    /// Opens a dataset as this configuration says. `progress` is called with (done, all) while files are looked at.
+    ///
+    /// # Errors
+    /// Whatever keeps it from being opened.
+    pub fn open(&self, source: &SourceConfig, progress: &(dyn Fn(usize, usize) + Sync)) -> Result<Box<dyn Source>> {
+        let options =
+            OpenOptions { fps: source.fps, tolerance_secs: self.tolerance_secs, on_error: self.on_error, progress };
+        open(&source.path, &options)
+    }
+
     /// What the types cannot say; every fault as (key, what is wrong).
     pub fn faults(&self) -> Vec<(String, String)> {
         let mut faults = Vec::new();

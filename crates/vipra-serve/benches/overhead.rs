@@ -46,6 +46,7 @@ impl Nothing {
             control_rate_hz: 5.0,
             frame_interval_secs: 2.8,
             image_size: [SIDE, SIDE],
+            crops: 1,
             fingerprints: BTreeMap::new(),
         })
     }

@@ -46,6 +46,7 @@ impl Made {
             control_rate_hz: 5.0,
             frame_interval_secs: 2.8,
             image_size: [64, 64],
+            crops: 1,
             fingerprints: BTreeMap::new(),
         };
         Self { description, seen }

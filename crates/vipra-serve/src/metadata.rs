@@ -49,6 +49,7 @@ pub fn metadata(description: &PolicyDescription, default_prompt: Option<&str>) -
         "control_rate_hz": description.control_rate_hz,
         "frame_interval_secs": description.frame_interval_secs,
         "image_size": [height, width],
+        "crops": description.crops,
         "state_names": description.proprio.as_ref().map(|proprio| &proprio.names),
         "states": description.proprio.as_ref().map_or(0, |proprio| proprio.states),
         "default_prompt": default_prompt,

@@ -104,6 +104,7 @@ fn finetune_kill_resume_describe_compare() {
     std::fs::rename(place.path("whole/package"), &moved).unwrap();
     let told = runs(&mut vipra(&["policy", "describe", &moved]), 0);
     contains(&told, &["flow-matching", "two of 16×16, 0.4 s apart", "4 actions at 5 Hz", "px", "still"]);
+    contains(&told, &["first, 2 actions of a chunk", "delta-end-effector", "rotation none"]);
     contains(&told, &["observation/image", "observation/previous_image", "the image 0.4 s before", "prompt"]);
     let described: Value =
         serde_json::from_str(&runs(&mut vipra(&["policy", "describe", &moved, "--json"]), 0)).unwrap();
@@ -125,7 +126,10 @@ fn finetune_kill_resume_describe_compare() {
     let with_crops = |crops: &str| runs(&mut open_loop(&place, "elsewhere", &["--episode", "3", "--crops", crops]), 0);
     assert_eq!(told, with_crops("1"));
     assert_ne!(told, with_crops("3"));
-    contains(&runs(&mut open_loop(&place, "elsewhere", &["--episode", "nine"]), 2), &["no episode `nine`"]);
+    contains(
+        &runs(&mut open_loop(&place, "elsewhere", &["--episode", "nine"]), 2),
+        &["no episode `nine`", "0, 1, 2, …"],
+    );
 }
 
 #[test]
@@ -217,6 +221,17 @@ fn a_broken_package_is_refused_with_a_list() {
     assert!(manifest.contains("\"crops\": 1"), "{manifest}");
     std::fs::write(format!("{blind}/policy.json"), manifest.replace("\"crops\": 1", "\"crops\": 0")).unwrap();
     contains(&runs(&mut vipra(&["policy", "describe", &blind]), 2), &["crops: 0 is less than 1"]);
+    let mut other: Value = serde_json::from_str(&manifest).unwrap();
+    other["specification"]["frames"]["length"] = 0.into();
+    other["specification"]["control"]["action"]["normalizer"]["scale"].as_array_mut().unwrap().pop();
+    std::fs::write(format!("{blind}/policy.json"), other.to_string()).unwrap();
+    contains(
+        &runs(&mut vipra(&["policy", "describe", &blind]), 2),
+        &[
+            "policy.json says something else of the policy than model.safetensors",
+            "an action's normalisation has 2 numbers for 3 names",
+        ],
+    );
     std::fs::remove_file(format!("{package}/policy.json")).unwrap();
     contains(&runs(&mut describe(), 2), &["policy.json cannot be read"]);
 }

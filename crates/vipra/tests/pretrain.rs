@@ -7,6 +7,8 @@
 mod made_data;
 mod program;
 
+use std::path::{Path, PathBuf};
+
 use program::{LATENT_ACTIONS, Place, TOKENIZER, TRANSFORMER, checkpoint, contains, kill_after, runs, vipra};
 use serde_json::Value;
 
@@ -92,6 +94,10 @@ fn pretrain_kill_resume_predict() {
     let mut other = place.train(&["pretrain"], "whole", &["--tokenizer", &place.path("tokenizer")]);
     other.args(["--laq", &place.path("other")]);
     contains(&runs(&mut other, 2), &["inputs.latent_action_model"]);
+    let notes = Path::new(place.data()).join("notes.txt");
+    std::fs::write(&notes, "other data").unwrap();
+    contains(&runs(&mut pretrain(&place, "whole", &[]), 2), &["inputs.datasets"]);
+    std::fs::remove_file(&notes).unwrap();
 
     let metrics = std::fs::read_to_string(place.path("whole/metrics.jsonl")).unwrap();
     contains(
@@ -188,4 +194,23 @@ fn a_long_instruction_is_cut_with_a_warning() {
     let cut = ["--set", "pretrain.sequence.instruction_tokens=4", "--set", "pretrain.train.steps=1"];
     let told = runs(&mut pretrain(&place, "run", &cut), 0);
     contains(&told, &["instructions are cut to 4 tokens"]);
+}
+
+/// What is left out when the data are opened is left out of labels, tokens, samples and pictures.
+#[test]
+fn a_broken_video_is_left_out_to_the_end() {
+    let mut place = place();
+    let videos = PathBuf::from(place.path("videos"));
+    for seed in ["1", "2", "3"] {
+        let video = videos.join(format!("{seed}.mp4")).display().to_string();
+        runs(&mut vipra(&["sim", "play", &video, "--size", "32", "--seed", seed]), 0);
+    }
+    std::fs::write(videos.join("0.mp4"), "no video").unwrap();
+    place.data = videos;
+    let steps = ["--set", "pretrain.train.steps=1"];
+    contains(&runs(&mut pretrain(&place, "run", &steps), 2), &["0.mp4"]);
+    let skip = [&steps[..], &["--set", "data.on_error=\"skip\""]].concat();
+    runs(&mut pretrain(&place, "run", &skip), 0);
+    let imagined = ["predict", &place.path("run"), "--dataset", place.data(), "--out", &place.path("imagined")];
+    runs(vipra(&imagined).args(["--count", "1"]), 0);
 }

@@ -219,12 +219,17 @@ fn what_cannot_be_done_is_said_plainly() {
     let place = Place::new(&(models() + NAMED));
     let fails = |more: &[&str], parts: &[&str]| contains(&runs(&mut run(&place, more), 2), parts);
     fails(&[], &["no videos", "--data", "run.videos.paths"]);
-    fails(&["--data", &place.path("nowhere")], &["reading the videos of the run", "nowhere"]);
+    fails(&["--data", &place.path("nowhere")], &["reading the demonstrations of the run", "nowhere"]);
     let data = ["--data", place.data()];
     let with = |more: &[&'static str]| [&data[..], more].concat();
     fails(&with(&["--set", "laq.train.stepps=3"]), &["laq.train.stepps", "did you mean `steps`"]);
     fails(&with(&["--from", "evaluate", "--until", "laq"]), &["--from evaluate lies behind --until laq"]);
     fails(&with(&["--until", "lq"]), &["possible values", "pretrain"]);
+    for dry in [&[][..], &["--dry-run"]] {
+        fails(&with(&[dry, &["--device", "foo"]].concat()), &["no device `foo`"]);
+        let silent = with(&[dry, &["--set", "finetune.action.feature=\"wishes\""]].concat());
+        fails(&silent, &["demonstrations of the run", "no feature `wishes`"]);
+    }
     assert!(!Path::new(&place.path("run")).exists(), "what could not begin left a folder");
 
     // A stage that fails says which it is, where to look, and how to go on; then it does.

@@ -98,8 +98,10 @@ def run(args) -> list[dict]:
             "environment": environment.name,
             "policy": client.metadata["policy"],
             "fingerprints": client.metadata["fingerprints"],
+            "crops": client.metadata["crops"],
             "execute": args.execute,
             "image_size": args.image_size,
+            "jpeg": args.jpeg,
         }
 
         def make(task):

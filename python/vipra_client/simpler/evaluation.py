@@ -87,6 +87,10 @@ def finished(out: Path, header: dict) -> dict:
     if not whole:
         return {}
     first, *results = [json.loads(line) for line in whole.splitlines()]
+    if not results:
+        # It is of an evaluation that could not begin.
+        out.write_text("", encoding="utf-8")
+        return {}
     if first != header:
         differs = sorted(key for key in first.keys() | header.keys() if first.get(key) != header.get(key))
         raise ValueError(f"it has results of something else ({', '.join(differs)}): {out}")

@@ -2,6 +2,7 @@
 
 from collections import deque
 from dataclasses import dataclass
+from math import floor
 from time import perf_counter
 
 import numpy as np
@@ -66,11 +67,15 @@ class SimplerPolicy:
         horizon = metadata["action_horizon"]
         if not 1 <= execute <= horizon:
             raise ValueError(f"{execute} actions of a chunk of {horizon} cannot be executed")
+        rate = metadata["control_rate_hz"]
+        if abs(rate - control_rate_hz) > 1e-6 * control_rate_hz:
+            raise ValueError(f"this policy puts out {rate:g} actions a second, here are {control_rate_hz:g}: its moves would be of another size")
         self.form = ActionForm.of(metadata)
         self._client, self._execute, self._image_size = client, execute, image_size
         self._state_names = metadata.get("state_names")
         self._states_wanted = metadata.get("states", 0) if self._state_names else 0
-        self._steps_back = round(metadata["frame_interval_secs"] * control_rate_hz)
+        # Halves go up, as where the policy was trained.
+        self._steps_back = floor(metadata["frame_interval_secs"] * control_rate_hz + 0.5)
         self._images = deque(maxlen=self._steps_back + 1)
         self._states = deque(maxlen=max(1, self._states_wanted))
         self._task = None

@@ -5,7 +5,7 @@ use super::{Clip, ClipAddress, ClipSampler};
 use crate::config::{DataConfig, OnError};
 use crate::error::{Error, Result};
 use crate::picture::{Augmentation, Resizer};
-use crate::source::{OpenOptions, Skipped, Source, open};
+use crate::source::{Skipped, Source};
 use crate::video::DecoderPool;
 
 /// All sources of a configuration, open, and the order of their clips.
@@ -43,13 +43,7 @@ impl ClipDataset {
         let mut sources = Vec::new();
         let (mut chosen, mut too_short) = (Vec::new(), Vec::new());
         for wanted in &config.sources {
-            let options = OpenOptions {
-                fps: wanted.fps,
-                tolerance_secs: config.tolerance_secs,
-                on_error: config.on_error,
-                progress,
-            };
-            let source = open(&wanted.path, &options)?;
+            let source = config.open(wanted, progress)?;
             let camera = source.description().camera(wanted.camera.as_deref())?.to_owned();
             let positions = source.description().split(wanted.split.as_deref(), source.episodes())?;
             let short = positions.iter().map(|&at| &source.episodes()[at]).filter(|e| !config.clip.fits(e));

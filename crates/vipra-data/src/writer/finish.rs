@@ -33,7 +33,7 @@ pub(super) fn finish(mut writer: DatasetWriter, splits: &[(String, Range<usize>)
     }
     let joined = sibling(&root, FINISHING);
     layout::remove_folder(&joined)?;
-    let outcome = join(&writer, &joined).and_then(|()| swap(&joined, &root));
+    let outcome = join(&writer, &joined).and_then(|()| replace_folder(&joined, &root));
     if outcome.is_err() {
         layout::remove_folder(&joined)?;
     }
@@ -135,20 +135,23 @@ fn join_videos(writer: &DatasetWriter, joined: &Path, camera: &str) -> Result<Ve
     Ok(placements)
 }
 
-/// Puts the joined dataset in the place of the recording, in one step where the file system can.
-fn swap(joined: &Path, root: &Path) -> Result<()> {
-    match renameat_with(CWD, joined, CWD, root, RenameFlags::EXCHANGE) {
+/// Puts the folder `new` in the place of `old`, which goes, in one step where the file system can.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn replace_folder(new: &Path, old: &Path) -> Result<()> {
+    match renameat_with(CWD, new, CWD, old, RenameFlags::EXCHANGE) {
         Ok(()) => {}
         Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {
-            let old = sibling(root, "old");
-            fs::rename(root, &old).map_err(|error| Error::io(root, error))?;
-            fs::rename(joined, root).map_err(|error| Error::io(joined, error))?;
-            fs::rename(&old, joined).map_err(|error| Error::io(&old, error))?;
+            let aside = sibling(old, "old");
+            fs::rename(old, &aside).map_err(|error| Error::io(old, error))?;
+            fs::rename(new, old).map_err(|error| Error::io(new, error))?;
+            fs::rename(&aside, new).map_err(|error| Error::io(&aside, error))?;
         }
-        Err(error) => return Err(Error::io(root, error.into())),
+        Err(error) => return Err(Error::io(old, error.into())),
     }
-    if let Some(parent) = root.parent() {
+    if let Some(parent) = old.parent() {
         layout::sync_folder(parent)?;
     }
-    layout::remove_folder(joined)
+    layout::remove_folder(new)
 }

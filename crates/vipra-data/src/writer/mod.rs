@@ -18,6 +18,7 @@ use indexmap::IndexSet;
 use serde::{Deserialize, Serialize};
 
 pub use episode::EpisodeWriter;
+pub use finish::replace_folder;
 pub(crate) use layout::sync_folder;
 pub use layout::write_atomic;
 

@@ -99,6 +99,7 @@ pub(crate) fn description(names: &[&str], states: &[&str], horizon: usize) -> Po
         control_rate_hz: 5.0,
         frame_interval_secs: 0.2,
         image_size: [64, 64],
+        crops: 1,
         fingerprints: BTreeMap::from([("model".into(), "abc".into())]),
     }
 }

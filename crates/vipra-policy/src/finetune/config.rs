@@ -42,7 +42,7 @@ pub struct FinetuneConfig {
     pub augmentation: AugmentConfig,
     /// Crops that the finished policy sees of a frame: the centred one, and others around it. Its chunk flows by the mean of
     /// what they say. Each costs as much time as the first.
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = 1, max = 64))]
     pub crops: usize,
     /// So many augmentations are drawn for each episode; neighbouring moments are seen under different ones, and the next
     /// epoch under others. Each costs the tokens of the episode's frames, which stay in memory.

@@ -12,5 +12,5 @@ mod stage;
 pub use chunk::{Chunk, cut};
 pub use config::{ActionConfig, FinetuneConfig, ProprioConfig};
 pub use hidden::HiddenConfig;
-pub use session::{Session, Start, Summary, train};
+pub use session::{Session, Start, Summary, check_demonstrations, train};
 pub use stage::{FinetuneBatch, FinetuneStage};

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use vipra_control::{ActionSpace, ProprioSpace};
 use vipra_data::normalize::NormalizationConfig;
 use vipra_data::stats::{Collector, Stats};
-use vipra_data::{DataConfig, OpenOptions, Rows, Source, SourceConfig};
+use vipra_data::{DataConfig, Rows, Source, SourceConfig};
 
 use super::config::FinetuneConfig;
 use crate::{Error, Result};
@@ -63,13 +63,7 @@ impl DemonstrationSource {
         config: &FinetuneConfig,
         progress: &dyn Fn(usize, usize),
     ) -> Result<Self> {
-        let options = OpenOptions {
-            fps: wanted.fps,
-            tolerance_secs: data.tolerance_secs,
-            on_error: data.on_error,
-            ..OpenOptions::default()
-        };
-        let source = vipra_data::open(&wanted.path, &options)?;
+        let source = data.open(wanted, &|_, _| {})?;
         let description = source.description();
         let names = |feature: &str| {
             let known = description.features.get(feature).filter(|feature| feature.dtype.is_numeric());

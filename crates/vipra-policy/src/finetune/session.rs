@@ -21,7 +21,7 @@ use super::stage::{FinetuneStage, HeldOut};
 use crate::bins::Bins;
 use crate::model::{ActionDecoder, ActionSizes, PolicyModel, TransformerConfig, Vocabularies};
 use crate::order::{Order, Position};
-use crate::policy::{Package, PackageParts, Specification};
+use crate::policy::{Features, Package, PackageParts, Specification};
 use crate::trained::{Codebook, TrainedTransformer};
 use crate::{Error, Result};
 
@@ -89,6 +89,21 @@ pub struct Summary {
     pub new_parameters: Vec<String>,
     /// Samples of an epoch.
     pub samples_per_epoch: u64,
+}
+
+/// Refuses demonstrations that no policy can be learned from: what [`train`] would say of them, before anything else is made.
+/// `progress` is told (episodes read, all) of each dataset.
+///
+/// # Errors
+/// What is wrong with the demonstrations, or with what the configuration says of them.
+pub fn check_demonstrations(
+    sources: &[SourceConfig],
+    data: &DataConfig,
+    config: &FinetuneConfig,
+    progress: &dyn Fn(usize, usize),
+) -> Result<()> {
+    Spaces::of(&open_all(sources, data, config, progress)?, config, &data.normalization)?;
+    Ok(())
 }
 
 /// Finetunes, or goes on finetuning.
@@ -242,9 +257,11 @@ fn specify(
         control_rate_hz: spaces.control_rate_hz,
         frame_interval_secs: config.frame_interval_secs,
         image_size: tokenizer.description.model.frame_size,
+        crops: config.crops,
         fingerprints,
     };
     let specification = Specification {
+        features: Features { action: config.action.feature.clone(), state: config.proprio.feature.clone() },
         model,
         vocabularies,
         sizes: ActionSizes {
@@ -259,7 +276,6 @@ fn specify(
         latent_action_codes,
         image: tokenizer.description.image,
         crop_area: config.augmentation.crop_area,
-        crops: config.crops,
         bins,
         solver: config.solver,
         sampling: config.sampling,

@@ -16,7 +16,7 @@ use super::data::{Demonstrations, Moment};
 use super::evaluation::ActionErrors;
 use crate::flow::flow_loss;
 use crate::frames::{self, View};
-use crate::layout::{Batch, Content, Kind, Layout, Sample};
+use crate::layout::{Batch, Kind, Layout, Sample};
 use crate::loss::cross_entropies;
 use crate::model::{ActionDecoder, Numbers, PolicyModel, Tokens};
 use crate::order::{Order, Position};
@@ -66,7 +66,7 @@ impl<'a> Judge<'a> {
         let layout = self.decoder.layout;
         let mut errors = ActionErrors::new(&self.decoder.specification.control.action, self.measured);
         let mut random = ChaCha8Rng::seed_from_u64(VALIDATION_SEED);
-        let prefix = self.decoder.read_prefix(&layout.prompt(&Content::default(), Kind::Text).ids)?;
+        let prefix = self.decoder.read_prefix(vec![layout.ids.begin])?;
         let device = self.decoder.model.devices().into_iter().next().unwrap_or_else(Device::flex);
         for addresses in addresses.chunks(self.rows.max(1)) {
             let moments = addresses.iter().map(|at| demonstrations.moment(self.tokenizer, *at, View::Plain));

@@ -97,6 +97,25 @@ impl Layout {
         sample
     }
 
+    /// What a sample of this instruction begins with whatever is seen: its text, if that comes first, and the marker of the
+    /// frames if they come next.
+    pub fn prefix(&self, text: &[u32]) -> Sample {
+        let mut sample = Sample::default();
+        sample.push([self.ids.begin], Kind::Text, false);
+        let content = Content { text, ..Content::default() };
+        let mut behind = self.fields.iter().skip_while(|field| {
+            let is_text = field.kind == Kind::Text;
+            if is_text {
+                self.push_field(&mut sample, field, &content);
+            }
+            is_text
+        });
+        if behind.next().is_some_and(|field| field.kind == Kind::Vision) {
+            sample.push(self.markers_before(Kind::Vision), Kind::Text, false);
+        }
+        sample
+    }
+
     /// The part of a sample before its first action: what a policy has read when it acts.
     pub fn up_to_actions(&self, sample: &Sample) -> Sample {
         let end = sample.kinds.iter().position(|kind| *kind == Kind::Action).unwrap_or(sample.len());
@@ -234,6 +253,25 @@ mod tests {
             assert_eq!(prompt.len(), length);
             assert_eq!(prompt.ids, whole.ids[..length]);
             assert_eq!(prompt.kinds, whole.kinds[..length]);
+        }
+    }
+
+    #[test]
+    fn samples_begin_with_the_prefix_of_their_instruction() {
+        let orders = [
+            ("[instruction],[vision],[proprio],action", 5),
+            ("[instruction],[proprio],[vision],action", 4),
+            ("[vision],[instruction],[proprio],action", 2),
+            ("[proprio],[vision],[instruction],action", 1),
+        ];
+        for (fields, length) in orders {
+            let layout = layout(fields);
+            let prefix = layout.prefix(&[1, 50, 51]).ids;
+            for states in [0, 1, 3] {
+                let whole = layout.sample(&Content { states, ..content() });
+                assert!(whole.ids.starts_with(&prefix), "{fields}: {} and {prefix:?}", words(&whole));
+            }
+            assert_eq!(prefix.len(), length, "{fields}: {prefix:?}");
         }
     }
 

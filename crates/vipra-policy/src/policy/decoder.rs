@@ -24,18 +24,25 @@ pub struct ChunkDecoder<'a> {
     pub crops: usize,
 }
 
+/// Text that several prompts begin with, read.
+#[derive(Debug, Clone)]
+pub struct Prefix {
+    ids: Vec<u32>,
+    cache: Cache,
+}
+
 impl ChunkDecoder<'_> {
-    /// Reads what several prompts begin with. See [`decode`](Self::decode).
+    /// Reads text that several prompts begin with. See [`decode`](Self::decode).
     ///
     /// # Errors
     /// [`Error::Vocabulary`].
-    pub fn read_prefix(&self, prefix: &[u32]) -> Result<Cache> {
+    pub fn read_prefix(&self, ids: Vec<u32>) -> Result<Prefix> {
         let mut cache = Cache::default();
-        let kinds = vec![Kind::Text; prefix.len()];
-        let tokens = Tokens::new(1, prefix, &kinds);
+        let kinds = vec![Kind::Text; ids.len()];
+        let tokens = Tokens::new(1, &ids, &kinds);
         let embedded = self.model.embed(tokens, &Numbers::default())?;
         self.model.transformer.read(embedded, &mut cache);
-        Ok(cache)
+        Ok(Prefix { ids, cache })
     }
 
     /// A chunk for each observation, in the robot's units, `[horizon·action]` each. Its prompts, one a crop, stand side by
@@ -45,13 +52,13 @@ impl ChunkDecoder<'_> {
     /// `prompts`: `[observations·crops]`; `proprio`: `[observations·crops, states, state]`, normalised
     ///
     /// # Errors
-    /// [`Error::Vocabulary`]; [`Error::Invalid`] for prompts of different lengths, actions that are no numbers, or several
-    /// crops of which bins are chosen.
+    /// [`Error::Vocabulary`]; [`Error::Invalid`] for prompts of different lengths or another beginning, actions that are no
+    /// numbers, or several crops of which bins are chosen.
     pub fn decode(
         &self,
         prompts: &[Sample],
         proprio: Option<Tensor<3>>,
-        prefix: &Cache,
+        prefix: &Prefix,
         random: &mut impl Rng,
     ) -> Result<Vec<Vec<f32>>> {
         let Specification { control, sizes, solver, sampling, .. } = self.specification;
@@ -83,18 +90,21 @@ impl ChunkDecoder<'_> {
         &self,
         prompts: &[Sample],
         mut proprio: Option<Tensor<3>>,
-        prefix: &Cache,
+        prefix: &Prefix,
         sampling: Sampling,
         random: &mut impl Rng,
     ) -> Result<Speaker<'_, PolicyModel>> {
-        let (rows, done) = (prompts.len(), prefix.len());
+        let (rows, done) = (prompts.len(), prefix.ids.len());
         let kinds = prompts.first().map_or(&[][..], |prompt| &prompt.kinds);
         if kinds.len() <= done || prompts.iter().any(|prompt| prompt.kinds != *kinds) {
             return Err(Error::Invalid("prompts that are read together must be laid out alike".to_owned()));
         }
+        if prompts.iter().any(|prompt| !prompt.ids.starts_with(&prefix.ids)) {
+            return Err(Error::Invalid("a prompt does not begin with what was read of it".to_owned()));
+        }
         let codes = self.specification.frames.codes;
         let imagined = self.specification.frames.length;
-        let mut cache = if rows == 1 { prefix.clone() } else { prefix.repeat(rows) };
+        let mut cache = if rows == 1 { prefix.cache.clone() } else { prefix.cache.repeat(rows) };
         let mut read = |cache: &mut Cache, from: usize, to: usize| -> Result<Tensor<3>> {
             let ids: Vec<u32> = prompts.iter().flat_map(|prompt| prompt.ids[from..to].iter().copied()).collect();
             let all_kinds: Vec<Kind> = (0..rows).flat_map(|_| kinds[from..to].iter().copied()).collect();

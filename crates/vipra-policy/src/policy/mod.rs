@@ -8,5 +8,5 @@ mod specification;
 pub use decoder::{ChunkDecoder, flow_chunks, flow_chunks_naively};
 pub use package::{Package, PackageParts};
 pub use runtime::TrainedPolicy;
-pub use specification::Specification;
 pub(crate) use specification::crops_fault;
+pub use specification::{Features, Specification};

@@ -7,6 +7,7 @@ use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use vipra_data::stats::Stats;
+use vipra_data::writer::replace_folder;
 use vipra_nn::weights::Weights;
 use vipra_tokenizer::{TextTokenizer, TrainedTokenizer};
 
@@ -108,19 +109,20 @@ impl Package {
         }
         let manifest = Manifest { format: FORMAT, specification, files };
         std::fs::write(partial.join(POLICY_FILE), to_json(&manifest)?).map_err(fault)?;
-        if path.exists() {
-            std::fs::remove_dir_all(path).map_err(fault)?;
+        match path.exists() {
+            true => Ok(replace_folder(&partial, path)?),
+            false => std::fs::rename(&partial, path).map_err(fault),
         }
-        std::fs::rename(&partial, path).map_err(fault)
     }
 
-    /// Opens a package: its folder, or the folder of the run that made it.
+    /// Opens a package: its folder, or the folder of the run that made it: of the finetuning, or of all stages.
     ///
     /// # Errors
     /// [`Error::Package`] with everything that is missing or does not match.
     pub fn open(path: &Path) -> Result<Self> {
-        let inside = path.join("package");
-        let path = if !path.join(POLICY_FILE).exists() && inside.exists() { inside } else { path.to_path_buf() };
+        let inside = ["", "package", "policy/package"].map(|folder| path.join(folder));
+        let found = inside.into_iter().find(|folder| folder.join(POLICY_FILE).is_file());
+        let path = found.unwrap_or_else(|| path.to_path_buf());
         let broken = |faults: Vec<String>| Error::Package { faults, path: path.clone() };
         let manifest = std::fs::read(path.join(POLICY_FILE))
             .map_err(|error| broken(vec![format!("{POLICY_FILE} cannot be read: {error}")]))?;
@@ -152,13 +154,17 @@ impl Package {
         let training: Value = parse(&text_of(TRAINING_FILE), TRAINING_FILE).map_err(|fault| broken(vec![fault]))?;
         let text = TextTokenizer::from_json(&text_of(TEXT_TOKENIZER_FILE))?;
         let weights = Weights::read_safetensors(&path.join(MODEL_FILE))?;
-        let specification = manifest.specification;
-        let fingerprint =
+        let mut specification = manifest.specification;
+        if Specification::of(&weights)?.0 != specification {
+            faults.push(format!("{POLICY_FILE} says something else of the policy than {MODEL_FILE}"));
+        }
+        let fingerprint: String =
             manifest.files.get(MODEL_FILE).map(|hash| hash.chars().take(16).collect()).unwrap_or_default();
         faults.extend(mismatches(&specification, &statistics, &text));
         if !faults.is_empty() {
             return Err(broken(faults));
         }
+        specification.control.fingerprints.insert("policy".to_owned(), fingerprint.clone());
         Ok(Self { specification, statistics, training, fingerprint, path, text, weights })
     }
 
@@ -185,14 +191,23 @@ impl Package {
 fn mismatches(specification: &Specification, statistics: &Stats, text: &TextTokenizer) -> Vec<String> {
     let mut faults = Vec::new();
     let control = &specification.control;
-    let mut widths = vec![("an action", control.action.width(), control.action.normalizer.offset.len())];
-    widths.push(("an action of the model", control.action.width(), specification.sizes.action));
+    let (action, normalizer) = (&control.action, &control.action.normalizer);
+    let mut widths = vec![
+        ("an action's normalisation", action.width(), normalizer.offset.len().min(normalizer.scale.len())),
+        ("an action's units", action.width(), action.units.len()),
+        ("an action of the model", action.width(), specification.sizes.action),
+    ];
     if let Some(proprio) = &control.proprio {
-        widths.push(("a state", proprio.names.len(), proprio.normalizer.offset.len()));
+        let normalizer = &proprio.normalizer;
+        widths.push((
+            "a state's normalisation",
+            proprio.names.len(),
+            normalizer.offset.len().min(normalizer.scale.len()),
+        ));
     }
     for (what, names, numbers) in widths {
         if names != numbers {
-            faults.push(format!("{what} has {numbers} numbers, but {names} names"));
+            faults.push(format!("{what} has {numbers} numbers for {names} names"));
         }
     }
     let expected = [Some(control.action.width()), control.proprio.as_ref().map(|proprio| proprio.names.len())];
@@ -205,7 +220,7 @@ fn mismatches(specification: &Specification, statistics: &Stats, text: &TextToke
         let (text, model) = (text.vocab_size(), specification.vocabularies.text);
         faults.push(format!("{TEXT_TOKENIZER_FILE} has {text} tokens, the model {model}"));
     }
-    let crops = crops_fault(specification.crops, specification.sizes.decoder, specification.crop_area);
+    let crops = crops_fault(specification.control.crops, specification.sizes.decoder, specification.crop_area);
     faults.extend(crops.map(|fault| format!("crops: {fault}")));
     faults
 }

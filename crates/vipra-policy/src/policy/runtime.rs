@@ -11,10 +11,10 @@ use vipra_data::Frame;
 use vipra_data::picture::Resizer;
 use vipra_tokenizer::{TextTokenizer, TrainedTokenizer};
 
-use super::decoder::ChunkDecoder;
+use super::decoder::{ChunkDecoder, Prefix};
 use super::specification::Specification;
 use crate::layout::{Content, Kind, Layout, Sample};
-use crate::model::{Cache, PolicyModel};
+use crate::model::PolicyModel;
 use crate::prompt::prompt;
 use crate::{Error, Result};
 
@@ -39,7 +39,7 @@ pub struct TrainedPolicy {
 #[derive(Debug, Clone)]
 struct Instruction {
     tokens: Vec<u32>,
-    prefix: Cache,
+    prefix: Prefix,
 }
 
 /// What was seen, as tokens and numbers.
@@ -88,7 +88,7 @@ impl TrainedPolicy {
 
     /// What makes its chunks.
     pub fn decoder(&self) -> ChunkDecoder<'_> {
-        let crops = self.specification.crops;
+        let crops = self.specification.control.crops;
         ChunkDecoder { model: &self.model, specification: &self.specification, layout: &self.layout, crops }
     }
 
@@ -167,8 +167,7 @@ impl TrainedPolicy {
             tracing::warn!("an instruction of {} tokens is cut to {limit}: {instruction}", tokens.len());
             tokens.truncate(limit);
         }
-        let whole = self.layout.prompt(&Content { text: &tokens, ..Content::default() }, Kind::Vision);
-        let prefix = self.decoder().read_prefix(&whole.ids)?;
+        let prefix = self.decoder().read_prefix(self.layout.prefix(&tokens).ids)?;
         if self.instructions.len() >= KEPT_INSTRUCTIONS {
             self.instructions.clear();
         }

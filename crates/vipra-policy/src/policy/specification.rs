@@ -27,6 +27,9 @@ const SPECIFICATION: &str = "policy";
 pub struct Specification {
     /// What a robot must know.
     pub control: PolicyDescription,
+    /// What demonstrations call its actions and states.
+    #[serde(default)]
+    pub features: Features,
     /// Sizes of the transformer.
     pub model: TransformerConfig,
     /// Sizes of its vocabularies.
@@ -45,9 +48,6 @@ pub struct Specification {
     pub image: ImageConfig,
     /// Area of a crop that is seen of a frame.
     pub crop_area: f64,
-    /// Crops that are seen of a frame: the centred one, and others around it. What they say is averaged.
-    #[serde(default = "one")]
-    pub crops: usize,
     /// Bins of actions, if the policy puts out bins.
     pub bins: Option<Bins>,
     /// How chunks flow.
@@ -56,6 +56,23 @@ pub struct Specification {
     pub sampling: Sampling,
     /// How chunks are executed.
     pub execution: Execution,
+}
+
+/// Features of demonstrations.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Features {
+    /// What the policy puts out.
+    pub action: String,
+    /// What it sees of the robot, if it sees states.
+    pub state: String,
+}
+
+/// LeRobot's names. Packages that do not say theirs were mostly made of these.
+impl Default for Features {
+    fn default() -> Self {
+        Self { action: "action".to_owned(), state: "observation.state".to_owned() }
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -120,13 +137,13 @@ impl Specification {
     pub fn with_crops(self, crops: usize) -> Result<Self> {
         match crops_fault(crops, self.sizes.decoder, self.crop_area) {
             Some(fault) => Err(Error::Invalid(fault)),
-            None => Ok(Self { crops, ..self }),
+            None => Ok(Self { control: PolicyDescription { crops, ..self.control }, ..self }),
         }
     }
 
     /// The parts of a frame that are seen, the centred one first.
     pub fn seen(&self) -> Vec<Region> {
-        AugmentConfig { crop_area: self.crop_area, ..AugmentConfig::default() }.around_center(self.crops)
+        AugmentConfig { crop_area: self.crop_area, ..AugmentConfig::default() }.around_center(self.control.crops)
     }
 }
 
@@ -141,9 +158,4 @@ pub(crate) fn crops_fault(crops: usize, decoder: ActionDecoder, crop_area: f64) 
         _ if crop_area >= 1.0 => Some(format!("{crops} crops of whole frames (crop_area = 1) are all the same")),
         _ => None,
     }
-}
-
-/// Packages that do not say how many crops they see were made when there was no choice.
-fn one() -> usize {
-    1
 }

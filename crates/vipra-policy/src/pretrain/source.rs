@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use vipra_data::labels::{EpisodeLabels, LabelStore, LabelsInfo};
 use vipra_data::source::{Episode, Source, fingerprint};
-use vipra_data::{DataConfig, OpenOptions, SourceConfig};
+use vipra_data::{DataConfig, SourceConfig};
 use vipra_tokenizer::TokenCache;
 
 use super::config::PretrainConfig;
@@ -39,13 +39,7 @@ impl TokenSource {
         layout: &Layout,
     ) -> Result<Self> {
         let wanted = &prepared.source;
-        let options = OpenOptions {
-            fps: wanted.fps,
-            tolerance_secs: data.tolerance_secs,
-            on_error: data.on_error,
-            ..OpenOptions::default()
-        };
-        let source = vipra_data::open(&wanted.path, &options)?;
+        let source = data.open(wanted, &|_, _| {})?;
         let dataset = fingerprint(source.as_ref())?;
         let tokens = TokenCache::open(&prepared.tokens)?;
         if tokens.info().dataset != dataset {

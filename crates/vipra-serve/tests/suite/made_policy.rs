@@ -53,6 +53,7 @@ impl Made {
             control_rate_hz: 5.0,
             frame_interval_secs: INTERVAL_SECS,
             image_size: [4, 4],
+            crops: 1,
             fingerprints: BTreeMap::from([("tokenizer".to_owned(), "abc".to_owned())]),
         };
         Self { description, delay: Duration::ZERO, events: Arc::default() }

@@ -30,7 +30,7 @@ pub use tokenizer::{EncodeArgs, ImportArgs, ReconstructArgs, TokenizerCommand};
 #[command(
     version,
     arg_required_else_help = true,
-    after_help = "Exit codes: 0 done, 1 a check failed, 2 could not run."
+    after_help = "Exit codes: 0 done, 1 a check failed or it was interrupted, 2 could not run."
 )]
 pub struct Cli {
     /// Say more on standard error; twice for everything. The variable VIPRA_LOG filters finer.
@@ -116,8 +116,11 @@ pub enum DataCommand {
     },
     /// Check rows against metadata, timestamps and codecs, and decode every frame. Exit code 1 if anything is wrong.
     Check {
-        #[command(flatten)]
-        source: SourceArgs,
+        /// A LeRobot dataset (v2.1 or v3.0), a folder of videos, or a folder of frame folders.
+        path: PathBuf,
+        /// Frames a second, for frame folders (which carry no rate); counts videos at this rate instead of their own.
+        #[arg(long, value_name = "RATE", value_parser = rate)]
+        fps: Option<f64>,
         /// Threads.
         #[arg(long, default_value_t = default_workers(), value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
         workers: u16,

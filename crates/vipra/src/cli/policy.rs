@@ -168,7 +168,7 @@ pub struct OpenLoopArgs {
     /// The camera, where there are several.
     #[arg(long)]
     pub camera: Option<String>,
-    /// Draw true and predicted actions, one curve a dimension.
+    /// Draw true and predicted actions, one curve a dimension; the numbers lie beside it as JSON.
     #[arg(long, value_name = "PNG")]
     pub out: Option<PathBuf>,
     /// Print JSON.

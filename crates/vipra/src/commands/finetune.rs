@@ -10,7 +10,7 @@ use vipra_policy::model::TransformerConfig;
 use vipra_tokenizer::TrainedTokenizer;
 use vipra_train::Interrupt;
 
-use super::laq::{device, split_datasets};
+use super::laq::{dataset_fingerprints, device, split_datasets};
 use super::pretrain::texts;
 use super::{Outcome, Stage};
 use crate::cli::FinetuneArgs;
@@ -45,6 +45,7 @@ pub fn learn(args: &FinetuneArgs) -> Result<TrainingEnd> {
     configuration["inputs"] = json!({
         "tokenizer": tokenizer.fingerprint,
         "pretrained": pretrained.as_ref().map(|trained| fingerprint(&trained.path)).transpose()?,
+        "datasets": dataset_fingerprints(&config.data)?,
     });
     let start = match pretrained {
         Some(trained) => Start::Pretrained(Box::new(trained)),

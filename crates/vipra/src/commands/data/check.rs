@@ -1,19 +1,20 @@
 //! `vipra data check`.
 
+use std::path::Path;
+
 use anyhow::Result;
 use indexmap::IndexMap;
 use vipra_data::OpenOptions;
 use vipra_data::check::{Report, check};
 
 use super::{Outcome, counted};
-use crate::cli::SourceArgs;
 use crate::output::{print, print_json};
 use crate::progress::Progress;
 
-pub fn run(args: &SourceArgs, workers: usize, as_json: bool) -> Result<Outcome> {
+pub fn run(path: &Path, fps: Option<f64>, workers: usize, as_json: bool) -> Result<Outcome> {
     let progress = Progress::new("checking", "episodes");
-    let options = OpenOptions { fps: args.fps, ..OpenOptions::default() };
-    let report = check(&args.path, &options, workers, &|done, all| progress.set(done, all))?;
+    let options = OpenOptions { fps, ..OpenOptions::default() };
+    let report = check(path, &options, workers, &|done, all| progress.set(done, all))?;
     drop(progress);
     if as_json {
         print_json(&report)?;

@@ -18,7 +18,7 @@ use crate::progress::Progress;
 pub fn run(command: DataCommand) -> Result<Outcome> {
     match command {
         DataCommand::Inspect { source, json } => inspect::run(&source, json),
-        DataCommand::Check { source, workers, json } => check::run(&source, usize::from(workers), json),
+        DataCommand::Check { path, fps, workers, json } => check::run(&path, fps, usize::from(workers), json),
         DataCommand::Stats { source, config, split, pictures, out, json } => {
             stats::run(&stats::Request { source, config, split, pictures, out, json })
         }
@@ -46,6 +46,14 @@ fn report_skipped(source: &dyn Source) {
 /// "1 episode", "2 episodes".
 pub fn counted(count: usize, what: &str) -> String {
     if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+}
+
+/// "ada.mp4, bea.mp4, …": what episodes are called here.
+pub fn first_names(source: &dyn Source) -> String {
+    const NAMED: usize = 3;
+    let names: Vec<&str> = source.episodes().iter().take(NAMED).map(|episode| episode.name.as_str()).collect();
+    let more = if source.episodes().len() > NAMED { ", …" } else { "" };
+    format!("{}{more}", names.join(", "))
 }
 
 /// "38 s", "15.3 min", "2.1 h".

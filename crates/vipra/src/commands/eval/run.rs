@@ -75,8 +75,8 @@ fn header(package: &Package, table: &TabletopConfig, options: &EvaluateOptions) 
         "parallel": options.parallel,
     });
     // As outcomes without a choice always had it.
-    if package.specification.crops > 1 {
-        header["crops"] = json!(package.specification.crops);
+    if package.specification.control.crops > 1 {
+        header["crops"] = json!(package.specification.control.crops);
     }
     let Scenes { tasks, objects, .. } = &table.scenes;
     if !tasks.is_empty() {

@@ -9,6 +9,8 @@ use vipra_data::{OpenOptions, Source};
 use vipra_laq::Description;
 use vipra_laq::frames::read_frames;
 
+use crate::commands::data::first_names;
+
 /// Reads `frames` frames of the clip, as the model wants them; past the end the last one repeats.
 ///
 /// # Shapes
@@ -45,6 +47,9 @@ fn find_episode(place: &str) -> Result<(Box<dyn Source>, usize)> {
         _ => anyhow::bail!("neither a video nor DATASET#EPISODE: {place}"),
     };
     let at = source.episodes().iter().position(|episode| episode.name == name || episode.number.to_string() == name);
-    let at = at.with_context(|| format!("no episode {name} among the {}: {place}", source.episodes().len()))?;
+    let at = at.with_context(|| {
+        let (count, names) = (source.episodes().len(), first_names(source.as_ref()));
+        format!("no episode {name} among the {count} ({names}): {place}")
+    })?;
     Ok((source, at))
 }

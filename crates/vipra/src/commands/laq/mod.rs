@@ -12,7 +12,7 @@ use burn::tensor::Device;
 use vipra_laq::TrainedLaq;
 
 pub use report::measure;
-pub use sources::split_datasets;
+pub use sources::{dataset_fingerprints, split_datasets};
 pub use train::learn;
 
 use super::Outcome;

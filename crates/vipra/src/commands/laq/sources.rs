@@ -1,14 +1,29 @@
 //! Which episodes are learned from and which are held out.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::Result;
-use vipra_data::{DataConfig, OpenOptions, SourceConfig};
+use vipra_data::source::fingerprint;
+use vipra_data::{DataConfig, SourceConfig};
 
 /// Of a dataset without splits, one episode in this many is held out.
 const HELD_OUT_ONE_IN: usize = 20;
 const TRAIN: &str = "train";
 const VALIDATION: &str = "val";
+
+/// Path → fingerprint of what is learned from and held out: whoever goes on with a training goes on with the same data.
+pub fn dataset_fingerprints(data: &DataConfig) -> Result<BTreeMap<String, String>> {
+    let mut fingerprints = BTreeMap::new();
+    for source in data.sources.iter().chain(&data.validation) {
+        let path = source.path.display().to_string();
+        if !fingerprints.contains_key(&path) {
+            let open = data.open(source, &|_, _| {})?;
+            fingerprints.insert(path, fingerprint(open.as_ref())?);
+        }
+    }
+    Ok(fingerprints)
+}
 
 /// Puts datasets of the command line in place of the configuration's: splits `train` and `val` where a dataset has them,
 /// else its last episodes are held out. What the configuration holds out stays.
@@ -23,8 +38,7 @@ pub fn split_datasets(data: &mut DataConfig, paths: &[PathBuf], fps: Option<f64>
         (data.sources, data.validation) = (Vec::new(), Vec::new());
     }
     for path in paths {
-        let options = OpenOptions { fps, on_error: data.on_error, ..OpenOptions::default() };
-        let source = vipra_data::open(path, &options)?;
+        let source = data.open(&SourceConfig { fps, ..SourceConfig::new(path) }, &|_, _| {})?;
         let splits = &source.description().splits;
         let (train, validation) = if splits.contains_key(TRAIN) && splits.contains_key(VALIDATION) {
             (TRAIN.to_owned(), Some(VALIDATION.to_owned()))

@@ -5,7 +5,7 @@ use serde_json::json;
 use vipra_laq::train::{Session, Summary, train};
 use vipra_train::Interrupt;
 
-use super::sources::split_datasets;
+use super::sources::{dataset_fingerprints, split_datasets};
 use super::{Outcome, device};
 use crate::cli::TrainArgs;
 use crate::commands::Stage;
@@ -24,13 +24,15 @@ pub fn learn(args: &TrainArgs) -> Result<TrainingEnd> {
     let mut config = load(&args.config)?.read_by(Stage::Laq);
     split_datasets(&mut config.data, &args.paths, args.fps, args.camera.as_deref())?;
     let folder = RunFolder::create(&args.run, &config)?;
+    let mut configuration = serde_json::to_value(&config).context("the configuration has no form in JSON")?;
+    configuration["inputs"] = json!({ "datasets": dataset_fingerprints(&config.data)? });
     let interrupt = Interrupt::listen()?;
     let opening = Progress::new("opening", "videos");
     let mut training = TrainingProgress::new("latent actions", config.laq.train.steps);
     let summary = train(Session {
         stage: &config.laq,
         data: &config.data,
-        configuration: serde_json::to_value(&config).context("the configuration has no form in JSON")?,
+        configuration,
         folder: folder.path(),
         device: device(&args.device)?,
         interrupt: &interrupt,

@@ -10,10 +10,16 @@ use embedded_graphics::primitives::{Line, PrimitiveStyle};
 use embedded_graphics::text::{Baseline, Text};
 use vipra_data::Frame;
 
+use crate::output::short;
+
 const WIDTH: usize = 720;
 const PANEL: usize = 110;
 const MARGIN: usize = 8;
 const LABEL: usize = 14;
+/// Pixels of a letter.
+const LETTER: usize = 6;
+/// Letters in front of the title.
+const TITLE: usize = 24;
 const TRUTH: Rgb888 = Rgb888::new(40, 90, 200);
 const PREDICTED: Rgb888 = Rgb888::new(220, 110, 20);
 const INK: Rgb888 = Rgb888::new(60, 60, 60);
@@ -24,17 +30,20 @@ pub struct Curve {
     pub name: String,
     pub truth: Vec<f32>,
     pub predicted: Vec<f32>,
+    /// Height of the panel at least: what differs by less is not blown up.
+    pub least_span: f32,
 }
 
-/// Draws a panel for each dimension below the other, each on its own scale.
-pub fn draw(curves: &[Curve]) -> Frame {
+/// Draws a panel for each dimension below the other, each on its own scale, under a title.
+pub fn draw(title: &str, curves: &[Curve]) -> Frame {
     let mut picture = Frame::new(WIDTH, (curves.len() * PANEL + LABEL + 2 * MARGIN).max(1));
     picture.pixels_mut().fill(255);
     let mut canvas = Canvas(&mut picture);
     let legend = [("true", TRUTH, 0), ("the policy's", PREDICTED, 8)];
     for (text, color, letters) in legend {
-        write(&mut canvas, text, MARGIN + letters * 6, MARGIN, color);
+        write(&mut canvas, text, MARGIN + letters * LETTER, MARGIN, color);
     }
+    write(&mut canvas, title, MARGIN + TITLE * LETTER, MARGIN, INK);
     for (index, curve) in curves.iter().enumerate() {
         panel(&mut canvas, curve, MARGIN + LABEL + index * PANEL);
     }
@@ -44,7 +53,9 @@ pub fn draw(curves: &[Curve]) -> Frame {
 fn panel(canvas: &mut Canvas<'_>, curve: &Curve, top: usize) {
     let all = || curve.truth.iter().chain(&curve.predicted).copied();
     let (low, high) = (all().fold(f32::INFINITY, f32::min), all().fold(f32::NEG_INFINITY, f32::max));
-    let label = format!("{}  {low:.4} .. {high:.4}", curve.name);
+    let label = format!("{}  {} .. {}", curve.name, short(low.into()), short(high.into()));
+    let missing = (curve.least_span - (high - low)).max(0.0);
+    let (low, high) = (low - missing / 2.0, high + missing / 2.0);
     write(canvas, &label, MARGIN, top, INK);
     let (top, height) = (top + LABEL, PANEL - LABEL - MARGIN);
     let steps = curve.truth.len().max(curve.predicted.len()).max(2) - 1;

@@ -1,11 +1,14 @@
 //! `vipra policy describe`.
 
 use anyhow::Result;
+use serde::Serialize;
 use serde_json::{Map, Value, json};
+use vipra_control::Execution;
 use vipra_policy::policy::{Package, Specification};
 
 use crate::cli::DescribeArgs;
 use crate::commands::Outcome;
+use crate::commands::data::counted;
 use crate::output::{print, print_json, short, table};
 
 pub fn run(args: &DescribeArgs) -> Result<Outcome> {
@@ -28,30 +31,42 @@ fn keys(package: &Package) -> Map<String, Value> {
     metadata["keys"].as_object().cloned().unwrap_or_default()
 }
 
+/// What the configuration calls it.
+fn name(choice: &impl Serialize) -> String {
+    serde_json::to_value(choice).ok().and_then(|name| Some(name.as_str()?.to_owned())).unwrap_or_default()
+}
+
+fn execution_text(execution: Execution) -> String {
+    match execution {
+        Execution::First { actions } => format!("first, {} of a chunk", counted(actions, "action")),
+        Execution::Ensemble { decay } => format!("ensemble, decay {}", short(decay)),
+    }
+}
+
 fn to_text(package: &Package) -> String {
-    let Specification { control, model, fields, execution, solver, crops, crop_area, .. } = &package.specification;
+    let Specification { control, model, fields, execution, solver, crop_area, .. } = &package.specification;
     let [height, width] = control.image_size;
     let facts = [
-        ("package", package.path.display().to_string()),
+        ("folder", package.path.display().to_string()),
         ("policy", control.policy.clone()),
         ("fields", fields.to_string()),
         ("transformer", format!("{} layers of {}, {} heads", model.layers, model.dim, model.heads)),
         ("frames", format!("two of {width}×{height}, {} s apart", short(control.frame_interval_secs))),
-        ("crops", format!("{} of {} of the area", crops, short(*crop_area))),
+        ("crops", format!("{} of {} of the area", control.crops, short(*crop_area))),
         ("chunk", format!("{} actions at {} Hz", control.horizon, short(control.control_rate_hz))),
-        ("execution", format!("{execution:?}")),
-        ("solver", format!("{:?}, {} steps", solver.method, solver.steps)),
-        ("action", format!("{:?}, rotation {:?}", control.action.kind, control.action.rotation)),
+        ("execution", execution_text(*execution)),
+        ("solver", format!("{}, {}", name(&solver.method), counted(solver.steps, "step"))),
+        ("action", format!("{}, rotation {}", name(&control.action.kind), name(&control.action.rotation))),
         (
-            "proprioception",
+            "proprio",
             control.proprio.as_ref().map_or("none".to_owned(), |proprio| {
-                format!("{} states of {}", proprio.states, proprio.names.join(", "))
+                format!("{} of {}", counted(proprio.states, "state"), proprio.names.join(", "))
             }),
         ),
     ];
     let fingerprints = control.fingerprints.iter().map(|(name, value)| (name.as_str(), value.clone()));
     let facts = facts.into_iter().chain(fingerprints).map(|(name, value)| vec![name.to_owned(), value]);
-    let mut text = table(&["", ""], facts.collect(), usize::MAX);
+    let mut text = table(&["package", ""], facts.collect(), usize::MAX);
     let action = &control.action;
     let dimensions = action.names.iter().zip(&action.units).enumerate().map(|(at, (name, unit))| {
         let is_gripper = action.gripper.as_ref().filter(|gripper| gripper.dimension == *name);

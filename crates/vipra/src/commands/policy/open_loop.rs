@@ -5,14 +5,16 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde::Serialize;
 use serde_json::json;
-use vipra_control::{ChunkExecutor, Execution, History, Policy};
+use vipra_control::{ChunkExecutor, History, Policy};
 use vipra_data::video::DecoderPool;
-use vipra_data::{Episode, Frame, OpenOptions, Source};
+use vipra_data::{Episode, Feature, Frame, OnError, OpenOptions, Source};
+use vipra_policy::policy::Specification;
 
 use super::curves::{Curve, draw};
 use super::open_package;
 use crate::cli::OpenLoopArgs;
 use crate::commands::Outcome;
+use crate::commands::data::first_names;
 use crate::commands::laq::device;
 use crate::files::create_parent;
 use crate::output::{print, print_json, short, table};
@@ -60,14 +62,15 @@ pub fn run(args: &OpenLoopArgs) -> Result<Outcome> {
 pub fn compare_episode(args: &OpenLoopArgs) -> Result<Vec<DimensionError>> {
     let package = open_package(&args.package, &args.crops)?;
     let mut policy = package.policy(&device(&args.device)?)?;
-    let source = vipra_data::open(&args.data, &OpenOptions::default())
-        .with_context(|| format!("opening {}", args.data.display()))?;
+    // Other episodes may be broken.
+    let options = OpenOptions { on_error: OnError::Skip, ..OpenOptions::default() };
+    let source = vipra_data::open(&args.data, &options).with_context(|| format!("opening {}", args.data.display()))?;
     let episode = source.episodes().iter().position(|episode| episode.name == args.episode);
     let episode = episode.with_context(|| {
-        let count = source.episodes().len();
-        format!("there is no episode `{}` among the {count} of {}", args.episode, args.data.display())
+        let (count, names) = (source.episodes().len(), first_names(source.as_ref()));
+        format!("there is no episode `{}` among the {count} of {}: {names}", args.episode, args.data.display())
     })?;
-    let compared = compare(args, source.as_ref(), episode, &mut policy, package.specification.execution)?;
+    let compared = compare(args, source.as_ref(), episode, &mut policy, &package.specification)?;
     let names = &package.specification.control.action.names;
     let errors = names.iter().enumerate().map(|(at, name)| {
         let [error, spread] = errors(&compared, at);
@@ -79,9 +82,14 @@ pub fn compare_episode(args: &OpenLoopArgs) -> Result<Vec<DimensionError>> {
         write_numbers(&path.with_extension("json"), &source.episodes()[episode], &compared, &errors)?;
         let curves = names.iter().enumerate().map(|(at, name)| {
             let of = |actions: &[Vec<f32>]| actions.iter().map(|action| action[at]).collect();
-            Curve { name: name.clone(), truth: of(&compared.truth), predicted: of(&compared.predicted) }
+            let least_span = package.specification.control.action.normalizer.scale[at] as f32;
+            Curve { name: name.clone(), truth: of(&compared.truth), predicted: of(&compared.predicted), least_span }
         });
-        draw(&curves.collect::<Vec<_>>()).save_png(path)?;
+        let episode = &source.episodes()[episode];
+        let instruction = episode.instruction().unwrap_or_default();
+        let secs = short(episode.length as f64 / episode.fps);
+        let title = format!("{}, {secs} s: {instruction}", episode.name);
+        draw(&title, &curves.collect::<Vec<_>>()).save_png(path)?;
     }
     Ok(errors)
 }
@@ -108,28 +116,28 @@ fn compare(
     source: &dyn Source,
     episode: usize,
     policy: &mut dyn Policy,
-    execution: Execution,
+    specification: &Specification,
 ) -> Result<Compared> {
-    let description = policy.describe().clone();
+    let Specification { control, features, execution, .. } = specification;
     let facts = &source.episodes()[episode];
     let rows = source.rows(episode)?;
-    let feature = |wanted: &[String]| {
-        let known = source.description().features.iter();
-        let found = known.filter(|(_, feature)| feature.dtype.is_numeric());
-        let mut found = found.filter(|(_, feature)| feature.dimension_names() == wanted);
-        let (name, _) = found.next().with_context(|| {
-            format!(
-                "these demonstrations have no feature of the dimensions {wanted:?}: another robot's? {}",
-                args.data.display()
-            )
+    let feature = |name: &str, wanted: &[String]| {
+        let found = source.description().features.get(name).filter(|feature| feature.dtype.is_numeric());
+        let found = found.map(Feature::dimension_names).with_context(|| {
+            format!("these demonstrations have no feature `{name}` of numbers: {}", args.data.display())
         })?;
+        anyhow::ensure!(
+            found == wanted,
+            "the dimensions of `{name}` are {found:?}, the policy's {wanted:?}: another robot's? {}",
+            args.data.display()
+        );
         let (values, width) = rows.numbers(name)?;
-        Ok::<_, anyhow::Error>(values.chunks(width).map(|row| row.iter().map(|v| *v as f32).collect()).collect())
+        Ok(values.chunks(width).map(|row| row.iter().map(|v| *v as f32).collect()).collect())
     };
-    let truth: Vec<Vec<f32>> = feature(&description.action.names)?;
-    let states: Vec<Vec<f32>> = match &description.proprio {
+    let truth: Vec<Vec<f32>> = feature(&features.action, &control.action.names)?;
+    let states: Vec<Vec<f32>> = match &control.proprio {
         None => vec![Vec::new(); truth.len()],
-        Some(proprio) => feature(&proprio.names)?,
+        Some(proprio) => feature(&features.state, &proprio.names)?,
     };
     let instruction = facts.instruction().unwrap_or_default().to_owned();
     let mut frames: Vec<Frame> = Vec::with_capacity(facts.length);
@@ -138,8 +146,8 @@ fn compare(
         frames.push(frame.clone());
         Ok(())
     })?;
-    let mut history = History::new(&description);
-    let mut executor = ChunkExecutor::new(execution, description.horizon, &description.action)?;
+    let mut history = History::new(control);
+    let mut executor = ChunkExecutor::new(*execution, control.horizon, &control.action)?;
     let progress = Progress::new("driving", "steps");
     let mut predicted = Vec::new();
     let all = frames.len();

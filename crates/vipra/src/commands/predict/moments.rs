@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use burn::tensor::Tensor;
 use vipra_data::source::{Source, read_frames};
 use vipra_data::video::DecoderPool;
-use vipra_data::{Frame, OpenOptions};
+use vipra_data::{Frame, OnError, OpenOptions};
 use vipra_laq::frames::to_pictures;
 use vipra_laq::label::horizon_window;
 use vipra_nn::pixels;
@@ -51,7 +51,9 @@ pub struct Reader {
 
 impl Reader {
     pub fn open(args: &PredictArgs, models: &Models) -> Result<Self> {
-        let source = vipra_data::open(&args.dataset, &OpenOptions { fps: args.fps, ..OpenOptions::default() })?;
+        // Other episodes may be broken.
+        let options = OpenOptions { fps: args.fps, on_error: OnError::Skip, ..OpenOptions::default() };
+        let source = vipra_data::open(&args.dataset, &options)?;
         let camera = source.description().camera(args.camera.as_deref())?.to_owned();
         let description = &models.transformer.description;
         Ok(Self {

@@ -16,7 +16,7 @@ use vipra_tokenizer::TrainedTokenizer;
 use vipra_train::Interrupt;
 
 use self::prepare::Preparation;
-use super::laq::{device, split_datasets};
+use super::laq::{dataset_fingerprints, device, split_datasets};
 use super::{Outcome, Stage};
 use crate::cli::PretrainArgs;
 use crate::config::{Config, load};
@@ -57,6 +57,7 @@ impl Begun {
     /// Labels and tokens of what is learned from, and of what is held out.
     fn prepare(&self, args: &PretrainArgs) -> Result<[Vec<Prepared>; 2]> {
         let preparation = Preparation {
+            data: &self.config.data,
             tokenizer: &self.tokenizer,
             laq: self.config.pretrain.fields.has(Kind::LatentAction).then_some(&self.laq),
             horizon: self.config.pretrain.horizon,
@@ -87,6 +88,7 @@ pub fn learn(args: &PretrainArgs) -> Result<TrainingEnd> {
     configuration["inputs"] = json!({
         "tokenizer": tokenizer.fingerprint,
         "latent_action_model": laq.fingerprint,
+        "datasets": dataset_fingerprints(&config.data)?,
         "text_tokenizer": blake3::hash(text.to_json()?.as_bytes()).to_hex()[..16],
     });
     // From here on Ctrl-C writes a checkpoint; labelling and encoding go on by themselves when they are called again.
@@ -123,7 +125,7 @@ pub fn learn(args: &PretrainArgs) -> Result<TrainingEnd> {
 pub fn texts(config: &Config) -> Result<Vec<String>> {
     let mut texts: Vec<String> = Markers::TEXTS.concat().into_iter().map(str::to_owned).collect();
     for source in &config.data.sources {
-        let open = prepare::open(source)?;
+        let open = prepare::open(&config.data, source)?;
         let chosen = open.description().split(source.split.as_deref(), open.episodes())?;
         texts.extend(chosen.into_iter().filter_map(|at| open.episodes()[at].instruction()).map(prompt));
     }

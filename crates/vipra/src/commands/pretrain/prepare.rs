@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use vipra_data::labels::{LabelStore, Shard};
 use vipra_data::source::fingerprint;
-use vipra_data::{OpenOptions, Source, SourceConfig};
+use vipra_data::{DataConfig, Source, SourceConfig};
 use vipra_laq::TrainedLaq;
 use vipra_laq::label::{LabelConfig, label_dataset};
 use vipra_policy::pretrain::Prepared;
@@ -18,6 +18,7 @@ const NAMED: usize = 12;
 
 /// What to make of datasets, and where.
 pub struct Preparation<'a> {
+    pub data: &'a DataConfig,
     pub tokenizer: &'a TrainedTokenizer,
     /// None if latent actions are not asked for.
     pub laq: Option<&'a TrainedLaq>,
@@ -35,7 +36,7 @@ impl Preparation<'_> {
     /// Finds or makes what is needed of each dataset. Whole datasets are made, so that their splits share the work.
     pub fn prepare(&self, sources: &[SourceConfig]) -> Result<Vec<Prepared>> {
         let prepared = sources.iter().map(|config| {
-            let source = open(config)?;
+            let source = open(self.data, config)?;
             let dataset = fingerprint(source.as_ref())?;
             Ok(Prepared {
                 source: config.clone(),
@@ -111,9 +112,8 @@ fn say(folder: &Path, config: &SourceConfig, doing: &str) {
 }
 
 /// Opens a dataset of the configuration.
-pub fn open(config: &SourceConfig) -> Result<Box<dyn Source>> {
+pub fn open(data: &DataConfig, source: &SourceConfig) -> Result<Box<dyn Source>> {
     let opening = Progress::new("opening", "videos");
     let show = |done, all| opening.set(done, all);
-    let options = OpenOptions { fps: config.fps, progress: &show, ..OpenOptions::default() };
-    vipra_data::open(&config.path, &options).with_context(|| format!("opening {}", config.path.display()))
+    data.open(source, &show).with_context(|| format!("opening {}", source.path.display()))
 }

@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use serde_json::{Map, Value, json};
-use vipra_data::OpenOptions;
+use vipra_data::SourceConfig;
 use vipra_data::source::{Source, fingerprint};
+use vipra_policy::finetune::check_demonstrations;
 use vipra_sim::Scenes;
 
 use super::record::{FINGERPRINT_LENGTH, RECORDS};
@@ -77,13 +78,22 @@ impl Context {
     pub fn open(&self, stage: Stage, dataset: &Path) -> Result<Box<dyn Source>> {
         let opening = Progress::new("opening", "videos");
         let show = |done, all| opening.set(done, all);
-        let options = OpenOptions {
-            fps: self.data(stage).fps,
-            on_error: self.config.data.on_error,
-            progress: &show,
-            ..OpenOptions::default()
-        };
-        vipra_data::open(dataset, &options).with_context(|| format!("reading the {} of the run", stage.name()))
+        let source = SourceConfig { fps: self.data(stage).fps, ..SourceConfig::new(dataset) };
+        self.config.data.open(&source, &show).with_context(|| format!("reading the {} of the run", stage.name()))
+    }
+
+    /// Refuses demonstrations that no policy can be finetuned on: in hours it would be too late.
+    ///
+    /// # Errors
+    /// What is wrong with them, or with what the configuration says of them.
+    pub fn check_demonstrations(&self) -> Result<()> {
+        let data = self.data(Stage::Demonstrations);
+        let source = |path| SourceConfig { fps: data.fps, camera: data.camera.clone(), ..SourceConfig::new(path) };
+        let sources: Vec<SourceConfig> = self.datasets(Stage::Demonstrations).into_iter().map(source).collect();
+        let reading = Progress::new("reading demonstrations", "episodes");
+        let show = |done, all| reading.set(done, all);
+        check_demonstrations(&sources, &self.config.data, &self.config.finetune, &show)
+            .context("reading the demonstrations of the run")
     }
 
     /// Where the results of a stage lie.

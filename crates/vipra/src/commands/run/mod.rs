@@ -28,6 +28,7 @@ use self::plan::{Planned, Task, plan};
 use self::record::{RECORDS, Record, forget};
 use self::work::StageEnd;
 use super::Outcome;
+use super::laq::device;
 use crate::cli::RunArgs;
 use crate::config::to_toml;
 use crate::log::{also_to, say};
@@ -45,13 +46,20 @@ pub fn run(args: &RunArgs) -> Result<Outcome> {
     if let Some(from) = args.from.filter(|from| *from > until) {
         anyhow::bail!("--from {} lies behind --until {}", from.name(), until.name());
     }
+    device(&context.device)?;
+    // Those that are recorded are looked at when they are there.
+    if until >= Stage::Finetune && !context.is_embedded() {
+        context.check_demonstrations()?;
+    }
+    // What is there must not change between the plan and its work; a folder is made only for something that can begin.
+    let held = (!args.dry_run && context.run.exists()).then(|| begin(&context)).transpose()?;
     let read = |stage| context.configuration(stage);
     let planned = plan(&context.run, &until.until(), &again, &read, &|stage| context.is_there(stage))?;
     if args.dry_run {
         print(&tables::planned(&planned, &context))?;
         return Ok(Outcome::Done);
     }
-    let _lock = begin(&context)?;
+    let _lock = held.map_or_else(|| begin(&context), Ok)?;
     let command = failure::command(args, &context.run);
     // Before anything else: were the run interrupted now, these must not be taken for what is asked for.
     for stage in &again {

@@ -8,7 +8,7 @@ use vipra_train::Interrupt;
 use super::{Outcome, device};
 use crate::cli::TrainArgs;
 use crate::commands::Stage;
-use crate::commands::laq::split_datasets;
+use crate::commands::laq::{dataset_fingerprints, split_datasets};
 use crate::config::load;
 use crate::progress::Progress;
 use crate::run_folder::RunFolder;
@@ -24,13 +24,15 @@ pub fn learn(args: &TrainArgs) -> Result<TrainingEnd> {
     let mut config = load(&args.config)?.read_by(Stage::Tokenizer);
     split_datasets(&mut config.data, &args.paths, args.fps, args.camera.as_deref())?;
     let folder = RunFolder::create(&args.run, &config)?;
+    let mut configuration = serde_json::to_value(&config).context("the configuration has no form in JSON")?;
+    configuration["inputs"] = json!({ "datasets": dataset_fingerprints(&config.data)? });
     let interrupt = Interrupt::listen()?;
     let opening = Progress::new("opening", "videos");
     let mut training = TrainingProgress::new("frame tokens", config.tokenizer.train.steps);
     let summary = train(Session {
         stage: &config.tokenizer,
         data: &config.data,
-        configuration: serde_json::to_value(&config).context("the configuration has no form in JSON")?,
+        configuration,
         folder: folder.path(),
         device: device(&args.device)?,
         interrupt: &interrupt,

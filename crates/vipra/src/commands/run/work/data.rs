@@ -24,6 +24,9 @@ pub fn prepare(stage: Stage, context: &Context) -> Result<StageEnd> {
     for (name, config) in &data.record {
         record(&context.folder(stage).join(name), config, context.scenes()?, stage)?;
     }
+    if stage == Stage::Demonstrations && !data.record.is_empty() {
+        context.check_demonstrations()?;
+    }
     let datasets = context.datasets(stage);
     let (mut episodes, mut frames, mut secs, mut skipped) = (0, 0, 0.0, 0);
     for dataset in &datasets {

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
-use vipra_data::{OpenOptions, SourceConfig};
+use vipra_data::{DataConfig, SourceConfig};
 use vipra_eval::{Rate, Summary};
 
 use super::{Figures, StageEnd};
@@ -101,10 +101,10 @@ fn with_interval(rate: &Rate) -> Value {
 fn open_loop(context: &Context) -> Result<Option<f64>> {
     let folder = context.folder(Stage::Evaluate);
     std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
-    let held_out = config_of_run(&context.folder(Stage::Finetune))?.data.validation;
+    let data = config_of_run(&context.folder(Stage::Finetune))?.data;
     let mut chosen = Vec::new();
-    for source in &held_out {
-        chosen.extend(episodes(source)?.into_iter().map(|episode| (source, episode)));
+    for source in &data.validation {
+        chosen.extend(episodes(&data, source)?.into_iter().map(|episode| (source, episode)));
     }
     let curves = context.folder(Stage::Finetune).join(CURVES);
     if curves.exists() {
@@ -127,8 +127,8 @@ fn open_loop(context: &Context) -> Result<Option<f64>> {
 }
 
 /// Names of the episodes that a source chooses.
-fn episodes(source: &SourceConfig) -> Result<Vec<String>> {
-    let open = vipra_data::open(&source.path, &OpenOptions { fps: source.fps, ..OpenOptions::default() })?;
+fn episodes(data: &DataConfig, source: &SourceConfig) -> Result<Vec<String>> {
+    let open = data.open(source, &|_, _| {})?;
     let chosen = open.description().split(source.split.as_deref(), open.episodes())?;
     Ok(chosen.into_iter().map(|at| open.episodes()[at].name.clone()).collect())
 }
