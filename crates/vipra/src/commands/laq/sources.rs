@@ -1,6 +1,7 @@
 //! Which episodes are learned from and which are held out.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::PathBuf;
 
 use anyhow::Result;
@@ -16,10 +17,10 @@ const VALIDATION: &str = "val";
 pub fn dataset_fingerprints(data: &DataConfig) -> Result<BTreeMap<String, String>> {
     let mut fingerprints = BTreeMap::new();
     for source in data.sources.iter().chain(&data.validation) {
-        let path = source.path.display().to_string();
-        if !fingerprints.contains_key(&path) {
+        // Splits of one dataset are one dataset.
+        if let Entry::Vacant(missing) = fingerprints.entry(source.path.display().to_string()) {
             let open = data.open(source, &|_, _| {})?;
-            fingerprints.insert(path, fingerprint(open.as_ref())?);
+            missing.insert(fingerprint(open.as_ref())?);
         }
     }
     Ok(fingerprints)
