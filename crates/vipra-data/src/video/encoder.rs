@@ -1,6 +1,7 @@
 //! Writes one video file, frame by frame.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ffmpeg_next as ffmpeg;
 use ffmpeg_next::software::scaling;
@@ -108,10 +109,26 @@ pub struct VideoEncoder {
     frame_ticks: ffmpeg::Rational,
     stream_ticks: ffmpeg::Rational,
     written: usize,
+    /// Held while everything above goes.
+    closing: Option<MutexGuard<'static, ()>>,
 }
 
-// SAFETY: the scaler is a libswscale context, which may move between threads; `&mut` keeps users apart.
+// SAFETY: the scaler is a libswscale context, which may move between threads; `&mut` keeps users apart. The guard is there
+// only within `drop`.
 unsafe impl Send for VideoEncoder {}
+
+/// Held while an encoder opens or closes. SVT-AV1 keeps the machine's processors in a variable of the process, which each
+/// encoder writes when it opens and frees when it closes: two at the same time end the program (seen with 1.4.1).
+fn one_at_a_time() -> MutexGuard<'static, ()> {
+    static ONE: Mutex<()> = Mutex::new(());
+    ONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Drop for VideoEncoder {
+    fn drop(&mut self) {
+        self.closing = Some(one_at_a_time());
+    }
+}
 
 impl VideoEncoder {
     /// Begins the file at `path` for pictures of `width`×`height` pixels, `fps` of them a second.
@@ -126,6 +143,7 @@ impl VideoEncoder {
         let codec = ffmpeg::encoder::find_by_name(name)
             .ok_or_else(|| Error::video(path, "creating the video", format!("FFmpeg was built without {name}")))?;
 
+        let _opening = one_at_a_time();
         let mut output = ffmpeg::format::output_as(path, "mp4").map_err(fault("creating the video"))?;
         let frame_ticks = ffmpeg::Rational(1, fps as i32);
         let mut settings =
@@ -174,6 +192,7 @@ impl VideoEncoder {
             frame_ticks,
             stream_ticks,
             written: 0,
+            closing: None,
         })
     }
 

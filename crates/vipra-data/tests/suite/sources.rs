@@ -127,6 +127,26 @@ fn the_nearest_frame_is_found_at_a_variable_rate_whatever_was_asked_before() {
     }
 }
 
+/// SVT-AV1's encoders share a variable of the process: this ended with a segmentation fault now and then.
+#[test]
+fn threads_encode_beside_each_other() {
+    if !VideoCodec::Av1.is_available() {
+        return crate::common::say_skipped("this FFmpeg cannot write av1");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let encode = &|thread: usize| {
+        for nth in 0..4 {
+            let path = folder.path().join(format!("{thread}-{nth}.mp4"));
+            let options = VideoOptions { codec: VideoCodec::Av1, gop: 2, crf: 30 };
+            let mut encoder = VideoEncoder::create(&path, 64, 64, 10, options).unwrap();
+            (0..3).for_each(|_| encoder.push(&Frame::new(64, 64)).unwrap());
+            encoder.finish().unwrap();
+            assert_eq!(VideoDecoder::open(&path).unwrap().info().frames, 3);
+        }
+    };
+    std::thread::scope(|scope| (0..4).for_each(|thread| drop(scope.spawn(move || encode(thread)))));
+}
+
 #[test]
 fn a_video_that_was_cut_off_is_not_filled_up() {
     // Faststart: the header is whole and promises 40 frames.
