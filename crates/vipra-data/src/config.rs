@@ -29,7 +29,7 @@ pub struct DataConfig {
     /// The pictures that the model sees.
     pub image: ImageConfig,
     /// Random changes of training pictures.
-    pub augment: AugmentConfig,
+    pub augmentation: AugmentConfig,
     /// How numbers are brought to a common scale.
     pub normalization: NormalizationConfig,
     /// Threads and memory.
@@ -49,7 +49,7 @@ impl Default for DataConfig {
             tolerance_secs: 1e-4,
             clip: ClipConfig::default(),
             image: ImageConfig::default(),
-            augment: AugmentConfig::default(),
+            augmentation: AugmentConfig::default(),
             normalization: NormalizationConfig::default(),
             loader: LoaderConfig::default(),
             sources: Vec::new(),

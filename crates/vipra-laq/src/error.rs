@@ -34,14 +34,6 @@ pub enum Error {
         /// The shape that was given.
         found: Vec<usize>,
     },
-    /// A file or folder that is no trained model.
-    #[error("{reason}: {}", path.display())]
-    NotTrained {
-        /// What it is instead.
-        reason: String,
-        /// The file or folder.
-        path: std::path::PathBuf,
-    },
     /// The data could not be read.
     #[error(transparent)]
     Data(#[from] vipra_data::Error),

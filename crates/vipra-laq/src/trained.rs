@@ -1,6 +1,5 @@
 //! A trained model, as it lies in a checkpoint.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use burn::module::Module;
@@ -9,13 +8,10 @@ use serde::{Deserialize, Serialize};
 use vipra_data::DataConfig;
 use vipra_data::clip::ClipConfig;
 use vipra_data::picture::ImageConfig;
-use vipra_nn::weights::{Names, Weights, load};
-use vipra_train::checkpoint::find_weights;
+use vipra_nn::weights::{Names, load};
+use vipra_train::{TrainedWeights, WeightsHeader};
 
-use crate::{Error, Laq, LaqConfig, Result};
-
-/// Key of the description in the header of the weights.
-const DESCRIPTION: &str = "latent_action_model";
+use crate::{Laq, LaqConfig, Result};
 
 /// What must be known of a model to use it: written into the header of its weights.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -34,15 +30,11 @@ impl Description {
     pub fn new(model: &LaqConfig, data: &DataConfig) -> Self {
         Self { model: model.clone(), clip: data.clip, image: data.image }
     }
+}
 
-    /// As the header of a weights file holds it.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] if it has no form in JSON.
-    pub fn to_metadata(&self) -> Result<BTreeMap<String, String>> {
-        let text = serde_json::to_string(self).map_err(|error| Error::Invalid(error.to_string()))?;
-        Ok(BTreeMap::from([(DESCRIPTION.to_owned(), text)]))
-    }
+impl WeightsHeader for Description {
+    const KEY: &'static str = "latent_action_model";
+    const MODEL: &'static str = "a latent action model";
 }
 
 /// A trained model and what must be known of it.
@@ -62,19 +54,11 @@ impl TrainedLaq {
     /// Opens a weights file, a checkpoint (averaged weights first), or the last checkpoint of a run folder.
     ///
     /// # Errors
-    /// [`Error::NotTrained`] if the file is no latent action model; [`Error::Train`] if there is none; what is wrong with
-    /// the weights.
+    /// [`vipra_train::Error`] if there is none, or it is no latent action model; what is wrong with the weights.
     pub fn open(path: &Path, device: &Device) -> Result<Self> {
-        let file = find_weights(path)?;
-        let weights = Weights::read_safetensors(&file)?;
-        let fault = |reason: String| Error::NotTrained { reason, path: file.clone() };
-        let text = weights.metadata.get(DESCRIPTION);
-        let text = text.ok_or_else(|| fault("these are not the weights of a latent action model".to_owned()))?;
-        let description: Description =
-            serde_json::from_str(text).map_err(|error| fault(format!("its description cannot be read: {error}")))?;
+        let trained = TrainedWeights::<Description>::open(path)?;
+        let TrainedWeights { header: description, weights, fingerprint, path } = trained;
         let model = load(description.model.init(device)?, &weights, &Names::default())?.valid();
-        let bytes = std::fs::read(&file).map_err(|error| fault(error.to_string()))?;
-        let fingerprint = blake3::hash(&bytes).to_hex()[..16].to_owned();
-        Ok(Self { model, description, fingerprint, path: file })
+        Ok(Self { model, description, fingerprint, path })
     }
 }

@@ -16,6 +16,7 @@ use vipra_laq::label::{LabelConfig, Labeler, horizon_window, label_dataset};
 use vipra_laq::spatial_encoder::SpatialEncoderConfig;
 use vipra_laq::{Description, LaqConfig, TrainedLaq};
 use vipra_nn::weights::{Names, save};
+use vipra_train::WeightsHeader;
 
 const HORIZON: usize = 5;
 

@@ -82,14 +82,6 @@ pub enum Error {
         /// The file or folder.
         path: PathBuf,
     },
-    /// A file or folder that is no trained model.
-    #[error("{reason}: {}", path.display())]
-    NotTrained {
-        /// What it is instead.
-        reason: String,
-        /// The file or folder.
-        path: PathBuf,
-    },
     /// The data could not be read.
     #[error(transparent)]
     Data(#[from] vipra_data::Error),

@@ -6,18 +6,14 @@ use std::path::{Path, PathBuf};
 use burn::module::Module;
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
-use vipra_nn::weights::{Names, Weights, load};
+use vipra_nn::weights::{Names, load};
 use vipra_tokenizer::TextTokenizer;
-use vipra_train::checkpoint::find_weights;
+use vipra_train::{TrainedWeights, WeightsHeader};
 
 use crate::layout::{Content, Fields, Layout, Markers, Sample, SpecialIds};
 use crate::model::{Transformer, TransformerConfig, Vocabularies};
 use crate::prompt::prompt;
 use crate::{Error, Result};
-
-/// Key of the description in the header of the weights. It is the only one: several would be written in any order, and equal
-/// runs are to give equal files.
-const DESCRIPTION: &str = "multimodal_transformer";
 
 /// Discrete codes that another model makes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +34,11 @@ struct Header {
     description: Description,
     /// As the text tokenizer stores itself.
     text_tokenizer: String,
+}
+
+impl WeightsHeader for Header {
+    const KEY: &'static str = "multimodal_transformer";
+    const MODEL: &'static str = "a multimodal transformer";
 }
 
 /// What must be known of a model to use it: written into the header of its weights.
@@ -70,9 +71,7 @@ impl Description {
     /// # Errors
     /// [`Error::Invalid`] if it has no form in JSON.
     pub fn to_metadata(&self, text: &TextTokenizer) -> Result<BTreeMap<String, String>> {
-        let header = Header { description: self.clone(), text_tokenizer: text.to_json()? };
-        let header = serde_json::to_string(&header).map_err(|error| Error::Invalid(error.to_string()))?;
-        Ok(BTreeMap::from([(DESCRIPTION.to_owned(), header)]))
+        Ok(Header { description: self.clone(), text_tokenizer: text.to_json()? }.to_metadata()?)
     }
 }
 
@@ -85,6 +84,8 @@ pub struct TrainedTransformer {
     pub description: Description,
     /// Reads its instructions.
     pub text: TextTokenizer,
+    /// Hash of the weights file, by which a policy knows what it was made from.
+    pub fingerprint: String,
     /// The weights file.
     pub path: PathBuf,
 }
@@ -93,19 +94,14 @@ impl TrainedTransformer {
     /// Opens a weights file, a checkpoint (averaged weights first), or the last checkpoint of a run folder.
     ///
     /// # Errors
-    /// [`Error::NotTrained`] if the file is no multimodal transformer; what is wrong with the weights.
+    /// [`Error::Train`] if there is none, or it is no multimodal transformer; what is wrong with the weights.
     pub fn open(path: &Path, device: &Device) -> Result<Self> {
-        let file = find_weights(path)?;
-        let weights = Weights::read_safetensors(&file)?;
-        let fault = |reason: String| Error::NotTrained { reason, path: file.clone() };
-        let header = weights.metadata.get(DESCRIPTION);
-        let header = header.ok_or_else(|| fault("these are not the weights of a multimodal transformer".to_owned()))?;
-        let Header { description, text_tokenizer } =
-            serde_json::from_str(header).map_err(|error| fault(format!("its description cannot be read: {error}")))?;
-        let tokenizer = TextTokenizer::from_json(&text_tokenizer)?;
+        let TrainedWeights { header, weights, fingerprint, path } = TrainedWeights::<Header>::open(path)?;
+        let Header { description, text_tokenizer } = header;
+        let text = TextTokenizer::from_json(&text_tokenizer)?;
         let model = description.model.init(&description.vocabularies, device)?;
         let model = load(model, &weights, &Names::default())?.valid();
-        Ok(Self { model, description, text: tokenizer, path: file })
+        Ok(Self { model, description, text, fingerprint, path })
     }
 
     /// The layout of its samples.

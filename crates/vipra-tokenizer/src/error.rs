@@ -22,14 +22,6 @@ pub enum Error {
         /// The shape that was given.
         found: Vec<usize>,
     },
-    /// A file or folder that is no trained model.
-    #[error("{reason}: {}", path.display())]
-    NotTrained {
-        /// What it is instead.
-        reason: String,
-        /// The file or folder.
-        path: PathBuf,
-    },
     /// A token cache that cannot be read or written, or is not the wanted one.
     #[error("{reason}: {}", path.display())]
     Cache {

@@ -1,6 +1,5 @@
 //! A trained model, as it lies in a checkpoint.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use burn::module::Module;
@@ -9,15 +8,12 @@ use serde::{Deserialize, Serialize};
 use vipra_data::picture::ImageConfig;
 use vipra_nn::pixels;
 use vipra_nn::weights::{Names, Weights, load, save};
-use vipra_train::checkpoint::find_weights;
+use vipra_train::{TrainedWeights, WeightsHeader};
 
-use crate::{Error, Result, Vqgan, VqganConfig, is_reference, reference_names, reference_weights};
+use crate::{Result, Vqgan, VqganConfig, is_reference, reference_names, reference_weights};
 
 /// Frames that are encoded together, to bound memory.
 const ENCODED_TOGETHER: usize = 32;
-
-/// Key of the description in the header of the weights.
-const DESCRIPTION: &str = "frame_tokenizer";
 
 /// What must be known of a model to use it: written into the header of its weights.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -29,15 +25,9 @@ pub struct Description {
     pub image: ImageConfig,
 }
 
-impl Description {
-    /// As the header of a weights file holds it.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] if it has no form in JSON.
-    pub fn to_metadata(&self) -> Result<BTreeMap<String, String>> {
-        let text = serde_json::to_string(self).map_err(|error| Error::Invalid(error.to_string()))?;
-        Ok(BTreeMap::from([(DESCRIPTION.to_owned(), text)]))
-    }
+impl WeightsHeader for Description {
+    const KEY: &'static str = "frame_tokenizer";
+    const MODEL: &'static str = "a frame tokenizer";
 }
 
 /// A trained model and what must be known of it.
@@ -57,20 +47,12 @@ impl TrainedTokenizer {
     /// Opens a weights file, a checkpoint (averaged weights first), or the last checkpoint of a run folder.
     ///
     /// # Errors
-    /// [`Error::NotTrained`] if the file is no frame tokenizer; [`Error::Train`] if there is none; what is wrong with the
-    /// weights.
+    /// [`vipra_train::Error`] if there is none, or it is no frame tokenizer; what is wrong with the weights.
     pub fn open(path: &Path, device: &Device) -> Result<Self> {
-        let file = find_weights(path)?;
-        let weights = Weights::read_safetensors(&file)?;
-        let fault = |reason: String| Error::NotTrained { reason, path: file.clone() };
-        let text = weights.metadata.get(DESCRIPTION);
-        let text = text.ok_or_else(|| fault("these are not the weights of a frame tokenizer".to_owned()))?;
-        let description: Description =
-            serde_json::from_str(text).map_err(|error| fault(format!("its description cannot be read: {error}")))?;
+        let trained = TrainedWeights::<Description>::open(path)?;
+        let TrainedWeights { header: description, weights, fingerprint, path } = trained;
         let model = load(description.model.init(device)?, &weights, &Names::default())?.valid();
-        let bytes = std::fs::read(&file).map_err(|error| fault(error.to_string()))?;
-        let fingerprint = blake3::hash(&bytes).to_hex()[..16].to_owned();
-        Ok(Self { model, description, fingerprint, path: file })
+        Ok(Self { model, description, fingerprint, path })
     }
 
     /// Tokens of frames of the model's size, several computed together.

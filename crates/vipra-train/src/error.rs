@@ -37,6 +37,14 @@ pub enum Error {
         /// The checkpoint.
         path: PathBuf,
     },
+    /// Weights that are not those of the wanted kind of model.
+    #[error("{reason}: {}", path.display())]
+    NotTrained {
+        /// What is wrong with them.
+        reason: String,
+        /// The weights file.
+        path: PathBuf,
+    },
     /// A checkpoint of another configuration; every field that differs is listed.
     #[error("the checkpoint was made with another configuration ({}): {}", fields.join("; "), path.display())]
     Configuration {

@@ -19,6 +19,7 @@ pub mod perceptual;
 mod random;
 mod run;
 mod stage;
+mod weights_header;
 
 pub use config::{CheckpointConfig, MatrixRule, OptimizerConfig, Schedule, TrainConfig};
 pub use ema::MovingAverage;
@@ -30,3 +31,4 @@ pub use optimizer::Optimizer;
 pub use random::for_step;
 pub use run::{Outcome, Progress, Run, run};
 pub use stage::{Losses, Scalars, Stage, StageError, Step};
+pub use weights_header::{TrainedWeights, WeightsHeader};

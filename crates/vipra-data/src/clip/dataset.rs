@@ -112,7 +112,8 @@ impl ClipDataset {
         reader: &mut ClipReader,
         clip: &mut Clip,
     ) -> Result<()> {
-        let augmentation = self.config.augment.draw(&mut random(self.config.seed, Purpose::Augmentation, epoch, index));
+        let augmentation =
+            self.config.augmentation.draw(&mut random(self.config.seed, Purpose::Augmentation, epoch, index));
         self.read_with(address, &augmentation, reader, clip)?;
         (clip.epoch, clip.index) = (epoch, index);
         Ok(())

@@ -113,7 +113,7 @@ fn the_stream_is_the_same_for_any_workers_and_from_any_state() {
     write_dataset(&root, &[8, 3, 6]);
     let with = |workers: usize, open_decoders: usize| {
         let mut config = config(&root);
-        config.augment = AugmentConfig::reference();
+        config.augmentation = AugmentConfig::reference();
         (config.loader.workers, config.loader.open_decoders) = (workers, open_decoders);
         dataset(config)
     };
@@ -154,7 +154,7 @@ fn augmentation_is_one_for_all_frames_of_a_clip() {
     let root = folder.path().join("set");
     write_dataset(&root, &[4, 4, 4]);
     let mut config = config(&root);
-    config.augment = AugmentConfig { brightness: 0.1, ..AugmentConfig::default() };
+    config.augmentation = AugmentConfig { brightness: 0.1, ..AugmentConfig::default() };
     let dataset = dataset(config);
     let mut reader = dataset.reader(1);
     // Episode 2 is bright enough for no frame to be clipped.

@@ -118,7 +118,7 @@ fn clips_of_a_mixture_are_the_same_for_any_number_of_workers() {
         let mut config =
             DataConfig { sources: vec![SourceConfig::new(&first), SourceConfig::new(&second)], ..Default::default() };
         config.sources[0].split = Some("val".into());
-        config.augment = vipra_data::picture::AugmentConfig::reference();
+        config.augmentation = vipra_data::picture::AugmentConfig::reference();
         config.loader.workers = workers;
         let dataset = std::sync::Arc::new(vipra_data::clip::ClipDataset::open(config, &|_, _| {}).unwrap());
         let mut loader = vipra_data::clip::ClipLoader::start(dataset, Default::default()).unwrap();

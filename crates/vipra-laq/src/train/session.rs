@@ -13,7 +13,7 @@ use vipra_data::source::Skipped;
 use vipra_nn::weights::{Names, Weights, load};
 use vipra_train::checkpoint::Checkpoints;
 use vipra_train::perceptual::own_features;
-use vipra_train::{Interrupt, Outcome, Progress, Run, Scalars, for_step, run};
+use vipra_train::{Interrupt, Outcome, Progress, Run, Scalars, WeightsHeader, for_step, run};
 
 use super::batch::batch_of;
 use super::config::{CodebookInitialization, LaqStageConfig};
@@ -185,7 +185,8 @@ fn held_out_clips(
         tracing::warn!("nothing is held out (data.validation is empty): this run says nothing about new videos");
         return Ok(Vec::new());
     }
-    let held_out = DataConfig { sources: data.validation.clone(), augment: AugmentConfig::default(), ..data.clone() };
+    let held_out =
+        DataConfig { sources: data.validation.clone(), augmentation: AugmentConfig::default(), ..data.clone() };
     first_clips(&Arc::new(ClipDataset::open(held_out, opening)?), config.validation_clips)
 }
 

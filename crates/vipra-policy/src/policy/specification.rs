@@ -9,6 +9,7 @@ use vipra_control::{Execution, PolicyDescription};
 use vipra_data::picture::{AugmentConfig, ImageConfig, Region};
 use vipra_nn::weights::{Names, Weights, load};
 use vipra_tokenizer::TextTokenizer;
+use vipra_train::WeightsHeader;
 
 use crate::bins::Bins;
 use crate::flow::SolverConfig;
@@ -17,9 +18,6 @@ use crate::layout::{Fields, Layout, Markers, SpecialIds};
 use crate::model::{ActionDecoder, ActionSizes, NewParameters, PolicyModel, TransformerConfig, Vocabularies};
 use crate::trained::Codebook;
 use crate::{Error, Result};
-
-/// Key of the specification in the header of the weights.
-const SPECIFICATION: &str = "policy";
 
 /// Everything about a policy but its weights and its tokenizers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -83,27 +81,26 @@ struct Header {
     text_tokenizer: String,
 }
 
+impl WeightsHeader for Header {
+    const KEY: &'static str = "policy";
+    const MODEL: &'static str = "a policy";
+}
+
 impl Specification {
     /// As the header of a weights file holds it, with the text tokenizer.
     ///
     /// # Errors
     /// [`Error::Invalid`] if it has no form in JSON.
     pub fn to_metadata(&self, text: &TextTokenizer) -> Result<BTreeMap<String, String>> {
-        let header = Header { specification: self.clone(), text_tokenizer: text.to_json()? };
-        let header = serde_json::to_string(&header).map_err(|error| Error::Invalid(error.to_string()))?;
-        Ok(BTreeMap::from([(SPECIFICATION.to_owned(), header)]))
+        Ok(Header { specification: self.clone(), text_tokenizer: text.to_json()? }.to_metadata()?)
     }
 
     /// Out of the header of a weights file.
     ///
     /// # Errors
-    /// [`Error::NotTrained`] if there is none, or it cannot be read.
+    /// [`Error::Train`] if there is none, or it cannot be read.
     pub fn of(weights: &Weights) -> Result<(Self, TextTokenizer)> {
-        let fault = |reason: String| Error::NotTrained { reason, path: weights.source().into() };
-        let header = weights.metadata.get(SPECIFICATION);
-        let header = header.ok_or_else(|| fault("these are not the weights of a policy".to_owned()))?;
-        let Header { specification, text_tokenizer } = serde_json::from_str(header)
-            .map_err(|error| fault(format!("its specification cannot be read: {error}")))?;
+        let Header { specification, text_tokenizer } = Header::of(weights)?;
         Ok((specification, TextTokenizer::from_json(&text_tokenizer)?))
     }
 

@@ -43,7 +43,8 @@ pub fn held_out_frames(
     if data.validation.is_empty() {
         return Ok(Vec::new());
     }
-    let held_out = DataConfig { sources: data.validation.clone(), augment: AugmentConfig::default(), ..data.clone() };
+    let held_out =
+        DataConfig { sources: data.validation.clone(), augmentation: AugmentConfig::default(), ..data.clone() };
     let dataset = Arc::new(ClipDataset::open(frame_data(&held_out, image), opening)?);
     let count = count.min(dataset.sampler().clips_per_epoch() as usize);
     FrameStream::start(&dataset, &Device::flex())?.clips(count)

@@ -11,7 +11,7 @@ use vipra_data::clip::ClipDataset;
 use vipra_data::source::Skipped;
 use vipra_train::checkpoint::Checkpoints;
 use vipra_train::perceptual::own_features;
-use vipra_train::{Interrupt, Outcome, Progress, Run, Scalars, run};
+use vipra_train::{Interrupt, Outcome, Progress, Run, Scalars, WeightsHeader, run};
 
 use super::config::TokenizerStageConfig;
 use super::frames::{FrameStream, frame_data, held_out_frames};

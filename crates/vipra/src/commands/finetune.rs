@@ -1,6 +1,6 @@
 //! `vipra finetune`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use serde_json::json;
@@ -44,7 +44,7 @@ pub fn learn(args: &FinetuneArgs) -> Result<TrainingEnd> {
     let mut configuration = serde_json::to_value(&config).context("the configuration has no form in JSON")?;
     configuration["inputs"] = json!({
         "tokenizer": tokenizer.fingerprint,
-        "pretrained": pretrained.as_ref().map(|trained| fingerprint(&trained.path)).transpose()?,
+        "pretrained": pretrained.as_ref().map(|trained| &trained.fingerprint),
         "datasets": dataset_fingerprints(&config.data)?,
     });
     let start = match pretrained {
@@ -109,11 +109,6 @@ fn tokenizer_of(args: &FinetuneArgs, pretrained: Option<&TrainedTransformer>) ->
     beside.with_context(|| {
         format!("no frame tokenizer lies beside the model: name one by --tokenizer: {}", trained.path.display())
     })
-}
-
-fn fingerprint(path: &Path) -> Result<String> {
-    let bytes = std::fs::read(path).with_context(|| format!("reading {}", path.display()))?;
-    Ok(blake3::hash(&bytes).to_hex()[..16].to_owned())
 }
 
 fn report(summary: Summary, config: &Config, folder: &RunFolder) -> Result<TrainingEnd> {
