@@ -47,3 +47,18 @@ impl Order {
         self.next.index += 1;
     }
 }
+
+/// Every moment once, in the order of the episodes.
+pub(crate) fn moments(sampler: &ClipSampler) -> Result<Vec<ClipAddress>> {
+    let mut addresses = Order::at(Position::default(), sampler)?.addresses;
+    addresses.sort_by_key(|address| (address.source, address.episode, address.start));
+    // A source of a large weight comes several times in an epoch.
+    addresses.dedup();
+    Ok(addresses)
+}
+
+/// At most `count` of them, evenly spread.
+pub(crate) fn spread(addresses: &[ClipAddress], count: usize) -> Vec<ClipAddress> {
+    let (all, count) = (addresses.len(), count.min(addresses.len()));
+    (0..count).map(|index| addresses[(2 * index + 1) * all / (2 * count)]).collect()
+}

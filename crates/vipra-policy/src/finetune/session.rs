@@ -7,7 +7,6 @@ use burn::module::Module;
 use burn::tensor::Device;
 use serde_json::{Value, json};
 use vipra_control::PolicyDescription;
-use vipra_data::clip::ClipAddress;
 use vipra_data::{DataConfig, SourceConfig};
 use vipra_nn::weights::{Names, Weights, load};
 use vipra_tokenizer::{TextTokenizer, TrainedTokenizer};
@@ -20,7 +19,7 @@ use super::numbers::{DemonstrationSource, Spaces, open_all};
 use super::stage::{FinetuneStage, HeldOut};
 use crate::bins::Bins;
 use crate::model::{ActionDecoder, ActionSizes, PolicyModel, TransformerConfig, Vocabularies};
-use crate::order::{Order, Position};
+use crate::order::{Order, Position, moments, spread};
 use crate::policy::{Features, Package, PackageParts, Specification};
 use crate::trained::{Codebook, TrainedTransformer};
 use crate::{Error, Result};
@@ -136,8 +135,8 @@ pub fn train(session: Session<'_>) -> Result<Summary> {
         }
         false => {
             let demonstrations = demonstrations(held_out)?;
-            let addresses = spread(&demonstrations, config.validation_samples)?;
-            let of_learned = spread(&learned, config.validation_samples.div_ceil(4))?;
+            let addresses = spread(&moments(demonstrations.sampler())?, config.validation_samples);
+            let of_learned = spread(&moments(learned.sampler())?, config.validation_samples.div_ceil(4));
             Some(HeldOut { demonstrations, addresses, learned: of_learned, mean })
         }
     };
@@ -315,15 +314,4 @@ fn initial(
             Ok(load(model.init(vocabularies, device)?, &weights, &Names::default())?)
         }
     }
-}
-
-/// Addresses spread evenly over all moments, in the order of the episodes.
-fn spread(demonstrations: &Demonstrations, count: usize) -> Result<Vec<ClipAddress>> {
-    let order = demonstrations.sampler().order(0);
-    let all = demonstrations.sampler().clips_per_epoch();
-    let mut addresses = (0..all).map(|index| order.clip(index)).collect::<Result<Vec<_>, _>>()?;
-    addresses.sort_by_key(|address| (address.source, address.episode, address.start));
-    addresses.dedup();
-    let (all, count) = (addresses.len(), count.min(addresses.len()));
-    Ok((0..count).map(|index| addresses[(2 * index + 1) * all / (2 * count)]).collect())
 }

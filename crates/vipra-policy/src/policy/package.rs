@@ -10,6 +10,7 @@ use vipra_data::stats::Stats;
 use vipra_data::writer::replace_folder;
 use vipra_nn::weights::Weights;
 use vipra_tokenizer::{TextTokenizer, TrainedTokenizer};
+use vipra_train::checkpoint::differences;
 
 use super::runtime::TrainedPolicy;
 use super::specification::{Specification, crops_fault};
@@ -83,7 +84,7 @@ impl Package {
     /// Writes a package; it appears whole, in the place of one that was there.
     ///
     /// # Errors
-    /// [`Error::NotTrained`] if the weights are no policy's; what keeps a file from being written.
+    /// [`Error::Train`] if the weights are no policy's; what keeps a file from being written.
     pub fn write(parts: &PackageParts<'_>, path: &Path) -> Result<()> {
         let weights = Weights::read_safetensors(parts.weights)?;
         let (specification, text) = Specification::of(&weights)?;
@@ -155,8 +156,10 @@ impl Package {
         let text = TextTokenizer::from_json(&text_of(TEXT_TOKENIZER_FILE))?;
         let weights = Weights::read_safetensors(&path.join(MODEL_FILE))?;
         let mut specification = manifest.specification;
-        if Specification::of(&weights)?.0 != specification {
-            faults.push(format!("{POLICY_FILE} says something else of the policy than {MODEL_FILE}"));
+        let written = Specification::of(&weights)?.0;
+        if written != specification {
+            let differs = differences(&to_value(&written)?, &to_value(&specification)?).join(", ");
+            faults.push(format!("{POLICY_FILE} says something else of the policy than {MODEL_FILE} ({differs})"));
         }
         let fingerprint: String =
             manifest.files.get(MODEL_FILE).map(|hash| hash.chars().take(16).collect()).unwrap_or_default();
@@ -227,6 +230,10 @@ fn mismatches(specification: &Specification, statistics: &Stats, text: &TextToke
 
 fn to_json(value: &impl Serialize) -> Result<String> {
     serde_json::to_string_pretty(value).map_err(|error| Error::Invalid(error.to_string()))
+}
+
+fn to_value(specification: &Specification) -> Result<Value> {
+    serde_json::to_value(specification).map_err(|error| Error::Invalid(error.to_string()))
 }
 
 fn parse<T: for<'a> Deserialize<'a>>(text: &str, name: &str) -> Result<T, String> {

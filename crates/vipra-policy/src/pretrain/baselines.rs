@@ -3,6 +3,7 @@
 use vipra_data::clip::ClipAddress;
 
 use super::data::Samples;
+use crate::order::{moments, spread};
 use crate::{Codebook, Result};
 
 /// Added to each count, so that what was never seen is not impossible.
@@ -93,16 +94,10 @@ fn most_frequent(log_shares: Option<&Vec<f64>>) -> u32 {
 ///
 /// # Errors
 /// None in practice: indices are inside the epoch.
-pub fn spread(samples: &Samples, count: usize) -> Result<Vec<ClipAddress>> {
-    let order = samples.sampler().order(0);
-    let all = samples.sampler().clips_per_epoch();
-    let mut addresses = (0..all).map(|index| order.clip(index)).collect::<Result<Vec<_>, _>>()?;
-    addresses.sort_by_key(|address| (address.source, address.episode, address.start));
-    // A source of a large weight comes several times in an epoch.
-    addresses.dedup();
+pub(super) fn held_out_moments(samples: &Samples, count: usize) -> Result<Vec<ClipAddress>> {
+    let mut addresses = moments(samples.sampler())?;
     if addresses.iter().any(|address| samples.has_whole_horizon(*address)) {
         addresses.retain(|address| samples.has_whole_horizon(*address));
     }
-    let (all, count) = (addresses.len(), count.min(addresses.len()));
-    Ok((0..count).map(|index| addresses[(2 * index + 1) * all / (2 * count)]).collect())
+    Ok(spread(&addresses, count))
 }

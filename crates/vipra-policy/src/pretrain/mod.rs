@@ -8,7 +8,7 @@ mod session;
 mod source;
 mod stage;
 
-pub use baselines::{Baselines, spread};
+pub use baselines::Baselines;
 pub use config::{PretrainConfig, SequenceConfig};
 pub use data::{Moment, Samples};
 pub use evaluation::Evaluation;

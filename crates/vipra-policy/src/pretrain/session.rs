@@ -9,7 +9,7 @@ use vipra_data::DataConfig;
 use vipra_tokenizer::{TextTokenizer, TrainedTokenizer};
 use vipra_train::{Interrupt, Outcome, Progress, Run, Scalars, run};
 
-use super::baselines::{Baselines, spread};
+use super::baselines::{Baselines, held_out_moments};
 use super::config::PretrainConfig;
 use super::data::Samples;
 use super::source::Prepared;
@@ -96,7 +96,7 @@ pub fn train(session: Session<'_>) -> Result<Summary> {
         prepared => {
             let baselines = Baselines::count(&samples, frame_codes.codes, &session.latent_actions)?;
             let samples = Samples::open(prepared, data, config, (layout, vocabularies), &session.text)?;
-            let addresses = spread(&samples, config.validation_samples)?;
+            let addresses = held_out_moments(&samples, config.validation_samples)?;
             Some(HeldOut { samples, addresses, baselines })
         }
     };
