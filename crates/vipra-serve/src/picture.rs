@@ -67,6 +67,9 @@ pub(crate) fn of_file(field: &str, bytes: &[u8], most_side: usize) -> Result<Fra
     let decoder = reader.into_decoder().map_err(fault)?;
     let (width, height) = decoder.dimensions();
     check_size(field, width.into(), height.into(), most_side)?;
+    if !decoder.color_type().has_color() {
+        return Err(Error::refused(field, "an image of grey levels alone; an image is RGB"));
+    }
     let picture = DynamicImage::from_decoder(decoder).map_err(fault)?.into_rgb8();
     Frame::from_pixels(width as usize, height as usize, picture.into_raw())
         .map_err(|error| Error::refused(field, error.to_string()))
@@ -128,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_image_is_refused_by_name() {
+    fn what_is_no_image_in_colors_is_refused_by_name() {
         assert!(refused(&array("|u1", &[2, 2], vec![0; 4])).contains("[2, 2]"));
         assert!(refused(&array("|u1", &[1, 2, 2, 3], vec![0; 12])).starts_with("`observation/image`"));
         assert!(refused(&array("<i4", &[1, 1, 3], vec![0; 12])).contains("<i4"));
@@ -137,6 +140,11 @@ mod tests {
         assert!(refused(&wrong).contains("NaN"));
         assert!(refused(&Value::Text("picture".into())).contains("a text"));
         assert!(refused(&Value::Bytes(b"no picture"[..].into())).contains("cannot be read"));
+        for format in [image::ImageFormat::Png, image::ImageFormat::Jpeg] {
+            let mut grey = Cursor::new(Vec::new());
+            DynamicImage::new_luma8(2, 2).write_to(&mut grey, format).unwrap();
+            assert!(refused(&Value::Bytes(grey.into_inner().into())).contains("grey levels"), "{format:?}");
+        }
     }
 
     #[test]

@@ -126,6 +126,13 @@ fn finetune_kill_resume_describe_compare() {
     let with_crops = |crops: &str| runs(&mut open_loop(&place, "elsewhere", &["--episode", "3", "--crops", crops]), 0);
     assert_eq!(told, with_crops("1"));
     assert_ne!(told, with_crops("3"));
+    // Demonstrations of another robot.
+    let tabletop = place.path("tabletop");
+    runs(&mut vipra(&["sim", "record", &tabletop, "--embodiment", "gripper", "--episodes", "1"]), 0);
+    let mut others = vipra(&["policy", "open-loop", &moved, "--data", &tabletop, "--episode", "0"]);
+    contains(&runs(&mut others, 2), &["the dimensions of `action` are", "another robot's?", "tabletop"]);
+    let mut both = scratch(&place, "both", &[]);
+    contains(&runs(both.arg(&tabletop), 2), &["those of the first dataset", "still", "tabletop"]);
     contains(
         &runs(&mut open_loop(&place, "elsewhere", &["--episode", "nine"]), 2),
         &["no episode `nine`", "0, 1, 2, …"],
@@ -223,14 +230,31 @@ fn a_broken_package_is_refused_with_a_list() {
     contains(&runs(&mut vipra(&["policy", "describe", &blind]), 2), &["crops: 0 is less than 1"]);
     let mut other: Value = serde_json::from_str(&manifest).unwrap();
     other["specification"]["frames"]["length"] = 0.into();
+    other["specification"]["control"]["horizon"] = 9.into();
     other["specification"]["control"]["action"]["normalizer"]["scale"].as_array_mut().unwrap().pop();
     std::fs::write(format!("{blind}/policy.json"), other.to_string()).unwrap();
     contains(
         &runs(&mut vipra(&["policy", "describe", &blind]), 2),
         &[
             "policy.json says something else of the policy than model.safetensors",
+            "control.horizon: 4 before, 9 now",
             "an action's normalisation has 2 numbers for 3 names",
         ],
+    );
+    // Statistics of one dimension less, vouched for.
+    let mut statistics: Value =
+        serde_json::from_slice(&std::fs::read(format!("{blind}/statistics.json")).unwrap()).unwrap();
+    for numbers in statistics["action"].as_object_mut().unwrap().values_mut().filter_map(Value::as_array_mut) {
+        numbers.pop();
+    }
+    let statistics = statistics.to_string();
+    let mut vouching: Value = serde_json::from_str(&manifest).unwrap();
+    vouching["files"]["statistics.json"] = blake3::hash(statistics.as_bytes()).to_hex().to_string().into();
+    std::fs::write(format!("{blind}/statistics.json"), statistics).unwrap();
+    std::fs::write(format!("{blind}/policy.json"), vouching.to_string()).unwrap();
+    contains(
+        &runs(&mut vipra(&["policy", "describe", &blind]), 2),
+        &["statistics.json has no statistics of 3 dimensions"],
     );
     std::fs::remove_file(format!("{package}/policy.json")).unwrap();
     contains(&runs(&mut describe(), 2), &["policy.json cannot be read"]);
