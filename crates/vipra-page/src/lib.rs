@@ -10,7 +10,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 pub use chart::{Chart, Role, Series};
 pub use marks::{bars, interval};
-pub use number::{percent, short};
+pub use number::{hundredths, percent, short};
 pub use picture::{Error, Picture};
 
 /// A whole page. Its body begins with the title as its heading.

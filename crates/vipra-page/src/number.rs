@@ -20,6 +20,12 @@ pub fn short(value: f64) -> String {
     trimmed(&format!("{value:.decimals$}")).to_owned()
 }
 
+/// A number with two decimals; what is rounded to nothing has no sign.
+pub fn hundredths(value: f64) -> String {
+    // The sum of both zeros is the one without a sign.
+    format!("{:.2}", (100.0 * value).round() / 100.0 + 0.0)
+}
+
 /// "1.00e-4" is 1e-4.
 fn shortened_exponent(text: &str) -> String {
     match text.split_once('e') {
@@ -34,7 +40,12 @@ fn trimmed(digits: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::{percent, short};
+    use super::{hundredths, percent, short};
+
+    #[test]
+    fn what_is_rounded_to_nothing_has_no_sign() {
+        assert_eq!([-0.004, 0.004, -0.25, 0.999].map(hundredths), ["0.00", "0.00", "-0.25", "1.00"]);
+    }
 
     #[test]
     fn numbers_are_short() {

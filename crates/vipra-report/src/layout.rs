@@ -57,8 +57,10 @@ pub const OPEN_LOOP: &str = "policy/open-loop";
 /// The report.
 pub const REPORT: &str = "report.html";
 
+/// The stage whose actions are not read.
+pub const VIDEOS: &str = "videos";
 /// Stages whose data may have been given to the run, and then lie elsewhere.
-pub const DATA_STAGES: [&str; 2] = ["videos", "demonstrations"];
+pub const DATA_STAGES: [&str; 2] = [VIDEOS, "demonstrations"];
 /// Stages in the order they run in; others come after, by name.
 pub const STAGE_ORDER: [&str; 8] =
     ["videos", "demonstrations", "tokenizer", "laq", "cache", "pretrain", "finetune", "evaluate"];

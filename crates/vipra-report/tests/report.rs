@@ -90,7 +90,10 @@ fn data_that_a_run_was_given_are_counted_from_its_records() {
     make(folder.path());
     assert!(!page(folder.path()).contains("widow"), "what lies in the run folder is counted there");
     std::fs::remove_dir_all(folder.path().join("data/videos")).unwrap();
-    contains(&page(folder.path()), &["<td>videos: widow</td><td>40</td><td>4321</td>"]);
+    contains(
+        &page(folder.path()),
+        &["<td>videos: widow</td><td>40</td><td>4321</td><td>14.4 min</td><td>5</td><td>4</td><td>not read</td>"],
+    );
 }
 
 #[test]

@@ -39,6 +39,11 @@ pub fn table(header: &[&str], rows: Vec<Vec<String>>, first_number: usize) -> St
     indented.collect()
 }
 
+/// So many things of a name that takes an s.
+pub fn counted(count: usize, thing: &str) -> String {
+    format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
+}
+
 /// A number with about five significant digits, without needless zeros.
 pub fn short(value: f64) -> String {
     if value == 0.0 {

@@ -1,9 +1,9 @@
 //! Pictures of what the model does: frames rebuilt, and codes of one clip on the first frame of another.
 
 use burn::tensor::Tensor;
-use vipra_data::Frame;
 use vipra_data::contact_sheet::{SheetRow, contact_sheet};
 use vipra_data::picture::{side_by_side, to_gif, to_png};
+use vipra_data::{Frame, spread_over_tasks};
 
 use serde::Serialize;
 use vipra_page::Picture;
@@ -61,26 +61,31 @@ impl Example {
     }
 }
 
-/// Clips from the middle of episodes spread over what is held out.
+/// Clips from the middle of episodes spread over what is held out, and over its tasks.
 fn samples(study: &mut Study<'_>) -> Result<Vec<Sample>> {
     let description = &study.trained.description;
     let (wanted, time) = (study.examples_wanted(), description.clip.frames.max(2));
+    let episodes: Vec<_> = study
+        .held_out
+        .iter()
+        .enumerate()
+        .flat_map(|(of, selection)| {
+            selection.positions.iter().map(move |at| (of, selection, *at, &selection.source.episodes()[*at]))
+        })
+        .collect();
+    let tasks = episodes.iter().map(|(of, _, _, episode)| (of, episode.instruction()));
     let mut samples = Vec::new();
-    for selection in &study.held_out {
-        let step = selection.positions.len().div_ceil(wanted).max(1);
-        for at in selection.positions.iter().step_by(step) {
-            let episode = &selection.source.episodes()[*at];
-            let stride = description.clip.interval_secs * episode.fps;
-            let last = episode.length.saturating_sub(1);
-            let start = (last as f64 - (time - 1) as f64 * stride).max(0.0) / 2.0;
-            let frames: Vec<usize> =
-                (0..time).map(|at| ((start + at as f64 * stride).round() as usize).min(last)).collect();
-            let clip = selection.clip(*at, &frames, description.image, &mut study.decoders)?;
-            let name = format!("episode {}, {}", episode.name, episode.instruction().unwrap_or("no instruction"));
-            samples.push(Sample { name, clip: clip.to_device(&study.device) });
-        }
+    for chosen in spread_over_tasks(tasks, wanted) {
+        let (_, selection, at, episode) = episodes[chosen];
+        let stride = description.clip.interval_secs * episode.fps;
+        let last = episode.length.saturating_sub(1);
+        let start = (last as f64 - (time - 1) as f64 * stride).max(0.0) / 2.0;
+        let frames: Vec<usize> =
+            (0..time).map(|at| ((start + at as f64 * stride).round() as usize).min(last)).collect();
+        let clip = selection.clip(at, &frames, description.image, &mut study.decoders)?;
+        let name = format!("episode {}, {}", episode.name, episode.instruction().unwrap_or("no instruction"));
+        samples.push(Sample { name, clip: clip.to_device(&study.device) });
     }
-    samples.truncate(wanted);
     Ok(samples)
 }
 

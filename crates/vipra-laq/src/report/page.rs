@@ -1,7 +1,7 @@
 //! The report as one HTML page that needs nothing beside it.
 
 use maud::{Markup, html};
-use vipra_page::{bars, percent};
+use vipra_page::{bars, hundredths, percent};
 
 use super::Report;
 use super::examples::{Example, ExampleKind};
@@ -117,5 +117,5 @@ fn pictures(report: &Report, kind: ExampleKind, title: &str) -> Markup {
 }
 
 fn r2(value: f64) -> String {
-    if value.is_finite() { format!("{value:.2}") } else { "does not vary".to_owned() }
+    if value.is_finite() { hundredths(value) } else { "does not vary".to_owned() }
 }

@@ -17,9 +17,13 @@ impl Scale {
     /// From the lowest number to the highest; None of no numbers.
     pub(super) fn linear(values: impl Iterator<Item = f64>) -> Option<Self> {
         let (low, high) = bounds(values)?;
-        // Where all are one number, it lies in the middle.
-        let spread = if high > low { 0.0 } else { (low.abs() * 0.1).max(1e-9) };
-        Some(Self { low: low - spread, high: high + spread, logarithmic: false })
+        // Where all are one number, it lies in the middle; nothing lies at the bottom.
+        let (low, high) = match (low == high, low == 0.0) {
+            (false, _) => (low, high),
+            (true, true) => (0.0, 1.0),
+            (true, false) => (low - 0.1 * low.abs(), high + 0.1 * high.abs()),
+        };
+        Some(Self { low, high, logarithmic: false })
     }
 
     /// Logarithmic where numbers lie far apart, as losses do that fall.
@@ -94,10 +98,12 @@ mod tests {
 
     #[test]
     fn one_number_lies_in_the_middle() {
-        for value in [0.0, 0.25, -3.0] {
+        for value in [1e-12, 0.25, -3.0] {
             let scale = Scale::for_curves([value].into_iter()).unwrap();
             assert!((scale.place(value, 0.0, 100.0) - 50.0).abs() < 1e-3);
         }
+        let nothing = Scale::for_curves([0.0, 0.0].into_iter()).unwrap();
+        assert_eq!((nothing.place(0.0, 0.0, 100.0), nothing.ticks().last()), (0.0, Some(&1.0)));
         assert_eq!(Scale::linear([].into_iter()), None);
     }
 

@@ -56,9 +56,13 @@ fn elsewhere(stage: &str, record: &StageRecord) -> Option<Vec<Markup>> {
     let number = |name: &str| record.figures.get(name).and_then(Value::as_f64);
     let count = |name: &str| number(name).map_or("–".to_owned(), |count| format!("{count:.0}"));
     let minutes = number("video_secs").map_or("–".to_owned(), |secs| format!("{:.1} min", secs / 60.0));
-    let unknown = || "–".to_owned();
+    let rates = record.figures.get("fps").and_then(Value::as_array).into_iter().flatten();
+    let rates: Vec<String> = rates.filter_map(Value::as_f64).map(|rate| rate.to_string()).collect();
+    let rates = if rates.is_empty() { "–".to_owned() } else { rates.join(", ") };
+    // Of videos no actions are read, whether or not there are some.
+    let actions = if stage == layout::VIDEOS { "not read" } else { "yes" }.to_owned();
     let name = format!("{stage}: {}", names.join(", "));
-    let cells = [name, count("episodes"), count("frames"), minutes, unknown(), unknown(), unknown()];
+    let cells = [name, count("episodes"), count("frames"), minutes, rates, count("tasks"), actions];
     Some(cells.into_iter().map(|cell| html! { (cell) }).collect())
 }
 

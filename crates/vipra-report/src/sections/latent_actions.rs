@@ -5,7 +5,7 @@ use std::path::Path;
 use maud::{Markup, html};
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use vipra_page::{Picture, bars, percent, short, table};
+use vipra_page::{Picture, bars, hundredths, percent, short, table};
 
 use super::{MOST_PICTURES, absent, left_out, number, strip, training};
 use crate::curves::{self, charts, remaining};
@@ -115,8 +115,7 @@ impl Quality {
     }
 
     fn probe(&self) -> Markup {
-        let cell =
-            |value: &Value| html! { (value.as_f64().map_or("does not vary".to_owned(), |r2| format!("{r2:.2}"))) };
+        let cell = |value: &Value| html! { (value.as_f64().map_or("does not vary".to_owned(), hundredths)) };
         let row = |result: &Value| {
             let name = result["dimension"].as_str().unwrap_or("–");
             let mut cells = vec![html! { (name) }];

@@ -18,20 +18,21 @@ pub fn to_toml(config: &Config) -> Result<String> {
     Ok(text.trim_start().to_owned())
 }
 
-/// Plain values first, then sections: after a section's header, keys belong to it.
+/// Plain values first, then keys without a value, then sections: after a section's header, keys belong to it.
 fn render(root: &Schema, section: &Schema, table: &Table, prefix: &str, text: &mut String) -> Result<()> {
     for (name, value) in table.iter().filter(|(_, value)| !is_section(value)) {
-        if let Some(description) = schema::description(root, section, name) {
-            text.push_str(&format!("# {description}\n"));
-        }
+        text.push_str(&comment(root, section, name));
         let mut single = Table::new();
         single.insert(name.clone(), value.clone());
         text.push_str(&toml::to_string(&single)?);
     }
+    for name in schema::names(section).iter().filter(|name| !table.contains_key(*name)) {
+        text.push_str(&format!("{}# {name} = …  (not set)\n", comment(root, section, name)));
+    }
     for (name, value) in table.iter().filter(|(_, value)| is_section(value)) {
         let path = format!("{prefix}{}", quoted(name)?);
         let inner = inner_schema(root, section, name);
-        let comment = schema::description(root, section, name).map_or(String::new(), |text| format!("# {text}\n"));
+        let comment = comment(root, section, name);
         match value {
             Value::Table(inner_table) => {
                 text.push_str(&format!("\n{comment}[{path}]\n"));
@@ -48,6 +49,11 @@ fn render(root: &Schema, section: &Schema, table: &Table, prefix: &str, text: &m
         }
     }
     Ok(())
+}
+
+/// What a key means, on a line of its own.
+fn comment(root: &Schema, section: &Schema, name: &str) -> String {
+    schema::description(root, section, name).map_or(String::new(), |text| format!("# {text}\n"))
 }
 
 fn is_section(value: &Value) -> bool {

@@ -5,7 +5,7 @@ use vipra_sim::record::{Recorded, Recording, is_recorded, record};
 
 use super::{Outcome, table};
 use crate::cli::RecordArgs;
-use crate::output::print;
+use crate::output::{counted, print};
 use crate::progress::Progress;
 
 pub fn run(args: &RecordArgs) -> Result<Outcome> {
@@ -36,7 +36,11 @@ pub fn record_dataset(args: &RecordArgs) -> Result<(Recorded, String)> {
     let (who, out) = (args.table.embodiment.name(), args.out.display());
     let (episodes, frames, failures) = (recorded.episodes, recorded.frames, recorded.failures);
     let actions = if recording.has_actions() { "with actions" } else { "without actions" };
-    let mut text = format!("{episodes} episodes of the {who} {actions}, {frames} frames, written to {out}\n");
+    let mut text = format!(
+        "{} of the {who} {actions}, {}, written to {out}\n",
+        counted(episodes, "episode"),
+        counted(frames, "frame")
+    );
     text.push_str(&format!("{failures} attempts failed and were left out\n"));
     Ok((recorded, text))
 }

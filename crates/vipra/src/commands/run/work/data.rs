@@ -1,5 +1,6 @@
 //! Videos and demonstrations: recorded where the run says so, then opened, counted and drawn.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::Result;
@@ -14,6 +15,7 @@ use crate::commands::run::context::Context;
 use crate::commands::run::stage::Stage;
 use crate::commands::sim::record_dataset;
 use crate::config::RecordConfig;
+use crate::output::counted;
 
 /// Clips on a contact sheet.
 const CLIPS: usize = 12;
@@ -29,12 +31,15 @@ pub fn prepare(stage: Stage, context: &Context) -> Result<StageEnd> {
     }
     let datasets = context.datasets(stage);
     let (mut episodes, mut frames, mut secs, mut skipped) = (0, 0, 0.0, 0);
+    let (mut rates, mut tasks) = (Vec::new(), BTreeSet::new());
     for dataset in &datasets {
         let source = context.open(stage, dataset)?;
         for left_out in &source.description().skipped {
             tracing::warn!("left out {}: {}", left_out.what, left_out.reason);
         }
         skipped += source.description().skipped.len();
+        rates.extend(source.episodes().iter().map(|episode| episode.fps));
+        tasks.extend(source.episodes().iter().flat_map(|episode| episode.tasks.iter().cloned()));
         episodes += source.episodes().len();
         frames += source.episodes().iter().map(|episode| episode.length).sum::<usize>();
         secs += source.episodes().iter().map(|episode| episode.length as f64 / episode.fps).sum::<f64>();
@@ -50,9 +55,18 @@ pub fn prepare(stage: Stage, context: &Context) -> Result<StageEnd> {
         contact_sheet: Some(context.folder(stage).with_extension("png")),
         run: None,
     })?;
-    let key = format!("{episodes} episodes, {}", duration(secs));
-    let all =
-        json!({ "datasets": datasets, "episodes": episodes, "frames": frames, "video_secs": secs, "skipped": skipped });
+    let key = format!("{}, {}", counted(episodes, "episode"), duration(secs));
+    rates.sort_by(f64::total_cmp);
+    rates.dedup();
+    let all = json!({
+        "datasets": datasets,
+        "episodes": episodes,
+        "frames": frames,
+        "video_secs": secs,
+        "fps": rates,
+        "tasks": tasks.len(),
+        "skipped": skipped,
+    });
     Ok(StageEnd::Done(Figures { key, all: all.as_object().cloned().unwrap_or_default() }))
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
-use vipra_data::{DataConfig, SourceConfig};
+use vipra_data::{DataConfig, Episode, SourceConfig, spread_over_tasks};
 use vipra_eval::{Rate, Summary};
 
 use super::{Figures, StageEnd};
@@ -112,9 +112,10 @@ fn open_loop(context: &Context) -> Result<Option<f64>> {
         std::fs::remove_dir_all(&curves).with_context(|| format!("removing {}", curves.display()))?;
     }
     let most = context.config.run.evaluation.open_loop_episodes;
-    let compared = spread(chosen.len(), most).map(|at| {
+    let tasks = chosen.iter().map(|(source, episode)| (&source.path, episode.instruction()));
+    let compared = spread_over_tasks(tasks, most).into_iter().map(|at| {
         let (source, episode) = &chosen[at];
-        compare(context, source, episode, &curves)
+        compare(context, source, &episode.name, &curves)
     });
     let compared = compared.collect::<Result<Vec<_>>>()?;
     let errors: Vec<f64> = compared.iter().filter_map(|compared| compared.relative_error).collect();
@@ -126,17 +127,11 @@ fn open_loop(context: &Context) -> Result<Option<f64>> {
     Ok(mean)
 }
 
-/// Names of the episodes that a source chooses.
-fn episodes(data: &DataConfig, source: &SourceConfig) -> Result<Vec<String>> {
+/// The episodes that a source chooses.
+fn episodes(data: &DataConfig, source: &SourceConfig) -> Result<Vec<Episode>> {
     let open = data.open(source, &|_, _| {})?;
     let chosen = open.description().split(source.split.as_deref(), open.episodes())?;
-    Ok(chosen.into_iter().map(|at| open.episodes()[at].name.clone()).collect())
-}
-
-/// At most `most` of `count` places, spread evenly.
-fn spread(count: usize, most: usize) -> impl Iterator<Item = usize> {
-    let chosen = count.min(most);
-    (0..chosen).map(move |at| at * count / chosen)
+    Ok(chosen.into_iter().map(|at| open.episodes()[at].clone()).collect())
 }
 
 fn compare(context: &Context, source: &SourceConfig, episode: &str, folder: &Path) -> Result<Compared> {
@@ -156,16 +151,4 @@ fn compare(context: &Context, source: &SourceConfig, episode: &str, folder: &Pat
     let relative: Vec<f64> = errors.iter().filter_map(DimensionError::relative).collect();
     let relative_error = (!relative.is_empty()).then(|| relative.iter().sum::<f64>() / relative.len() as f64);
     Ok(Compared { dataset, episode: episode.to_owned(), curves, relative_error, errors })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::spread;
-
-    #[test]
-    fn episodes_are_spread_evenly() {
-        assert_eq!(spread(6, 3).collect::<Vec<_>>(), [0, 2, 4]);
-        assert_eq!(spread(2, 5).collect::<Vec<_>>(), [0, 1]);
-        assert_eq!(spread(0, 3).count() + spread(3, 0).count(), 0);
-    }
 }

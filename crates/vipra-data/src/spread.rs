@@ -1,0 +1,71 @@
+//! A few of many, for people to look at.
+
+use std::hash::Hash;
+
+use indexmap::IndexMap;
+
+/// At most `count` positions of `tasks`, in their order: evenly spread, and each task as often as the others. Where tasks take
+/// turns, as they do in many recordings, equal strides could meet one of them alone.
+pub fn spread_over_tasks<T: Hash + Eq>(tasks: impl IntoIterator<Item = T>, count: usize) -> Vec<usize> {
+    let mut positions: IndexMap<T, Vec<usize>> = IndexMap::new();
+    for (at, task) in tasks.into_iter().enumerate() {
+        positions.entry(task).or_default().push(at);
+    }
+    let groups = positions.len();
+    let shares = shares(positions.values().map(Vec::len).collect(), count);
+    let chosen = positions.values().zip(shares).enumerate().flat_map(|(group, (positions, share))| {
+        // Of several tasks, each begins further on than the one before.
+        let (all, begin) = (positions.len(), group * positions.len() / groups);
+        (0..share).map(move |at| positions[(at * all + begin) / share])
+    });
+    let mut chosen: Vec<usize> = chosen.collect();
+    chosen.sort_unstable();
+    chosen
+}
+
+/// How many of `count` each group gets, one after the other, as long as it has some.
+fn shares(sizes: Vec<usize>, count: usize) -> Vec<usize> {
+    let mut shares = vec![0; sizes.len()];
+    let mut left = count.min(sizes.iter().sum());
+    while left > 0 {
+        for (share, size) in shares.iter_mut().zip(&sizes) {
+            if left > 0 && *share < *size {
+                *share += 1;
+                left -= 1;
+            }
+        }
+    }
+    shares
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn one_task_is_spread_evenly() {
+        assert_eq!(spread_over_tasks([0; 6], 3), [0, 2, 4]);
+        assert_eq!(spread_over_tasks([0; 2], 5), [0, 1]);
+        assert!(spread_over_tasks([0; 0], 3).is_empty() && spread_over_tasks([0; 3], 0).is_empty());
+    }
+
+    #[test]
+    fn tasks_that_take_turns_are_all_there() {
+        let chosen = spread_over_tasks((0..20).map(|at| at % 4), 5);
+        assert_eq!(chosen, [0, 5, 8, 10, 15]);
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_comes_twice_and_no_task_is_left_out(tasks in prop::collection::vec(0_u8..5, 0..40), count in 0_usize..12) {
+            let chosen = spread_over_tasks(&tasks, count);
+            prop_assert_eq!(chosen.len(), count.min(tasks.len()));
+            prop_assert!(chosen.windows(2).all(|pair| pair[0] < pair[1]));
+            let distinct = |of: Vec<u8>| of.into_iter().collect::<std::collections::HashSet<_>>().len();
+            let found = distinct(chosen.iter().map(|at| tasks[*at]).collect());
+            prop_assert_eq!(found, distinct(tasks.clone()).min(count));
+        }
+    }
+}
