@@ -6,12 +6,13 @@ import sys
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from vipra_client import WebSocketClient
 from vipra_client.simpler import SimplerPolicy, evaluate
 from vipra_client.simpler.__main__ import main
 from vipra_client.simpler.environments import EPISODES, TASKS, ManiSkill2
-from vipra_client.simpler.evaluation import finished, summary, wilson
+from vipra_client.simpler.evaluation import finished, summary, wilson, write_video
 from vipra_client.websocket import Chunk
 
 
@@ -160,6 +161,18 @@ def test_both_verdicts_are_kept(tmp_path):
     table = summary(results)
     assert [line.split()[0] for line in table.splitlines()] == ["task", "a", "b", "all"]
     assert "33.3% [6.1%, 79.2%]" in table
+
+
+def test_episodes_can_be_looked_at(tmp_path):
+    videos = tmp_path / "videos"
+    evaluate(MadeEnvironment, SimplerPolicy(MadeClient()), ["a"], range(2), tmp_path / "out.jsonl", {}, report=print, videos=videos)
+    assert sorted(file.name for file in videos.iterdir()) == ["a-00.webp", "a-01.webp"]
+    write_video([image(level) for level in (0, 80, 160, 240)], videos / "other.webp")
+    with Image.open(videos / "other.webp") as video:
+        video.seek(3)
+        video.load()
+        assert (video.size, video.n_frames, video.info["duration"]) == ((10, 8), 4, 200)
+        assert abs(int(np.asarray(video.convert("RGB"))[0, 0, 0]) - 240) < 8
 
 
 def test_an_interrupted_run_goes_on(tmp_path):

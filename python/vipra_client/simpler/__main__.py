@@ -69,6 +69,7 @@ def parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     flags.add_argument("--jpeg", action="store_true", help="send images as JPEG files: for slow networks")
     flags.add_argument("--timeout-secs", type=float, default=600.0, help="longest wait for a chunk [default: %(default)s]")
+    flags.add_argument("--videos", type=Path, metavar="DIR", help="a video of each episode that is run, as an animated WebP")
     flags.add_argument("--out", type=Path, required=True, metavar="FILE", help="the results, JSON lines; goes on if it is there")
     return flags
 
@@ -109,7 +110,7 @@ def run(args) -> list[dict]:
                 return ManiSkill2(task)
             return ManiSkill3(task, args.simulator, args.module)
 
-        return evaluate(make, policy, args.tasks, args.episodes, args.out, header)
+        return evaluate(make, policy, args.tasks, args.episodes, args.out, header, videos=args.videos)
 
 
 if __name__ == "__main__":

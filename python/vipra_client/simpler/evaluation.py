@@ -6,12 +6,20 @@ from pathlib import Path
 from time import perf_counter
 
 import numpy as np
+from PIL import Image
+
+from vipra_client.images import check_image
+from vipra_client.simpler.environments import CONTROL_RATE_HZ
+
+# Pixels of the longer side of a video.
+VIDEO_SIDE = 320
 
 
-def run_episode(environment, policy, task: str, episode: int) -> dict:
+def run_episode(environment, policy, task: str, episode: int, seen: list | None = None) -> dict:
     """One episode, to its end whatever happens in it, as the original's evaluator does.
 
     `success_last` is the official verdict, at the last step; `success_any` is that of evaluators that stop at the first success.
+    seen: gets the image of each step.
     """
     environment.reset(episode)
     policy.reset(environment.instruction())
@@ -20,6 +28,8 @@ def run_episode(environment, policy, task: str, episode: int) -> dict:
     verdict = {"success_now": False, "grasped": False}
     while not over:
         image, state = environment.observe()
+        if seen is not None:
+            seen.append(image)
         _, action = policy.step(image, environment.instruction(), state=state)
         over = environment.step(np.concatenate([action["world_vector"], action["rot_axangle"], action["gripper"]]))
         over = bool(over) or bool(action["terminate_episode"][0] > 0)
@@ -40,10 +50,13 @@ def run_episode(environment, policy, task: str, episode: int) -> dict:
     }
 
 
-def evaluate(make_environment, policy, tasks, episodes, out: Path, header: dict, report=print) -> list[dict]:
+def evaluate(
+    make_environment, policy, tasks, episodes, out: Path, header: dict, report=print, videos: Path | None = None
+) -> list[dict]:
     """All episodes of all tasks; those that `out` already has are not run again.
 
-    make_environment: of a task's name. header: what the results belong to; a file with another one is refused.
+    make_environment: of a task's name. header: what the results belong to; a file with another one is refused. videos: a folder that
+    gets a video of each episode that is run.
     """
     out = Path(out)
     done = finished(out, header)
@@ -58,7 +71,10 @@ def evaluate(make_environment, policy, tasks, episodes, out: Path, header: dict,
             environment = make_environment(task)
             try:
                 for episode in missing:
-                    result = run_episode(environment, policy, task, episode)
+                    seen = None if videos is None else []
+                    result = run_episode(environment, policy, task, episode, seen)
+                    if videos is not None:
+                        write_video(seen, Path(videos) / f"{task}-{episode:02}.webp")
                     write(lines, result)
                     results.append(result)
                     report(describe(result))
@@ -67,6 +83,19 @@ def evaluate(make_environment, policy, tasks, episodes, out: Path, header: dict,
                 if close:
                     close()
     return [result for result in results if result["task"] in tasks and result["episode"] in set(episodes)]
+
+
+def write_video(images, path: Path) -> None:
+    """Images as an animated WebP that browsers show, at the speed of the robot."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    frames = []
+    for image in images:
+        frame = Image.fromarray(check_image(image))
+        frame.thumbnail((VIDEO_SIDE, VIDEO_SIDE))
+        frames.append(frame)
+    partial = path.with_suffix(".partial")
+    frames[0].save(partial, format="WEBP", save_all=True, append_images=frames[1:], duration=round(1000 / CONTROL_RATE_HZ), loop=0)
+    os.replace(partial, path)
 
 
 def write(lines, entry: dict) -> None:
