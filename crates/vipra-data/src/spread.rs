@@ -23,17 +23,16 @@ pub fn spread_over_tasks<T: Hash + Eq>(tasks: impl IntoIterator<Item = T>, count
     chosen
 }
 
-/// How many of `count` each group gets, one after the other, as long as it has some.
+/// How many of `count` each group gets: one in each round, as long as it has some; in a round that is not for all, groups that
+/// are evenly spread.
 fn shares(sizes: Vec<usize>, count: usize) -> Vec<usize> {
     let mut shares = vec![0; sizes.len()];
     let mut left = count.min(sizes.iter().sum());
     while left > 0 {
-        for (share, size) in shares.iter_mut().zip(&sizes) {
-            if left > 0 && *share < *size {
-                *share += 1;
-                left -= 1;
-            }
-        }
+        let open: Vec<usize> = (0..sizes.len()).filter(|group| shares[*group] < sizes[*group]).collect();
+        let round = left.min(open.len());
+        (0..round).for_each(|nth| shares[open[nth * open.len() / round]] += 1);
+        left -= round;
     }
     shares
 }
@@ -55,6 +54,7 @@ mod tests {
     fn tasks_that_take_turns_are_all_there() {
         let chosen = spread_over_tasks((0..20).map(|at| at % 4), 5);
         assert_eq!(chosen, [0, 5, 8, 10, 15]);
+        assert_eq!(spread_over_tasks(0..12, 4), [0, 3, 6, 9], "more tasks than can be there");
     }
 
     proptest! {

@@ -58,7 +58,7 @@ pub(crate) fn moments(sampler: &ClipSampler) -> Result<Vec<ClipAddress>> {
 }
 
 /// At most `count` of them, evenly spread.
-pub(crate) fn spread(addresses: &[ClipAddress], count: usize) -> Vec<ClipAddress> {
+pub(crate) fn evenly_spread(addresses: &[ClipAddress], count: usize) -> Vec<ClipAddress> {
     let (all, count) = (addresses.len(), count.min(addresses.len()));
     (0..count).map(|index| addresses[(2 * index + 1) * all / (2 * count)]).collect()
 }

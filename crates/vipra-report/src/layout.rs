@@ -63,4 +63,4 @@ pub const VIDEOS: &str = "videos";
 pub const DATA_STAGES: [&str; 2] = [VIDEOS, "demonstrations"];
 /// Stages in the order they run in; others come after, by name.
 pub const STAGE_ORDER: [&str; 8] =
-    ["videos", "demonstrations", "tokenizer", "laq", "cache", "pretrain", "finetune", "evaluate"];
+    [VIDEOS, "demonstrations", "tokenizer", "laq", "cache", "pretrain", "finetune", "evaluate"];

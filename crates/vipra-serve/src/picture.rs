@@ -68,7 +68,10 @@ pub(crate) fn of_file(field: &str, bytes: &[u8], most_side: usize) -> Result<Fra
     let (width, height) = decoder.dimensions();
     check_size(field, width.into(), height.into(), most_side)?;
     if !decoder.color_type().has_color() {
-        return Err(Error::refused(field, "an image of grey levels alone; an image is RGB"));
+        return Err(Error::refused(
+            field,
+            "an image of grey levels alone; an image is RGB, also where all of it is grey",
+        ));
     }
     let picture = DynamicImage::from_decoder(decoder).map_err(fault)?.into_rgb8();
     Frame::from_pixels(width as usize, height as usize, picture.into_raw())

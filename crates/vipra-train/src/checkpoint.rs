@@ -192,7 +192,14 @@ pub(crate) fn check_configuration(checkpoint: &Path, state: &State, wanted: &Val
 
 /// Fields in which two configurations differ: "key: before, now".
 pub fn differences(before: &Value, now: &Value) -> Vec<String> {
-    fn walk(path: &str, before: &Value, now: &Value, found: &mut Vec<String>) {
+    let told = |(path, before, now): (String, &Value, &Value)| format!("{path}: {before} before, {now} now");
+    differing_fields(before, now).into_iter().map(told).collect()
+}
+
+/// Fields in which two configurations differ, with what either says.
+pub fn differing_fields<'a>(before: &'a Value, now: &'a Value) -> Vec<(String, &'a Value, &'a Value)> {
+    type Found<'a> = Vec<(String, &'a Value, &'a Value)>;
+    fn walk<'a>(path: &str, before: &'a Value, now: &'a Value, found: &mut Found<'a>) {
         match (before, now) {
             (Value::Object(left), Value::Object(right)) => {
                 let mut keys: Vec<&String> = left.keys().chain(right.keys()).collect();
@@ -203,7 +210,7 @@ pub fn differences(before: &Value, now: &Value) -> Vec<String> {
                     walk(&path, left.get(key).unwrap_or(&Value::Null), right.get(key).unwrap_or(&Value::Null), found);
                 }
             }
-            (before, now) if before != now => found.push(format!("{path}: {before} before, {now} now")),
+            (before, now) if before != now => found.push((path.to_owned(), before, now)),
             _ => {}
         }
     }

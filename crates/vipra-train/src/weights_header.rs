@@ -62,9 +62,9 @@ impl<H: WeightsHeader> TrainedWeights<H> {
     /// with the file.
     pub fn open(path: &Path) -> Result<Self> {
         let path = find_weights(path)?;
-        let weights = Weights::read_safetensors(&path)?;
-        let header = H::of(&weights)?;
         let bytes = std::fs::read(&path).map_err(|error| Error::io("reading weights", &path, error))?;
+        let weights = Weights::parse_safetensors(&bytes, &path)?;
+        let header = H::of(&weights)?;
         let fingerprint = blake3::hash(&bytes).to_hex()[..16].to_owned();
         Ok(Self { header, weights, fingerprint, path })
     }

@@ -28,13 +28,15 @@ impl RunFolder {
         std::fs::create_dir_all(path).with_context(|| format!("making the run folder {}", path.display()))?;
         let file = path.join("config.toml");
         let text = to_toml(config)?;
+        // What keys mean stands in comments, which say it in other words in another version.
+        let says_the_same = |before: &str| before.parse::<toml::Table>().ok() == text.parse::<toml::Table>().ok();
         match std::fs::read_to_string(&file) {
-            Ok(before) if before != text && has_begun(path)? => {
+            // Written again it would be lost on a full disk, and with it the run.
+            Ok(before) if says_the_same(&before) => {}
+            Ok(before) if has_begun(path)? => {
                 let fields = differing_fields(&before, config);
                 anyhow::bail!("the folder holds a run with another configuration ({fields}): {}", path.display())
             }
-            // Written again it would be lost on a full disk, and with it the run.
-            Ok(before) if before == text => {}
             _ => std::fs::write(&file, text).with_context(|| format!("writing {}", file.display()))?,
         }
         Ok(RunFolder { path: path.to_path_buf() })
@@ -79,4 +81,25 @@ fn differing_fields(before: &str, now: &Config) -> String {
         _ => Vec::new(),
     };
     if fields.is_empty() { "its config.toml cannot be compared".to_owned() } else { fields.join("; ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_goes_on_whatever_the_comments_of_its_configuration_say() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("config.toml");
+        let mut config = Config::default();
+        RunFolder::create(folder.path(), &config).unwrap();
+        std::fs::write(folder.path().join("metrics.jsonl"), "{}").unwrap();
+        let bare: Vec<String> = std::fs::read_to_string(&file).unwrap().lines().map(str::to_owned).collect();
+        let bare: Vec<String> = bare.into_iter().filter(|line| !line.starts_with('#')).collect();
+        std::fs::write(&file, bare.join("\n")).unwrap();
+        RunFolder::create(folder.path(), &config).unwrap();
+        config.data.seed += 1;
+        let refused = RunFolder::create(folder.path(), &config).err().unwrap().to_string();
+        assert!(refused.contains("data.seed: 0 before, 1 now"), "{refused}");
+    }
 }

@@ -236,8 +236,8 @@ fn a_broken_package_is_refused_with_a_list() {
     contains(
         &runs(&mut vipra(&["policy", "describe", &blind]), 2),
         &[
-            "policy.json says something else of the policy than model.safetensors",
-            "control.horizon: 4 before, 9 now",
+            "policy.json says something else of the policy than model.safetensors: control.action.normalizer.scale, \
+             control.horizon, frames.length",
             "an action's normalisation has 2 numbers for 3 names",
         ],
     );

@@ -11,7 +11,7 @@ from PIL import Image
 from vipra_client.images import check_image
 from vipra_client.simpler.environments import CONTROL_RATE_HZ
 
-# Pixels of the longer side of a video.
+# Pixels of the longer side of a video, at most.
 VIDEO_SIDE = 320
 
 

@@ -17,10 +17,17 @@ impl Weights {
     /// # Errors
     /// [`Error::Io`], [`Error::Safetensors`].
     pub fn read_safetensors(path: &Path) -> Result<Self> {
-        let bytes = std::fs::read(path).map_err(|source| Error::io(path, source))?;
+        Self::parse_safetensors(&std::fs::read(path).map_err(|source| Error::io(path, source))?, path)
+    }
+
+    /// The contents of the safetensors file at `path`, as [`read_safetensors`](Self::read_safetensors) reads it.
+    ///
+    /// # Errors
+    /// [`Error::Safetensors`].
+    pub fn parse_safetensors(bytes: &[u8], path: &Path) -> Result<Self> {
         let fault = |error: SafeTensorError| Error::Safetensors { reason: error.to_string(), path: path.to_path_buf() };
-        let (_, header) = SafeTensors::read_metadata(&bytes).map_err(fault)?;
-        let file = SafeTensors::deserialize(&bytes).map_err(fault)?;
+        let (_, header) = SafeTensors::read_metadata(bytes).map_err(fault)?;
+        let file = SafeTensors::deserialize(bytes).map_err(fault)?;
         let mut weights = Self::new(path.display().to_string());
         weights.metadata.extend(header.metadata().iter().flatten().map(|(key, value)| (key.clone(), value.clone())));
         for (name, view) in file.iter() {

@@ -17,7 +17,7 @@ impl Scale {
     /// From the lowest number to the highest; None of no numbers.
     pub(super) fn linear(values: impl Iterator<Item = f64>) -> Option<Self> {
         let (low, high) = bounds(values)?;
-        // Where all are one number, it lies in the middle; nothing lies at the bottom.
+        // Where all are one number, it lies in the middle, and zero at the bottom.
         let (low, high) = match (low == high, low == 0.0) {
             (false, _) => (low, high),
             (true, true) => (0.0, 1.0),

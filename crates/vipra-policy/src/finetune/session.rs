@@ -19,7 +19,7 @@ use super::numbers::{DemonstrationSource, Spaces, open_all};
 use super::stage::{FinetuneStage, HeldOut};
 use crate::bins::Bins;
 use crate::model::{ActionDecoder, ActionSizes, PolicyModel, TransformerConfig, Vocabularies};
-use crate::order::{Order, Position, moments, spread};
+use crate::order::{Order, Position, evenly_spread, moments};
 use crate::policy::{Features, Package, PackageParts, Specification};
 use crate::trained::{Codebook, TrainedTransformer};
 use crate::{Error, Result};
@@ -135,8 +135,8 @@ pub fn train(session: Session<'_>) -> Result<Summary> {
         }
         false => {
             let demonstrations = demonstrations(held_out)?;
-            let addresses = spread(&moments(demonstrations.sampler())?, config.validation_samples);
-            let of_learned = spread(&moments(learned.sampler())?, config.validation_samples.div_ceil(4));
+            let addresses = evenly_spread(&moments(demonstrations.sampler())?, config.validation_samples);
+            let of_learned = evenly_spread(&moments(learned.sampler())?, config.validation_samples.div_ceil(4));
             Some(HeldOut { demonstrations, addresses, learned: of_learned, mean })
         }
     };

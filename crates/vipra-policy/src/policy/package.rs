@@ -10,7 +10,7 @@ use vipra_data::stats::Stats;
 use vipra_data::writer::replace_folder;
 use vipra_nn::weights::Weights;
 use vipra_tokenizer::{TextTokenizer, TrainedTokenizer};
-use vipra_train::checkpoint::differences;
+use vipra_train::checkpoint::differing_fields;
 
 use super::runtime::TrainedPolicy;
 use super::specification::{Specification, crops_fault};
@@ -158,8 +158,10 @@ impl Package {
         let mut specification = manifest.specification;
         let written = Specification::of(&weights)?.0;
         if written != specification {
-            let differs = differences(&to_value(&written)?, &to_value(&specification)?).join(", ");
-            faults.push(format!("{POLICY_FILE} says something else of the policy than {MODEL_FILE} ({differs})"));
+            let (of_weights, of_policy) = (to_value(&written)?, to_value(&specification)?);
+            let differs = differing_fields(&of_weights, &of_policy).into_iter().map(|(field, ..)| field);
+            let differs = differs.collect::<Vec<_>>().join(", ");
+            faults.push(format!("{POLICY_FILE} says something else of the policy than {MODEL_FILE}: {differs}"));
         }
         let fingerprint: String =
             manifest.files.get(MODEL_FILE).map(|hash| hash.chars().take(16).collect()).unwrap_or_default();

@@ -3,7 +3,7 @@
 use vipra_data::clip::ClipAddress;
 
 use super::data::Samples;
-use crate::order::{moments, spread};
+use crate::order::{evenly_spread, moments};
 use crate::{Codebook, Result};
 
 /// Added to each count, so that what was never seen is not impossible.
@@ -91,13 +91,10 @@ fn most_frequent(log_shares: Option<&Vec<f64>>) -> u32 {
 
 /// Addresses spread evenly over the samples whose whole horizon lies in their episode, in the order of the episodes; over all
 /// samples where there are none. Beyond an episode's end the last frame repeats, which is easy to predict.
-///
-/// # Errors
-/// None in practice: indices are inside the epoch.
 pub(super) fn held_out_moments(samples: &Samples, count: usize) -> Result<Vec<ClipAddress>> {
     let mut addresses = moments(samples.sampler())?;
     if addresses.iter().any(|address| samples.has_whole_horizon(*address)) {
         addresses.retain(|address| samples.has_whole_horizon(*address));
     }
-    Ok(spread(&addresses, count))
+    Ok(evenly_spread(&addresses, count))
 }

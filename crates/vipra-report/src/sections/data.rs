@@ -5,7 +5,7 @@ use std::path::Path;
 
 use maud::{Markup, html};
 use serde_json::Value;
-use vipra_page::{Picture, table};
+use vipra_page::{Picture, short, table};
 
 use super::strip;
 use crate::read::{files, folders, json};
@@ -57,8 +57,11 @@ fn elsewhere(stage: &str, record: &StageRecord) -> Option<Vec<Markup>> {
     let count = |name: &str| number(name).map_or("–".to_owned(), |count| format!("{count:.0}"));
     let minutes = number("video_secs").map_or("–".to_owned(), |secs| format!("{:.1} min", secs / 60.0));
     let rates = record.figures.get("fps").and_then(Value::as_array).into_iter().flatten();
-    let rates: Vec<String> = rates.filter_map(Value::as_f64).map(|rate| rate.to_string()).collect();
-    let rates = if rates.is_empty() { "–".to_owned() } else { rates.join(", ") };
+    let rates = match rates.filter_map(Value::as_f64).collect::<Vec<_>>()[..] {
+        [] => "–".to_owned(),
+        [one] => short(one),
+        [first, .., last] => format!("{} to {}", short(first), short(last)),
+    };
     // Of videos no actions are read, whether or not there are some.
     let actions = if stage == layout::VIDEOS { "not read" } else { "yes" }.to_owned();
     let name = format!("{stage}: {}", names.join(", "));

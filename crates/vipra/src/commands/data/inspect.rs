@@ -22,7 +22,8 @@ fn seconds(episodes: &[Episode]) -> f64 {
     episodes.iter().map(|episode| episode.length as f64 / episode.fps).sum()
 }
 
-fn rates(episodes: &[Episode]) -> Vec<f64> {
+/// Frames a second that there are, to a thousandth.
+pub fn frame_rates(episodes: &[Episode]) -> Vec<f64> {
     let mut rates: Vec<f64> = episodes.iter().map(|episode| (episode.fps * 1000.0).round() / 1000.0).collect();
     rates.sort_by(f64::total_cmp);
     rates.dedup();
@@ -52,7 +53,7 @@ fn to_text(source: &dyn Source) -> String {
     if let (Some(shortest), Some(longest)) = (lengths.first(), lengths.last()) {
         line("length", format!("{shortest} to {longest} frames, median {}", lengths[lengths.len() / 2]));
     }
-    line("rate", rates_text(&rates(episodes)));
+    line("rate", rates_text(&frame_rates(episodes)));
     for (name, range) in &description.splits {
         line("split", format!("{name}: episodes {} to {}", range.start, range.end.saturating_sub(1)));
     }
@@ -111,7 +112,7 @@ fn to_json(source: &dyn Source) -> serde_json::Value {
         "episodes": episodes.len(),
         "frames": lengths.iter().sum::<usize>(),
         "seconds": seconds(episodes),
-        "fps": rates(episodes),
+        "fps": frame_rates(episodes),
         "shortest_episode": lengths.first(),
         "longest_episode": lengths.last(),
         "splits": splits,

@@ -10,6 +10,7 @@ use anyhow::Result;
 use vipra_data::{OpenOptions, Source};
 
 pub use clips::draw_clips;
+pub use inspect::frame_rates;
 
 use super::Outcome;
 use crate::cli::{DataCommand, SourceArgs};

@@ -41,6 +41,6 @@ pub fn record_dataset(args: &RecordArgs) -> Result<(Recorded, String)> {
         counted(episodes, "episode"),
         counted(frames, "frame")
     );
-    text.push_str(&format!("{failures} attempts failed and were left out\n"));
+    text.push_str(&format!("attempts failed and left out: {failures}\n"));
     Ok((recorded, text))
 }

@@ -10,7 +10,7 @@ use vipra_sim::Split;
 
 use super::{Figures, StageEnd};
 use crate::cli::{ClipsArgs, RecordArgs, ScenesArgs, TableArgs};
-use crate::commands::data::{draw_clips, duration};
+use crate::commands::data::{draw_clips, duration, frame_rates};
 use crate::commands::run::context::Context;
 use crate::commands::run::stage::Stage;
 use crate::commands::sim::record_dataset;
@@ -30,19 +30,14 @@ pub fn prepare(stage: Stage, context: &Context) -> Result<StageEnd> {
         context.check_demonstrations()?;
     }
     let datasets = context.datasets(stage);
-    let (mut episodes, mut frames, mut secs, mut skipped) = (0, 0, 0.0, 0);
-    let (mut rates, mut tasks) = (Vec::new(), BTreeSet::new());
+    let (mut episodes, mut skipped) = (Vec::new(), 0);
     for dataset in &datasets {
         let source = context.open(stage, dataset)?;
         for left_out in &source.description().skipped {
             tracing::warn!("left out {}: {}", left_out.what, left_out.reason);
         }
         skipped += source.description().skipped.len();
-        rates.extend(source.episodes().iter().map(|episode| episode.fps));
-        tasks.extend(source.episodes().iter().flat_map(|episode| episode.tasks.iter().cloned()));
-        episodes += source.episodes().len();
-        frames += source.episodes().iter().map(|episode| episode.length).sum::<usize>();
-        secs += source.episodes().iter().map(|episode| episode.length as f64 / episode.fps).sum::<f64>();
+        episodes.extend_from_slice(source.episodes());
     }
     draw_clips(&ClipsArgs {
         paths: datasets.clone(),
@@ -55,15 +50,15 @@ pub fn prepare(stage: Stage, context: &Context) -> Result<StageEnd> {
         contact_sheet: Some(context.folder(stage).with_extension("png")),
         run: None,
     })?;
-    let key = format!("{}, {}", counted(episodes, "episode"), duration(secs));
-    rates.sort_by(f64::total_cmp);
-    rates.dedup();
+    let secs: f64 = episodes.iter().map(|episode| episode.length as f64 / episode.fps).sum();
+    let tasks: BTreeSet<&String> = episodes.iter().flat_map(|episode| &episode.tasks).collect();
+    let key = format!("{}, {}", counted(episodes.len(), "episode"), duration(secs));
     let all = json!({
         "datasets": datasets,
-        "episodes": episodes,
-        "frames": frames,
+        "episodes": episodes.len(),
+        "frames": episodes.iter().map(|episode| episode.length).sum::<usize>(),
         "video_secs": secs,
-        "fps": rates,
+        "fps": frame_rates(&episodes),
         "tasks": tasks.len(),
         "skipped": skipped,
     });
