@@ -10,7 +10,7 @@ from PIL import Image
 
 from vipra_client import WebSocketClient
 from vipra_client.simpler import SimplerPolicy, evaluate
-from vipra_client.simpler.__main__ import main
+from vipra_client.simpler.__main__ import executed, main
 from vipra_client.simpler.environments import EPISODES, TASKS, ManiSkill2
 from vipra_client.simpler.evaluation import finished, summary, wilson, write_video
 from vipra_client.websocket import Chunk
@@ -271,6 +271,13 @@ def test_results_of_other_policies_are_not_added_to(made_server, tmp_path, capsy
     assert main(["--port", str(made_server(fingerprints={"policy": "a"}).port), *flags]) == 0
     assert main(["--port", str(made_server(fingerprints={"policy": "b"}).port), *flags]) == 2
     assert "fingerprints" in capsys.readouterr().err
+
+
+def test_as_many_actions_are_executed_as_the_server_says():
+    assert executed({"execution": {"first": {"actions": 4}}}) == 4
+    assert executed({"execution": None}) == executed({}) == 7
+    with pytest.raises(ValueError, match="ensemble.*--execute"):
+        executed({"execution": {"ensemble": {"decay": 0.1}}})
 
 
 def test_results_of_other_crops_are_not_added_to(made_server, tmp_path, capsys):

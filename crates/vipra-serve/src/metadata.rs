@@ -1,7 +1,7 @@
 //! What a client is told of a policy before it asks.
 
 use serde_json::{Value as Json, json};
-use vipra_control::PolicyDescription;
+use vipra_control::{Execution, PolicyDescription};
 
 use crate::codec::Value;
 
@@ -16,8 +16,8 @@ pub(crate) mod keys {
 }
 
 /// What the server says first on a WebSocket: which keys a request has, how far apart the two frames are that the policy sees,
-/// and what the numbers of its actions mean.
-pub fn metadata(description: &PolicyDescription, default_prompt: Option<&str>) -> Json {
+/// what the numbers of its actions mean, and how its chunks are executed, where that is known.
+pub fn metadata(description: &PolicyDescription, execution: Option<Execution>, default_prompt: Option<&str>) -> Json {
     let action = &description.action;
     let [height, width] = description.image_size;
     let earlier = format!(
@@ -46,6 +46,7 @@ pub fn metadata(description: &PolicyDescription, default_prompt: Option<&str>) -
         "rotation": action.rotation,
         "gripper": action.gripper,
         "action_horizon": description.horizon,
+        "execution": execution,
         "control_rate_hz": description.control_rate_hz,
         "frame_interval_secs": description.frame_interval_secs,
         "image_size": [height, width],

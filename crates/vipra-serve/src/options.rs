@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use subtle::ConstantTimeEq;
+use vipra_control::Execution;
 
 use crate::{Error, Result};
 
@@ -25,6 +26,8 @@ pub struct ServeOptions {
     pub http_assume_state: bool,
     /// The instruction of WebSocket requests that bring none.
     pub default_prompt: Option<String>,
+    /// How chunks are best executed, for clients to be told. The server puts out whole chunks.
+    pub execution: Option<Execution>,
     /// What a client may send.
     pub limits: Limits,
     /// How long anything may take.
@@ -39,6 +42,7 @@ impl Default for ServeOptions {
             http_units: Units::default(),
             http_assume_state: false,
             default_prompt: None,
+            execution: None,
             limits: Limits::default(),
             patience: Patience::default(),
         }

@@ -25,6 +25,10 @@ The simulator is a module with make_env, reset, observe, step, instruction and v
 --edition maniskill2 the package simpler_env. It is imported only when an episode is run."""
 
 
+# Actions of a chunk that are executed where nobody says how many: the paper's.
+EXECUTED = 7
+
+
 def numbers(text: str) -> list[int]:
     """`3`, `0:24` or `0,5,7`."""
     try:
@@ -60,7 +64,7 @@ def parser() -> argparse.ArgumentParser:
         help="placements of the objects: 3, 0:24 or 0,5,7 [default: 0:24]",
     )  # fmt: skip
     flags.add_argument(
-        "--execute", type=int, default=7, metavar="N", help="actions of a chunk that are executed [default: %(default)s of 14]"
+        "--execute", type=int, metavar="N", help="actions of a chunk that are executed [default: as the server says, else 7 of 14]"
     )
     flags.add_argument(
         "--image-size", type=int, nargs=2, metavar=("HEIGHT", "WIDTH"),
@@ -88,19 +92,31 @@ def main(arguments=None) -> int:
     return 0
 
 
+def executed(metadata: dict) -> int:
+    """Actions of a chunk that are executed, as the server says.
+
+    Policies that average chunks are driven by first actions here; which, has to be said.
+    """
+    execution = metadata.get("execution") or {"first": {"actions": EXECUTED}}
+    if "first" not in execution:
+        raise ValueError(f"this policy is to be executed by {', '.join(execution)}, which is not done here: say --execute")
+    return execution["first"]["actions"]
+
+
 def run(args) -> list[dict]:
     """The results of all episodes."""
     token = args.token_file.read_text().strip() if args.token_file else None
     client = WebSocketClient(args.host, args.port, token=token, timeout_secs=args.timeout_secs, jpeg=args.jpeg)
     with client:
-        policy = SimplerPolicy(client, args.execute, args.image_size, CONTROL_RATE_HZ)
+        execute = args.execute or executed(client.metadata)
+        policy = SimplerPolicy(client, execute, args.image_size, CONTROL_RATE_HZ)
         environment = ManiSkill2 if args.edition == "maniskill2" else ManiSkill3
         header = {
             "environment": environment.name,
             "policy": client.metadata["policy"],
             "fingerprints": client.metadata["fingerprints"],
             "crops": client.metadata["crops"],
-            "execute": args.execute,
+            "execute": execute,
             "image_size": args.image_size,
             "jpeg": args.jpeg,
         }

@@ -45,7 +45,7 @@ impl App {
         model: Model,
         stop: CancellationToken,
     ) -> Result<Self> {
-        let metadata = metadata(&description, options.default_prompt.as_deref());
+        let metadata = metadata(&description, options.execution, options.default_prompt.as_deref());
         let greeting = encode(&to_value(&metadata))?.into();
         let tracker = TaskTracker::new();
         Ok(Self { description, options, model, greeting, stop, tracker, task: Mutex::new(None) })

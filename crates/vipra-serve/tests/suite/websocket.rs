@@ -33,6 +33,7 @@ fn the_server_speaks_first_and_says_what_it_wants() {
     assert_eq!(entry(&greeting, "rotation"), &Value::text("rotation-vector"));
     assert_eq!(entry(&greeting, "units"), &Value::text("robot"));
     assert_eq!(entry(&greeting, "crops"), &Value::Int(1));
+    assert_eq!(entry(&greeting, "execution"), &Value::Nil, "of this policy it is not known");
     let names = ["past", "now", "gripper"].map(Value::text).to_vec();
     assert_eq!(entry(&greeting, "action_names"), &Value::List(names));
     let units = ["m", "m", "1"].map(Value::text).to_vec();

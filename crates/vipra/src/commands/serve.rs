@@ -4,6 +4,7 @@ use std::net::{SocketAddr, ToSocketAddrs};
 
 use anyhow::{Context, Result};
 use vipra_control::Policy;
+use vipra_policy::policy::Package;
 use vipra_serve::{Access, Limits, ServeOptions, Server, Token};
 
 use super::Outcome;
@@ -13,10 +14,12 @@ use crate::cli::ServeArgs;
 use crate::output::print;
 
 pub fn run(args: &ServeArgs) -> Result<Outcome> {
-    let options = options(args)?;
+    let mut options = options(args)?;
     // Before the weights are read: that takes longer than saying no.
     options.check()?;
-    let policy = open_policy(args)?;
+    let package = open_package(&args.package, &args.crops)?;
+    options.execution = Some(package.specification.execution);
+    let policy = policy(&package, args)?;
     if args.http_assume_state && policy.describe().proprio.is_some() {
         tracing::warn!(
             "/step and /step_bytes without a state are answered as if the robot stood still in the middle of its states"
@@ -25,14 +28,14 @@ pub fn run(args: &ServeArgs) -> Result<Outcome> {
     let server = Server::start(policy, options)?;
     server.stop_on_signals();
     let address = server.address();
-    let package = args.package.display();
-    print(&format!("serving {package} on http://{address} and ws://{address}; Ctrl-C ends it\n"))?;
+    let path = args.package.display();
+    print(&format!("serving {path} on http://{address} and ws://{address}; Ctrl-C ends it\n"))?;
     server.wait()?;
     Ok(Outcome::Done)
 }
 
-fn open_policy(args: &ServeArgs) -> Result<Box<dyn Policy>> {
-    let mut policy = open_package(&args.package, &args.crops)?.policy(&device(&args.device)?)?;
+fn policy(package: &Package, args: &ServeArgs) -> Result<Box<dyn Policy>> {
+    let mut policy = package.policy(&device(&args.device)?)?;
     policy.seed(args.seed);
     Ok(Box::new(policy))
 }

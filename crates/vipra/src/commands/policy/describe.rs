@@ -27,7 +27,7 @@ pub fn run(args: &DescribeArgs) -> Result<Outcome> {
 
 /// What a client asks with, by the names that the server takes.
 fn keys(package: &Package) -> Map<String, Value> {
-    let metadata = vipra_serve::metadata(&package.specification.control, None);
+    let metadata = vipra_serve::metadata(&package.specification.control, None, None);
     metadata["keys"].as_object().cloned().unwrap_or_default()
 }
 
