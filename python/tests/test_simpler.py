@@ -250,6 +250,12 @@ def test_the_command_runs_episodes_of_a_module(made_server, tmp_path, capsys):
     assert "100.0%" in capsys.readouterr().out
     header, *lines = [json.loads(line) for line in out.read_text().splitlines()]
     assert header["environment"] == "simpler-maniskill3" and header["execute"] == 7
+    assert main([*flags, "--execute", "0", "--out", str(tmp_path / "none.jsonl")]) == 2
+    assert "0 actions of a chunk" in capsys.readouterr().err
+    told = made_server(execution={"first": {"actions": 4}})
+    flags[1] = str(told.port)
+    assert main([*flags, "--tasks", "carrot", "--episodes", "0", "--out", str(tmp_path / "told.jsonl")]) == 0
+    assert json.loads((tmp_path / "told.jsonl").read_text().splitlines()[0])["execute"] == 4
     assert [(line["task"], line["episode"], line["success_last"], line["steps"]) for line in lines] == [
         ("carrot", episode, True, 3) for episode in range(4)
     ]

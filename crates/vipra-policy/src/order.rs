@@ -62,3 +62,17 @@ pub(crate) fn evenly_spread(addresses: &[ClipAddress], count: usize) -> Vec<Clip
     let (all, count) = (addresses.len(), count.min(addresses.len()));
     (0..count).map(|index| addresses[(2 * index + 1) * all / (2 * count)]).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_of_many_moments_are_the_middles_of_equal_parts() {
+        let all: Vec<ClipAddress> = (0..12).map(|start| ClipAddress { source: 0, episode: 0, start }).collect();
+        let starts = |count: usize| evenly_spread(&all, count).iter().map(|at| at.start).collect::<Vec<_>>();
+        assert_eq!(starts(3), [2, 6, 10]);
+        assert_eq!(starts(20), (0..12).collect::<Vec<_>>());
+        assert!(starts(0).is_empty() && evenly_spread(&[], 3).is_empty());
+    }
+}

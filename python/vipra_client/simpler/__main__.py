@@ -108,7 +108,7 @@ def run(args) -> list[dict]:
     token = args.token_file.read_text().strip() if args.token_file else None
     client = WebSocketClient(args.host, args.port, token=token, timeout_secs=args.timeout_secs, jpeg=args.jpeg)
     with client:
-        execute = args.execute or executed(client.metadata)
+        execute = executed(client.metadata) if args.execute is None else args.execute
         policy = SimplerPolicy(client, execute, args.image_size, CONTROL_RATE_HZ)
         environment = ManiSkill2 if args.edition == "maniskill2" else ManiSkill3
         header = {
