@@ -1,4 +1,4 @@
-//! Causal attention of a language model: packed samples while it learns, a cache of keys and values while it speaks.
+//! Causal attention of a language model while it learns, samples packed into rows.
 
 use burn::tensor::ops::AttentionModuleOptions;
 use burn::tensor::{Bool, Device, Tensor, TensorData, module};
@@ -82,19 +82,6 @@ pub(super) fn causal_self_attention_of_parts(projected: Tensor<3>, attention: &C
     attended.swap_dims(1, 2).reshape([batch, tokens, width / 3])
 }
 
-/// Attention of new tokens to all that a cache holds, themselves at its end included. Queries and keys are rotated
-/// already.
-///
-/// # Shapes
-/// `query`: `[batch, heads, new, head_dim]`, `keys`, `values`: `[batch, heads, all, head_dim]`, `first_seen`: `[batch]`,
-/// first token of the cache that counts → `[batch, heads, new, head_dim]`
-pub fn attend_to_cache(query: Tensor<4>, keys: Tensor<4>, values: Tensor<4>, first_seen: Option<&[u32]>) -> Tensor<4> {
-    let new = query.dims()[2];
-    let per_token: Option<Vec<u32>> =
-        first_seen.map(|first| first.iter().flat_map(|first| std::iter::repeat_n(*first, new)).collect());
-    attend(query, keys, values, per_token.as_deref(), None)
-}
-
 /// Queries, keys and values of a projection.
 ///
 /// # Shapes
@@ -108,7 +95,7 @@ pub(super) fn split_heads(projected: Tensor<3>, heads: usize) -> [Tensor<4>; 3] 
 }
 
 /// The queries are those of the last tokens.
-fn attend(
+pub(super) fn attend(
     query: Tensor<4>,
     key: Tensor<4>,
     value: Tensor<4>,

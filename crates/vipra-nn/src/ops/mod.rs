@@ -6,6 +6,7 @@
 
 mod activation;
 mod attention;
+mod cached;
 mod causal;
 mod conv2d;
 mod conv3d;
@@ -21,7 +22,8 @@ mod sample;
 
 pub use activation::{geglu, geglu_and_drop, gelu, leaky_relu, swiglu};
 pub use attention::{CosineAttention, cosine_attention, cosine_self_attention, dot_attention, dot_self_attention};
-pub use causal::{Branches, CausalAttention, attend_to_cache, causal_self_attention};
+pub use cached::{CachedAttention, KeysValues, cached_attention};
+pub use causal::{Branches, CausalAttention, causal_self_attention};
 pub use conv2d::conv2d;
 pub use conv3d::{TimePadding, conv3d_by_time};
 pub use cross_entropy::cross_entropy;

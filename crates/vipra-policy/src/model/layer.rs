@@ -3,7 +3,7 @@
 use burn::module::{Module, Param};
 use burn::nn::{Initializer, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
-use vipra_nn::ops::{self, CausalAttention, RotaryTable};
+use vipra_nn::ops::{self, CachedAttention, CausalAttention, KeysValues};
 
 use super::config::TransformerConfig;
 
@@ -73,30 +73,20 @@ impl Layer {
         self.feed_forward(x)
     }
 
-    /// As [`forward`](Self::forward) for tokens that come behind those of a cache: `place` gets their keys and values, and
-    /// returns them with those before.
+    /// As [`forward`](Self::forward) for tokens that come behind those whose keys and values are `held`. Beside it the
+    /// projection that theirs are in.
     ///
     /// # Shapes
-    /// `x`: `[rows, new, dim]` → the same.
+    /// `x`: `[rows, new, dim]` → the same, and `[rows, new, 3·dim]`
     pub(super) fn forward_behind(
         &self,
         x: Tensor<3>,
-        rotary: &RotaryTable,
-        first_seen: Option<&[u32]>,
-        place: impl FnOnce(Tensor<4>, Tensor<4>) -> (Tensor<4>, Tensor<4>),
-    ) -> Tensor<3> {
-        let [rows, new, dim] = x.dims();
+        held: Option<&KeysValues>,
+        attention: &CachedAttention<'_>,
+    ) -> (Tensor<3>, Tensor<3>) {
         let projected = ops::linear(&self.query_key_value, self.attention_norm.forward(x.clone()));
-        // [rows, new, dim] -> [rows, heads, new, head_dim]
-        let part = |index: usize| {
-            let part = projected.clone().narrow(2, index * dim, dim);
-            part.reshape([rows, new, self.heads, dim / self.heads]).swap_dims(1, 2)
-        };
-        let query = ops::rotate(part(0), rotary);
-        let (keys, values) = place(ops::rotate(part(1), rotary), part(2));
-        let attended = ops::attend_to_cache(query, keys, values, first_seen);
-        let attended = attended.swap_dims(1, 2).reshape([rows, new, dim]);
-        self.feed_forward(x + ops::linear(&self.attention_out, attended))
+        let attended = ops::cached_attention(projected.clone(), held, attention);
+        (self.feed_forward(x + ops::linear(&self.attention_out, attended)), projected)
     }
 
     fn feed_forward(&self, x: Tensor<3>) -> Tensor<3> {

@@ -3,9 +3,9 @@
 use burn::module::{Module, Param};
 use burn::nn::{Initializer, Linear, LinearConfig};
 use burn::tensor::{Device, Distribution, Tensor};
-use vipra_nn::ops::{self, Branches, CausalAttention, Pairs, RotaryTable};
+use vipra_nn::ops::{self, Branches, CachedAttention, CausalAttention, KeysValues, Pairs, RotaryTable};
 
-use super::cache::{Cache, LayerCache};
+use super::cache::Cache;
 use super::config::{RotaryPrecision, TransformerConfig, Vocabularies};
 use super::frame_merger::FrameMerger;
 use super::layer::{Layer, RmsNorm};
@@ -141,13 +141,19 @@ impl Transformer {
     /// `[rows, new, dim]` → the same.
     pub fn read(&self, x: Tensor<3>, cache: &mut Cache) -> Tensor<3> {
         let new = x.dims()[1];
-        let rotary = self.rotary(cache.length..cache.length + new, &x.device());
-        cache.layers.resize(self.layers.len(), LayerCache::default());
-        let first_seen = cache.first_seen.as_deref();
-        let layers = self.layers.iter().zip(&mut cache.layers);
-        let x = layers.fold(x, |x, (layer, cache)| {
-            layer.forward_behind(x, &rotary, first_seen, |keys, values| cache.extend(keys, values))
+        let attention = self.attention_behind(&x, cache);
+        let mut layers = Vec::with_capacity(self.layers.len());
+        let x = self.layers.iter().enumerate().fold(x, |x, (index, layer)| {
+            let held = cache.layers.get(index);
+            let (x, projected) = layer.forward_behind(x, held, &attention);
+            let read = KeysValues::new(projected, &attention);
+            layers.push(match held {
+                Some(held) => held.followed_by(read),
+                None => read,
+            });
+            x
         });
+        cache.layers = layers;
         cache.length += new;
         self.norm.forward(x)
     }
@@ -157,14 +163,18 @@ impl Transformer {
     /// # Shapes
     /// `[rows, new, dim]` → the same.
     pub fn glance(&self, x: Tensor<3>, cache: &Cache) -> Tensor<3> {
-        let rotary = self.rotary(cache.length..cache.length + x.dims()[1], &x.device());
-        let first_seen = cache.first_seen.as_deref();
-        let empty = LayerCache::default();
-        let held = cache.layers.iter().chain(std::iter::repeat(&empty));
-        let x = self.layers.iter().zip(held).fold(x, |x, (layer, cache)| {
-            layer.forward_behind(x, &rotary, first_seen, |keys, values| cache.with(keys, values))
-        });
+        let attention = self.attention_behind(&x, cache);
+        let layers = self.layers.iter().enumerate();
+        let x = layers.fold(x, |x, (index, layer)| layer.forward_behind(x, cache.layers.get(index), &attention).0);
         self.norm.forward(x)
+    }
+
+    fn attention_behind<'a>(&self, x: &Tensor<3>, cache: &'a Cache) -> CachedAttention<'a> {
+        CachedAttention {
+            heads: self.attention.heads,
+            rotary: self.rotary(cache.length..cache.length + x.dims()[1], &x.device()),
+            first_seen: cache.first_seen.as_deref(),
+        }
     }
 
     /// Width.

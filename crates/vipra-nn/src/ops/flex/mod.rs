@@ -57,6 +57,16 @@ pub(super) fn serves<const D: usize>(x: &Tensor<D>) -> bool {
     }
 }
 
+/// Whether [`serves`] says so and no derivative can be asked for: some kernels have none.
+pub(super) fn serves_outside_of_graphs<const D: usize>(x: &Tensor<D>) -> bool {
+    serves(x) && !matches!(x.clone().into_dispatch().kind, DispatchTensorKind::Autodiff(_))
+}
+
+/// The derivative of kernels that run where [`serves_outside_of_graphs`] says so, which nothing can ask for.
+fn outside_of_graphs() -> Vec<Option<FlexTensor>> {
+    unreachable!("this kernel runs outside of graphs of derivatives alone")
+}
+
 /// Runs a kernel; derivatives flow through it as through any operation of the framework.
 pub(super) fn call<const D: usize>(kernel: impl Kernel, inputs: Inputs<Dispatch>) -> Tensor<D> {
     Tensor::from_dispatch(<Dispatch as RunKernel>::run_kernel(inputs, Arc::new(kernel)))

@@ -5,10 +5,8 @@ use crate::ops::attention::{
     CosineAttention, cosine_self_attention, cosine_self_attention_of_parts, dot_self_attention,
     dot_self_attention_of_parts,
 };
-use crate::ops::causal::{
-    Branches, CausalAttention, attend_to_cache, causal_self_attention, causal_self_attention_of_parts, split_heads,
-};
-use crate::ops::rope::{AnglePrecision, Pairs, RotaryTable, rotate};
+use crate::ops::causal::{Branches, CausalAttention, causal_self_attention, causal_self_attention_of_parts};
+use crate::ops::rope::{AnglePrecision, Pairs, RotaryTable};
 
 /// Sizes of an attention: batch, tokens, side, heads, channels of a head. Odd ones, and the model's own.
 const SIZES: [[usize; 5]; 5] =
@@ -137,22 +135,6 @@ fn causal_attention_equals_its_chain_with_and_without_packing() {
             );
         }
     }
-}
-
-#[test]
-fn attention_to_a_cache_is_the_end_of_the_whole() {
-    let (batch, tokens, heads, dim) = (2, 9, 2, 6);
-    let x = random([batch, tokens, 3 * heads * dim]);
-    let rotary = RotaryTable::of(0..tokens, dim, 1e4, AnglePrecision::Double, Pairs::Neighbours, &device());
-    let first = [0_u32, 3];
-    let first_seen = first.iter().flat_map(|first| [*first; 9]).collect();
-    let attention = CausalAttention { heads, rotary: rotary.clone(), first_seen: Some(first_seen), branches: None };
-    let whole = causal_self_attention(x.clone(), &attention);
-    let [query, key, value] = split_heads(x, heads);
-    let query = rotate(query, &rotary).narrow(2, 4, 5);
-    let end = attend_to_cache(query, rotate(key, &rotary), value, Some(&first));
-    let end = end.swap_dims(1, 2).reshape([batch, 5, heads * dim]);
-    assert_close("the last five", &numbers(&end), &numbers(&whole.narrow(1, 4, 5)));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod activation;
 mod attention;
+mod cached;
 mod conv2d;
 mod cross_entropy;
 mod group_norm;

@@ -5,6 +5,7 @@
 //! backward pass computes them again.
 
 mod backward;
+mod cached;
 mod forward;
 mod vectors;
 
@@ -18,6 +19,7 @@ use super::product::padded;
 use super::shared::Shared;
 use crate::ops::causal::Branches;
 use crate::ops::rope::Pairs;
+pub(in crate::ops) use cached::{CachedAttention, SplitPart};
 use vectors::{Role, Shape};
 
 /// Groups that the sequences are put into. Each sums gradients that all sequences share on its own.

@@ -149,7 +149,7 @@ impl Vectors {
 
 /// Rotates pairs of channels by the position's angles, forwards or backwards.
 #[inline(always)]
-fn rotate(x: &mut [f32], rotary: &Rotary, position: usize, direction: f32) {
+pub(super) fn rotate(x: &mut [f32], rotary: &Rotary, position: usize, direction: f32) {
     let half = x.len() / 2;
     let angles = rotary.cos[position * half..][..half].iter().zip(&rotary.sin[position * half..][..half]);
     match rotary.pairs {

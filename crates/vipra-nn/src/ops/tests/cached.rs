@@ -1,0 +1,68 @@
+use burn::tensor::Tensor;
+
+use super::{assert_close, device, numbers, random};
+use crate::ops::cached::{CachedAttention, KeysValues, cached_attention, cached_attention_of_parts};
+use crate::ops::causal::{CausalAttention, causal_self_attention};
+use crate::ops::rope::{AnglePrecision, Pairs, RotaryTable};
+
+/// Lengths in which rows are read, heads, channels of a head. Odd ones, blocks of queries, and a policy's own.
+const READINGS: [(&[usize], usize, usize); 5] =
+    [(&[1], 1, 2), (&[4, 5], 2, 6), (&[70, 14, 1, 65], 2, 24), (&[3, 130], 3, 8), (&[190, 14], 4, 64)];
+
+/// Tokens of the second row that do not count.
+const PADDING: [u32; 2] = [0, 3];
+
+type Attend = fn(Tensor<3>, Option<&KeysValues>, &CachedAttention<'_>) -> Tensor<3>;
+
+fn rotary(positions: std::ops::Range<usize>, dim: usize) -> RotaryTable {
+    RotaryTable::of(positions, dim, 1e4, AnglePrecision::Double, Pairs::Neighbours, &device())
+}
+
+/// Attention of all tokens, read in pieces.
+fn in_pieces(x: &Tensor<3>, lengths: &[usize], heads: usize, padded: bool, attend: Attend) -> Tensor<3> {
+    let dim = x.dims()[2] / (3 * heads);
+    let (mut held, mut first) = (None::<KeysValues>, 0);
+    let pieces = lengths.iter().map(|length| {
+        let attention = CachedAttention {
+            heads,
+            rotary: rotary(first..first + length, dim),
+            first_seen: padded.then_some(PADDING.as_slice()),
+        };
+        let piece = x.clone().narrow(1, first, *length);
+        let attended = attend(piece.clone(), held.as_ref(), &attention);
+        let read = KeysValues::new(piece, &attention);
+        held = Some(held.take().map_or_else(|| read.clone(), |held| held.followed_by(read.clone())));
+        first += length;
+        attended
+    });
+    Tensor::cat(pieces.collect(), 1)
+}
+
+#[test]
+fn what_is_read_in_pieces_is_what_is_read_as_a_whole() {
+    for (lengths, heads, dim) in READINGS {
+        for padded in [false, true] {
+            let tokens: usize = lengths.iter().sum();
+            let x = random([2, tokens, 3 * heads * dim]);
+            // What sees nothing else sees itself: nothing that means nothing is compared.
+            let first_seen = || PADDING.iter().flat_map(|first| (0..tokens as u32).map(|at| at.min(*first))).collect();
+            let attention = CausalAttention {
+                heads,
+                rotary: rotary(0..tokens, dim),
+                first_seen: padded.then(first_seen),
+                branches: None,
+            };
+            let whole = numbers(&causal_self_attention(x.clone(), &attention));
+            let what = format!("{lengths:?} tokens, {heads} heads of {dim}, padded {padded}");
+            let forms: [(&str, Tensor<3>, Attend); 3] = [
+                ("in a graph", x.clone(), cached_attention),
+                ("chain", x.clone().inner(), cached_attention_of_parts),
+                ("kernel", x.inner(), cached_attention),
+            ];
+            for (form, x, attend) in forms {
+                let pieces = in_pieces(&x, lengths, heads, padded, attend);
+                assert_close(&format!("{what}: {form}"), &numbers(&pieces), &whole);
+            }
+        }
+    }
+}
