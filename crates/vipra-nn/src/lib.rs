@@ -25,6 +25,7 @@ pub mod pixels;
 pub mod position_bias;
 pub mod position_generator;
 pub mod st_transformer;
+pub mod threads;
 pub mod weights;
 
 pub use error::{Error, Result};

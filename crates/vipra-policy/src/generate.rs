@@ -112,7 +112,7 @@ pub fn imagine(
 
 /// A model that reads tokens and scores the next ones.
 pub(crate) trait Speaks {
-    /// Reads tokens behind those of a cache.
+    /// Reads tokens behind those of a cache, and says of the last one, `[rows, 1, dim]`, what comes next.
     fn read(&self, tokens: Tokens<'_>, cache: &mut Cache) -> Result<Tensor<3>>;
     /// Scores of a kind's vocabulary.
     fn score(&self, kind: Kind, hidden: Tensor<3>) -> Result<Tensor<3>>;
@@ -120,7 +120,7 @@ pub(crate) trait Speaks {
 
 impl Speaks for Transformer {
     fn read(&self, tokens: Tokens<'_>, cache: &mut Cache) -> Result<Tensor<3>> {
-        self.forward_cached(tokens, cache)
+        Ok(Self::read(self, self.embed(tokens, &[])?, cache))
     }
 
     fn score(&self, kind: Kind, hidden: Tensor<3>) -> Result<Tensor<3>> {
@@ -165,8 +165,7 @@ impl<'a, M: Speaks> Speaker<'a, M> {
         let is_padded = unseen.iter().any(|missing| *missing > 0);
         let mut cache = Cache::new(is_padded.then_some(unseen));
         let tokens = Tokens::new(prompts.len(), &ids, &kinds).seeing(&observed);
-        let hidden = model.read(tokens, &mut cache)?;
-        let last = hidden.narrow(1, length - 1, 1);
+        let last = model.read(tokens, &mut cache)?;
         Ok(Self { model, cache, rows: prompts.len(), last, last_run: Run::at_end(&kinds[..length]) })
     }
 
@@ -198,9 +197,8 @@ impl<'a, M: Speaks> Speaker<'a, M> {
         let new = ids.len() / self.rows;
         let kinds = vec![kind; ids.len()];
         let tokens = Tokens::new(self.rows, ids, &kinds).behind(self.last_run);
-        let hidden = self.model.read(tokens, &mut self.cache)?;
+        self.last = self.model.read(tokens, &mut self.cache)?;
         self.last_run = Some(Run::and_then(self.last_run, kind, new));
-        self.last = hidden.narrow(1, new - 1, 1);
         Ok(())
     }
 }

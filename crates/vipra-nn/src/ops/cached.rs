@@ -9,13 +9,13 @@ use super::rope::{RotaryTable, rotate};
 
 /// What attention to a cache takes beside projection and cache.
 #[derive(Debug, Clone)]
-pub struct CachedAttention<'a> {
+pub struct CachedAttention {
     /// Heads.
     pub heads: usize,
     /// Angles of the new tokens.
     pub rotary: RotaryTable,
     /// First token of each row that counts, `[batch]`, where rows are padded on the left.
-    pub first_seen: Option<&'a [u32]>,
+    pub first_seen: Option<Vec<u32>>,
 }
 
 /// Keys and values of tokens that were read, `[batch, heads, tokens, head_dim]` each; keys are rotated already.
@@ -32,7 +32,7 @@ impl KeysValues {
     ///
     /// # Shapes
     /// `projected`: `[batch, tokens, 3·heads·head_dim]`: queries, keys, values
-    pub fn new(projected: Tensor<3>, attention: &CachedAttention<'_>) -> Self {
+    pub fn new(projected: Tensor<3>, attention: &CachedAttention) -> Self {
         let CachedAttention { heads, rotary, .. } = attention;
         if !serves_outside_of_graphs(&projected) {
             let [_, key, value] = split_heads(projected, *heads);
@@ -63,14 +63,14 @@ impl KeysValues {
 ///
 /// # Shapes
 /// `projected`: `[batch, new, 3·heads·head_dim]`: queries, keys, values → `[batch, new, heads·head_dim]`
-pub fn cached_attention(projected: Tensor<3>, held: Option<&KeysValues>, attention: &CachedAttention<'_>) -> Tensor<3> {
+pub fn cached_attention(projected: Tensor<3>, held: Option<&KeysValues>, attention: &CachedAttention) -> Tensor<3> {
     if !serves_outside_of_graphs(&projected) {
         return cached_attention_of_parts(projected, held, attention);
     }
     let kernel = Cached {
         heads: attention.heads,
         rotary: attention.rotary.clone().into(),
-        first_seen: attention.first_seen.map(<[u32]>::to_vec),
+        first_seen: attention.first_seen.clone(),
     };
     match held {
         Some(held) => run!(kernel, projected, held.keys.clone(), held.values.clone()),
@@ -82,7 +82,7 @@ pub fn cached_attention(projected: Tensor<3>, held: Option<&KeysValues>, attenti
 pub(super) fn cached_attention_of_parts(
     projected: Tensor<3>,
     held: Option<&KeysValues>,
-    attention: &CachedAttention<'_>,
+    attention: &CachedAttention,
 ) -> Tensor<3> {
     let CachedAttention { heads, rotary, first_seen } = attention;
     let [batch, new, width] = projected.dims();
@@ -92,8 +92,9 @@ pub(super) fn cached_attention_of_parts(
         Some(held) => held.followed_by(read),
         None => read,
     };
-    let per_token: Option<Vec<u32>> =
-        first_seen.map(|first| first.iter().flat_map(|first| std::iter::repeat_n(*first, new)).collect());
+    let per_token = first_seen
+        .as_ref()
+        .map(|first| -> Vec<u32> { first.iter().flat_map(|first| std::iter::repeat_n(*first, new)).collect() });
     let attended = attend(rotate(query, rotary), keys, values, per_token.as_deref(), None);
     attended.swap_dims(1, 2).reshape([batch, new, width / 3])
 }

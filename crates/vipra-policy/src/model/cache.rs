@@ -26,6 +26,14 @@ impl Cache {
         Self { layers, first_seen, length: self.length }
     }
 
+    /// Takes keys and values of a layer in; layers come one after the other.
+    pub(super) fn extend(&mut self, layer: usize, read: KeysValues) {
+        match self.layers.get_mut(layer) {
+            Some(held) => *held = held.followed_by(read),
+            None => self.layers.push(read),
+        }
+    }
+
     /// Tokens that were read.
     pub fn len(&self) -> usize {
         self.length

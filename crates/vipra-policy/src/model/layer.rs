@@ -68,8 +68,8 @@ impl Layer {
     /// # Shapes
     /// `x`: `[rows, length, dim]` → the same.
     pub fn forward(&self, x: Tensor<3>, attention: &CausalAttention) -> Tensor<3> {
-        let projected = ops::linear(&self.query_key_value, self.attention_norm.forward(x.clone()));
-        let x = x + ops::linear(&self.attention_out, ops::causal_self_attention(projected, attention));
+        let attended = ops::causal_self_attention(self.project(x.clone()), attention);
+        let x = x + ops::linear(&self.attention_out, attended);
         self.feed_forward(x)
     }
 
@@ -82,11 +82,19 @@ impl Layer {
         &self,
         x: Tensor<3>,
         held: Option<&KeysValues>,
-        attention: &CachedAttention<'_>,
+        attention: &CachedAttention,
     ) -> (Tensor<3>, Tensor<3>) {
-        let projected = ops::linear(&self.query_key_value, self.attention_norm.forward(x.clone()));
+        let projected = self.project(x.clone());
         let attended = ops::cached_attention(projected.clone(), held, attention);
         (self.feed_forward(x + ops::linear(&self.attention_out, attended)), projected)
+    }
+
+    /// Queries, keys and values.
+    ///
+    /// # Shapes
+    /// `[rows, length, dim]` → `[rows, length, 3·dim]`
+    pub(super) fn project(&self, x: Tensor<3>) -> Tensor<3> {
+        ops::linear(&self.query_key_value, self.attention_norm.forward(x))
     }
 
     fn feed_forward(&self, x: Tensor<3>) -> Tensor<3> {

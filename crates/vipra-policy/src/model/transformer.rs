@@ -1,5 +1,7 @@
 //! The transformer.
 
+use std::ops::Range;
+
 use burn::module::{Module, Param};
 use burn::nn::{Initializer, Linear, LinearConfig};
 use burn::tensor::{Device, Distribution, Tensor};
@@ -132,48 +134,58 @@ impl Transformer {
     /// # Errors
     /// [`Error::Vocabulary`].
     pub fn forward_cached(&self, tokens: Tokens<'_>, cache: &mut Cache) -> Result<Tensor<3>> {
-        Ok(self.read(self.embed(tokens, &[])?, cache))
+        let x = self.embed(tokens, &[])?;
+        let new = x.dims()[1];
+        let x = self.take_in(x, 0..new, 0..self.layers.len(), cache);
+        cache.length += new;
+        Ok(self.norm.forward(x))
     }
 
-    /// As [`forward_cached`](Self::forward_cached) for [embedded](Self::embed) tokens.
+    /// Has a cache take [embedded](Self::embed) tokens in, and says of the last one what
+    /// [`forward_cached`](Self::forward_cached) does. Of those before it, the last layer computes keys and values alone.
     ///
     /// # Shapes
-    /// `[rows, new, dim]` → the same.
+    /// `[rows, new, dim]` → `[rows, 1, dim]`
     pub fn read(&self, x: Tensor<3>, cache: &mut Cache) -> Tensor<3> {
-        let new = x.dims()[1];
-        let attention = self.attention_behind(&x, cache);
-        let mut layers = Vec::with_capacity(self.layers.len());
-        let x = self.layers.iter().enumerate().fold(x, |x, (index, layer)| {
-            let held = cache.layers.get(index);
-            let (x, projected) = layer.forward_behind(x, held, &attention);
-            let read = KeysValues::new(projected, &attention);
-            layers.push(match held {
-                Some(held) => held.followed_by(read),
-                None => read,
-            });
-            x
-        });
-        cache.layers = layers;
+        let (new, last) = (x.dims()[1], self.layers.len() - 1);
+        let x = self.take_in(x, 0..new, 0..last, cache);
+        if new > 1 {
+            let projected = self.layers[last].project(x.clone().narrow(1, 0, new - 1));
+            let read = KeysValues::new(projected, &self.attention_behind(0..new - 1, cache, &x.device()));
+            cache.extend(last, read);
+        }
+        let x = self.take_in(x.narrow(1, new - 1, 1), new - 1..new, last..last + 1, cache);
         cache.length += new;
         self.norm.forward(x)
     }
 
-    /// As [`read`](Self::read), but the cache stays as it is: for tokens that will be others the next time.
+    /// As [`forward_cached`](Self::forward_cached) for [embedded](Self::embed) tokens, but the cache stays as it is: for
+    /// tokens that will be others the next time.
     ///
     /// # Shapes
     /// `[rows, new, dim]` → the same.
     pub fn glance(&self, x: Tensor<3>, cache: &Cache) -> Tensor<3> {
-        let attention = self.attention_behind(&x, cache);
+        let attention = self.attention_behind(0..x.dims()[1], cache, &x.device());
         let layers = self.layers.iter().enumerate();
         let x = layers.fold(x, |x, (index, layer)| layer.forward_behind(x, cache.layers.get(index), &attention).0);
         self.norm.forward(x)
     }
 
-    fn attention_behind<'a>(&self, x: &Tensor<3>, cache: &'a Cache) -> CachedAttention<'a> {
+    /// Takes the `new`th tokens behind a cache into some of its layers.
+    fn take_in(&self, x: Tensor<3>, new: Range<usize>, layers: Range<usize>, cache: &mut Cache) -> Tensor<3> {
+        let attention = self.attention_behind(new, cache, &x.device());
+        layers.fold(x, |x, index| {
+            let (x, projected) = self.layers[index].forward_behind(x, cache.layers.get(index), &attention);
+            cache.extend(index, KeysValues::new(projected, &attention));
+            x
+        })
+    }
+
+    fn attention_behind(&self, new: Range<usize>, cache: &Cache, device: &Device) -> CachedAttention {
         CachedAttention {
             heads: self.attention.heads,
-            rotary: self.rotary(cache.length..cache.length + x.dims()[1], &x.device()),
-            first_seen: cache.first_seen.as_deref(),
+            rotary: self.rotary(cache.length + new.start..cache.length + new.end, device),
+            first_seen: cache.first_seen.clone(),
         }
     }
 

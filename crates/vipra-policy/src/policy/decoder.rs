@@ -115,8 +115,7 @@ impl ChunkDecoder<'_> {
             let observed: Vec<u16> = seen.collect();
             let tokens = Tokens::new(rows, &ids, &all_kinds).seeing(&observed).behind(Run::at_end(&kinds[..from]));
             let embedded = self.model.embed(tokens, &Numbers { proprio, actions: None })?;
-            let hidden = self.model.transformer.read(embedded, cache);
-            Ok(hidden.narrow(1, to - from - 1, 1))
+            Ok(self.model.transformer.read(embedded, cache))
         };
         let state = kinds.iter().position(|kind| *kind == Kind::LatentState);
         let Some(state) = state else {

@@ -9,6 +9,7 @@ use rand_chacha::ChaCha8Rng;
 use vipra_control::{ActionChunk, Observation, Policy, PolicyDescription};
 use vipra_data::Frame;
 use vipra_data::picture::Resizer;
+use vipra_nn::threads::on_a_worker;
 use vipra_tokenizer::{TextTokenizer, TrainedTokenizer};
 
 use super::decoder::{ChunkDecoder, Prefix};
@@ -193,14 +194,9 @@ impl TrainedPolicy {
         let to_chunk = |values: Vec<f32>| ActionChunk { actions: values.chunks(width).map(<[f32]>::to_vec).collect() };
         Ok(chunks?.into_iter().map(to_chunk).collect())
     }
-}
 
-impl Policy for TrainedPolicy {
-    fn describe(&self) -> &PolicyDescription {
-        &self.specification.control
-    }
-
-    fn infer_batch(&mut self, observations: &[Observation]) -> Vec<vipra_control::Result<ActionChunk>> {
+    /// A chunk for each observation, or what is wrong with it.
+    fn infer_each(&mut self, observations: &[Observation]) -> Vec<vipra_control::Result<ActionChunk>> {
         let seen = self.look(observations);
         // Prompts of one instruction are equally long, so that they share what was read of it and need no padding.
         let mut groups: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
@@ -221,6 +217,16 @@ impl Policy for TrainedPolicy {
         let refused = seen.into_iter().enumerate().filter_map(|(index, seen)| Some((index, Err(seen.err()?))));
         answers.extend(refused);
         answers.into_values().collect()
+    }
+}
+
+impl Policy for TrainedPolicy {
+    fn describe(&self) -> &PolicyDescription {
+        &self.specification.control
+    }
+
+    fn infer_batch(&mut self, observations: &[Observation]) -> Vec<vipra_control::Result<ActionChunk>> {
+        on_a_worker(|| self.infer_each(observations))
     }
 
     fn reset(&mut self) {

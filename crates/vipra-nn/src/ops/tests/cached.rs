@@ -12,7 +12,7 @@ const READINGS: [(&[usize], usize, usize); 5] =
 /// Tokens of the second row that do not count.
 const PADDING: [u32; 2] = [0, 3];
 
-type Attend = fn(Tensor<3>, Option<&KeysValues>, &CachedAttention<'_>) -> Tensor<3>;
+type Attend = fn(Tensor<3>, Option<&KeysValues>, &CachedAttention) -> Tensor<3>;
 
 fn rotary(positions: std::ops::Range<usize>, dim: usize) -> RotaryTable {
     RotaryTable::of(positions, dim, 1e4, AnglePrecision::Double, Pairs::Neighbours, &device())
@@ -26,7 +26,7 @@ fn in_pieces(x: &Tensor<3>, lengths: &[usize], heads: usize, padded: bool, atten
         let attention = CachedAttention {
             heads,
             rotary: rotary(first..first + length, dim),
-            first_seen: padded.then_some(PADDING.as_slice()),
+            first_seen: padded.then(|| PADDING.to_vec()),
         };
         let piece = x.clone().narrow(1, first, *length);
         let attended = attend(piece.clone(), held.as_ref(), &attention);
