@@ -28,7 +28,8 @@ class Package:
     def __init__(self, path):
         path = Path(path)
         path = path if (path / "policy.json").exists() else path / "package"
-        control = json.loads((path / "policy.json").read_text())["specification"]["control"]
+        specification = json.loads((path / "policy.json").read_text())["specification"]
+        control, self.execution = specification["control"], specification["execution"]
         self.scale, self.offset = (np.asarray(control["action"]["normalizer"][part]) for part in ("scale", "offset"))
         self.names = control["action"]["names"]
         self.shape = (control["horizon"], len(self.names))
@@ -64,6 +65,7 @@ def openpi(port, package):
     policy = WebsocketClientPolicy("127.0.0.1", port)
     metadata = policy.get_server_metadata()
     check("the greeting names the actions", metadata["action_names"], package.names)
+    check("the greeting tells how chunks are executed", metadata["execution"], package.execution)
     first = np.array(policy.infer(package.observation())["actions"])
     package.is_chunk("a chunk for openpi's client", first)
 

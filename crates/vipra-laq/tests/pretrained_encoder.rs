@@ -77,7 +77,7 @@ fn trained(folder: &Path, weights: &Path, spatial_encoder_rate: f64) -> Weights 
         opening: &|_, _| {},
         progress: &mut |_| {},
     });
-    let weights = Weights::read(&summary.unwrap().checkpoint.join("model.safetensors")).unwrap();
+    let weights = Weights::read(&summary.unwrap().ended.checkpoint.join("model.safetensors")).unwrap();
     let laq = load(model().init(&Device::flex()).unwrap(), &weights, &Names::default()).unwrap();
     save(&laq.spatial_encoder, &dino_names()).unwrap()
 }

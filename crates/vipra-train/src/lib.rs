@@ -29,6 +29,6 @@ pub use interrupt::Interrupt;
 pub use metrics::{METRICS_FILE, Metrics};
 pub use optimizer::Optimizer;
 pub use random::for_step;
-pub use run::{Outcome, Progress, Run, run};
+pub use run::{Ended, Outcome, Progress, Run, run};
 pub use stage::{Losses, Scalars, Stage, StageError, Step};
 pub use weights_header::{TrainedWeights, WeightsHeader};

@@ -75,6 +75,28 @@ pub enum Outcome<M> {
     },
 }
 
+/// What a stage tells of a run that ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// Its last checkpoint.
+    pub checkpoint: PathBuf,
+    /// Steps done, if it was asked to stop before the last.
+    pub interrupted_at: Option<u64>,
+    /// Held-out numbers; none if it was asked to stop.
+    pub validation: Scalars,
+}
+
+impl<M> From<Outcome<M>> for Ended {
+    fn from(outcome: Outcome<M>) -> Self {
+        match outcome {
+            Outcome::Finished { checkpoint, validation, .. } => Self { checkpoint, interrupted_at: None, validation },
+            Outcome::Interrupted { step, checkpoint } => {
+                Self { checkpoint, interrupted_at: Some(step), validation: Scalars::new() }
+            }
+        }
+    }
+}
+
 /// Trains a model, from its last checkpoint if there is one.
 ///
 /// # Errors

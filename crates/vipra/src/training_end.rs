@@ -1,14 +1,25 @@
 //! What commands that train say at the end.
 
-use std::path::Path;
-
 use anyhow::{Context, Result};
 use serde_json::{Map, Value, json};
-use vipra_train::Scalars;
+use vipra_data::source::Skipped;
+use vipra_train::{Ended, Scalars};
 
 use crate::commands::Outcome;
 use crate::output::{print, short, table};
 use crate::run_folder::RunFolder;
+
+/// What came of a run that trained a codebook.
+pub struct CodebookRun {
+    /// Its last checkpoint and held-out numbers.
+    pub ended: Ended,
+    /// Parameters of the model.
+    pub parameters: usize,
+    /// Whether the codebook's alarm was on at the end.
+    pub has_collapsed: bool,
+    /// What was left out of the data.
+    pub skipped: Vec<Skipped>,
+}
 
 /// How a command that trains ended.
 pub struct TrainingEnd {
@@ -23,11 +34,50 @@ pub struct TrainingEnd {
 }
 
 impl TrainingEnd {
-    /// A run that was asked to stop after `step` steps.
-    pub fn interrupted(step: u64, checkpoint: &Path) -> Self {
-        let kept = checkpoint.display();
+    /// That of a run that was asked to stop, if it was.
+    pub fn of_interrupted(ended: &Ended) -> Option<Self> {
+        let (step, kept) = (ended.interrupted_at?, ended.checkpoint.display());
         let text = format!("stopped after step {step}, kept in {kept}; the same command goes on from there\n");
-        Self { text, validation: Scalars::new(), is_interrupted: true, has_collapsed: false }
+        Some(Self { text, validation: Scalars::new(), is_interrupted: true, has_collapsed: false })
+    }
+
+    /// That of a run that did all its steps.
+    pub fn of_finished(text: String, ended: Ended) -> Self {
+        Self { text, validation: ended.validation, is_interrupted: false, has_collapsed: false }
+    }
+
+    /// That of a run that trained a codebook, whose summary is written into its folder: `held_out` are numbers with what
+    /// they mean, `collapsed` is said of a codebook whose alarm was on.
+    ///
+    /// # Errors
+    /// If the summary cannot be written.
+    pub fn of_codebook(
+        run: CodebookRun,
+        folder: &RunFolder,
+        held_out: &[(&str, &str)],
+        collapsed: &str,
+    ) -> Result<Self> {
+        let CodebookRun { ended, parameters, has_collapsed, skipped } = run;
+        for skipped in &skipped {
+            tracing::warn!("left out {}: {}", skipped.what, skipped.reason);
+        }
+        if let Some(end) = Self::of_interrupted(&ended) {
+            return Ok(end);
+        }
+        let written = json!({
+            "checkpoint": ended.checkpoint,
+            "parameters": parameters,
+            "validation": as_json(&ended.validation),
+            "codebook_collapsed": has_collapsed,
+            "skipped": skipped,
+        });
+        write_summary(folder, &written)?;
+        let mut text = held_out_table(&ended.validation, held_out);
+        text.push_str(&format!("\n{parameters} parameters, weights in {}\n", ended.checkpoint.display()));
+        if has_collapsed {
+            text.push_str(collapsed);
+        }
+        Ok(Self { has_collapsed, ..Self::of_finished(text, ended) })
     }
 
     /// Prints it.

@@ -1,6 +1,6 @@
 //! A training run, from a configuration to a checkpoint.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use burn::module::Module;
@@ -13,7 +13,7 @@ use vipra_data::source::Skipped;
 use vipra_nn::weights::{Names, Weights, load};
 use vipra_train::checkpoint::Checkpoints;
 use vipra_train::perceptual::own_features;
-use vipra_train::{Interrupt, Outcome, Progress, Run, Scalars, WeightsHeader, for_step, run};
+use vipra_train::{Ended, Interrupt, Progress, Run, WeightsHeader, for_step, run};
 
 use super::batch::batch_of;
 use super::config::{CodebookInitialization, LaqStageConfig};
@@ -51,12 +51,8 @@ pub struct Session<'a> {
 /// What came of a run.
 #[derive(Debug)]
 pub struct Summary {
-    /// Its last checkpoint.
-    pub checkpoint: PathBuf,
-    /// Steps done, if it was asked to stop before the last.
-    pub interrupted_at: Option<u64>,
-    /// Held-out numbers.
-    pub validation: Scalars,
+    /// Its last checkpoint and held-out numbers.
+    pub ended: Ended,
     /// Whether the codebook's alarm was on at the end.
     pub has_collapsed: bool,
     /// What was left out of the data.
@@ -104,19 +100,7 @@ pub fn train(session: Session<'_>) -> Result<Summary> {
     )?;
     let skipped = skipped.into_iter().chain(stage.loader().skipped().iter().cloned()).collect();
     let has_collapsed = stage.codebook().has_collapsed();
-    Ok(match outcome {
-        Outcome::Finished { checkpoint, validation, .. } => {
-            Summary { checkpoint, interrupted_at: None, validation, has_collapsed, skipped, parameters }
-        }
-        Outcome::Interrupted { step, checkpoint } => Summary {
-            checkpoint,
-            interrupted_at: Some(step),
-            validation: Scalars::new(),
-            has_collapsed,
-            skipped,
-            parameters,
-        },
-    })
+    Ok(Summary { ended: outcome.into(), has_collapsed, skipped, parameters })
 }
 
 /// A run that was made shorter, and so ends before there are codes, learns nothing of them.

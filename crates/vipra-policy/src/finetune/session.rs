@@ -11,7 +11,7 @@ use vipra_data::{DataConfig, SourceConfig};
 use vipra_nn::weights::{Names, Weights, load};
 use vipra_tokenizer::{TextTokenizer, TrainedTokenizer};
 use vipra_train::checkpoint::find_weights;
-use vipra_train::{Interrupt, Outcome, Progress, Run, Scalars, run};
+use vipra_train::{Ended, Interrupt, Progress, Run, run};
 
 use super::config::FinetuneConfig;
 use super::data::Demonstrations;
@@ -74,14 +74,10 @@ pub struct Session<'a> {
 /// What came of a run.
 #[derive(Debug)]
 pub struct Summary {
-    /// Its last checkpoint.
-    pub checkpoint: PathBuf,
+    /// Its last checkpoint and held-out numbers.
+    pub ended: Ended,
     /// The policy package, if the run was not stopped before its end.
     pub package: Option<PathBuf>,
-    /// Steps done, if it was asked to stop before the last.
-    pub interrupted_at: Option<u64>,
-    /// Held-out numbers.
-    pub validation: Scalars,
     /// Parameters of the model.
     pub parameters: usize,
     /// Those of them that are not from a pretrained model, by name; all are new from scratch.
@@ -164,38 +160,29 @@ pub fn train(session: Session<'_>) -> Result<Summary> {
             progress: session.progress,
         },
     )?;
-    let summary = |checkpoint, package, interrupted_at, validation| Summary {
-        checkpoint,
-        package,
-        interrupted_at,
-        validation,
-        parameters,
-        new_parameters,
-        samples_per_epoch,
-    };
-    match outcome {
-        Outcome::Interrupted { step, checkpoint } => Ok(summary(checkpoint, None, Some(step), Scalars::new())),
-        Outcome::Finished { checkpoint, validation, .. } => {
-            let package = session.folder.join("package");
-            let numbers: serde_json::Map<String, Value> =
-                validation.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
-            let training = json!({
-                "steps": config.train.steps,
-                "parameters": parameters,
-                "samples_per_epoch": samples_per_epoch,
-                "held_out": numbers,
-            });
-            let parts = PackageParts {
-                weights: &find_weights(&checkpoint)?,
-                frame_tokenizer: &stage.tokenizer.path,
-                statistics: &spaces.stats,
-                config: session.config_toml,
-                training: &training,
-            };
-            Package::write(&parts, &package)?;
-            Ok(summary(checkpoint, Some(package), None, validation))
-        }
+    let ended = Ended::from(outcome);
+    let mut package = None;
+    if ended.interrupted_at.is_none() {
+        let numbers: serde_json::Map<String, Value> =
+            ended.validation.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+        let training = json!({
+            "steps": config.train.steps,
+            "parameters": parameters,
+            "samples_per_epoch": samples_per_epoch,
+            "held_out": numbers,
+        });
+        let parts = PackageParts {
+            weights: &find_weights(&ended.checkpoint)?,
+            frame_tokenizer: &stage.tokenizer.path,
+            statistics: &spaces.stats,
+            config: session.config_toml,
+            training: &training,
+        };
+        let folder = session.folder.join("package");
+        Package::write(&parts, &folder)?;
+        package = Some(folder);
     }
+    Ok(Summary { ended, package, parameters, new_parameters, samples_per_epoch })
 }
 
 /// What the policy will be.

@@ -1,13 +1,13 @@
 //! A pretraining run, from prepared datasets to a checkpoint.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use burn::module::Module;
 use burn::tensor::Device;
 use serde_json::Value;
 use vipra_data::DataConfig;
 use vipra_tokenizer::{TextTokenizer, TrainedTokenizer};
-use vipra_train::{Interrupt, Outcome, Progress, Run, Scalars, run};
+use vipra_train::{Ended, Interrupt, Progress, Run, run};
 
 use super::baselines::{Baselines, held_out_moments};
 use super::config::PretrainConfig;
@@ -52,12 +52,8 @@ pub struct Session<'a> {
 /// What came of a run.
 #[derive(Debug)]
 pub struct Summary {
-    /// Its last checkpoint.
-    pub checkpoint: PathBuf,
-    /// Steps done, if it was asked to stop before the last.
-    pub interrupted_at: Option<u64>,
-    /// Held-out numbers.
-    pub validation: Scalars,
+    /// Its last checkpoint and held-out numbers.
+    pub ended: Ended,
     /// Parameters of the model.
     pub parameters: usize,
     /// Samples of an epoch.
@@ -131,16 +127,5 @@ pub fn train(session: Session<'_>) -> Result<Summary> {
             progress: session.progress,
         },
     )?;
-    Ok(match outcome {
-        Outcome::Finished { checkpoint, validation, .. } => {
-            Summary { checkpoint, interrupted_at: None, validation, parameters, samples_per_epoch }
-        }
-        Outcome::Interrupted { step, checkpoint } => Summary {
-            checkpoint,
-            interrupted_at: Some(step),
-            validation: Scalars::new(),
-            parameters,
-            samples_per_epoch,
-        },
-    })
+    Ok(Summary { ended: outcome.into(), parameters, samples_per_epoch })
 }

@@ -1,6 +1,6 @@
 //! A training run, from a configuration to a checkpoint.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use burn::module::Module;
@@ -11,7 +11,7 @@ use vipra_data::clip::ClipDataset;
 use vipra_data::source::Skipped;
 use vipra_train::checkpoint::Checkpoints;
 use vipra_train::perceptual::own_features;
-use vipra_train::{Interrupt, Outcome, Progress, Run, Scalars, WeightsHeader, run};
+use vipra_train::{Ended, Interrupt, Progress, Run, WeightsHeader, run};
 
 use super::config::TokenizerStageConfig;
 use super::frames::{FrameStream, frame_data, held_out_frames};
@@ -44,12 +44,8 @@ pub struct Session<'a> {
 /// What came of a run.
 #[derive(Debug)]
 pub struct Summary {
-    /// Its last checkpoint.
-    pub checkpoint: PathBuf,
-    /// Steps done, if it was asked to stop before the last.
-    pub interrupted_at: Option<u64>,
-    /// Held-out numbers.
-    pub validation: Scalars,
+    /// Its last checkpoint and held-out numbers.
+    pub ended: Ended,
     /// Whether the codebook's alarm was on at the end.
     pub has_collapsed: bool,
     /// What was left out of the data.
@@ -100,11 +96,7 @@ pub fn train(session: Session<'_>) -> Result<Summary> {
             progress: session.progress,
         },
     )?;
-    let (checkpoint, interrupted_at, validation) = match outcome {
-        Outcome::Finished { checkpoint, validation, .. } => (checkpoint, None, validation),
-        Outcome::Interrupted { step, checkpoint } => (checkpoint, Some(step), Scalars::new()),
-    };
     let skipped = dataset.skipped().into_iter().chain(stage.loader().skipped().iter().cloned()).collect();
     let has_collapsed = stage.codebook().has_collapsed();
-    Ok(Summary { checkpoint, interrupted_at, validation, has_collapsed, skipped, parameters })
+    Ok(Summary { ended: outcome.into(), has_collapsed, skipped, parameters })
 }

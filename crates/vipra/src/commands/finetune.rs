@@ -112,27 +112,27 @@ fn tokenizer_of(args: &FinetuneArgs, pretrained: Option<&TrainedTransformer>) ->
 }
 
 fn report(summary: Summary, config: &Config, folder: &RunFolder) -> Result<TrainingEnd> {
-    let Some(package) = &summary.package else {
-        return Ok(TrainingEnd::interrupted(summary.interrupted_at.unwrap_or_default(), &summary.checkpoint));
-    };
+    let Summary { ended, package, parameters, new_parameters, samples_per_epoch } = summary;
+    if let Some(end) = TrainingEnd::of_interrupted(&ended) {
+        return Ok(end);
+    }
+    let package = package.context("a run that did all its steps has left no package")?;
     let written = json!({
-        "checkpoint": summary.checkpoint,
+        "checkpoint": ended.checkpoint,
         "package": package,
-        "parameters": summary.parameters,
-        "new_parameters": summary.new_parameters,
-        "validation": as_json(&summary.validation),
+        "parameters": parameters,
+        "new_parameters": new_parameters,
+        "validation": as_json(&ended.validation),
     });
     write_summary(folder, &written)?;
     let measured = format!("squared error of the first {} actions, of a chunk", config.finetune.measured_actions);
     let measured = format!("{measured}; 1 for the mean action");
     let rows = [("first_actions_error", measured.as_str()), ("chunk_error", "the same of all actions of a chunk")];
-    let mut text = held_out_table(&summary.validation, &rows);
+    let mut text = held_out_table(&ended.validation, &rows);
     text.push_str(&format!(
-        "\n{} parameters ({} tensors of them new), {} samples an epoch, policy in {}\n",
-        summary.parameters,
-        summary.new_parameters.len(),
-        summary.samples_per_epoch,
+        "\n{parameters} parameters ({} tensors of them new), {samples_per_epoch} samples an epoch, policy in {}\n",
+        new_parameters.len(),
         package.display()
     ));
-    Ok(TrainingEnd { text, validation: summary.validation, is_interrupted: false, has_collapsed: false })
+    Ok(TrainingEnd::of_finished(text, ended))
 }

@@ -12,7 +12,7 @@ use crate::commands::Stage;
 use crate::config::load;
 use crate::progress::Progress;
 use crate::run_folder::RunFolder;
-use crate::training_end::{TrainingEnd, as_json, held_out_table, write_summary};
+use crate::training_end::{CodebookRun, TrainingEnd};
 use crate::training_progress::TrainingProgress;
 
 pub fn run(args: &TrainArgs) -> Result<Outcome> {
@@ -45,32 +45,18 @@ pub fn learn(args: &TrainArgs) -> Result<TrainingEnd> {
 }
 
 fn report(summary: Summary, folder: &RunFolder) -> Result<TrainingEnd> {
-    for skipped in &summary.skipped {
-        tracing::warn!("left out {}: {}", skipped.what, skipped.reason);
-    }
-    if let Some(step) = summary.interrupted_at {
-        return Ok(TrainingEnd::interrupted(step, &summary.checkpoint));
-    }
-    let written = json!({
-        "checkpoint": summary.checkpoint,
-        "parameters": summary.parameters,
-        "validation": as_json(&summary.validation),
-        "codebook_collapsed": summary.has_collapsed,
-        "skipped": summary.skipped,
-    });
-    write_summary(folder, &written)?;
-    let mut text = held_out_table(&summary.validation, HELD_OUT);
-    text.push_str(&format!("\n{} parameters, weights in {}\n", summary.parameters, summary.checkpoint.display()));
-    if summary.has_collapsed {
-        text.push_str("the codebook has collapsed: these latent actions say next to nothing\n");
-    } else if own_codes_are_worth(&summary.validation).is_some_and(|worth| worth < LEAST_WORTH) {
-        text.push_str(
+    let Summary { ended, parameters, has_collapsed, skipped } = summary;
+    let run = CodebookRun { ended, parameters, has_collapsed, skipped };
+    let collapsed = "the codebook has collapsed: these latent actions say next to nothing\n";
+    let mut end = TrainingEnd::of_codebook(run, folder, HELD_OUT, collapsed)?;
+    let worth = own_codes_are_worth(&end.validation);
+    if !has_collapsed && worth.is_some_and(|worth| worth < LEAST_WORTH) {
+        end.text.push_str(
             "the codes of other clips rebuild motion as well as a clip's own: these latent actions say nothing yet. Train for \
              more steps, quantise later (laq.codebook.first_step), or on clips in which more happens (data.clip.interval_secs)\n",
         );
     }
-    let Summary { validation, has_collapsed, .. } = summary;
-    Ok(TrainingEnd { text, validation, is_interrupted: false, has_collapsed })
+    Ok(end)
 }
 
 /// Less than this share of the error on moving pixels is what any codes would do.

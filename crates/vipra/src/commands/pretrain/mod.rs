@@ -143,19 +143,20 @@ fn keep_beside(from: &Path, to: &Path) -> Result<()> {
 }
 
 fn report(summary: Summary, folder: &RunFolder) -> Result<TrainingEnd> {
-    if let Some(step) = summary.interrupted_at {
-        return Ok(TrainingEnd::interrupted(step, &summary.checkpoint));
+    let Summary { ended, parameters, samples_per_epoch } = summary;
+    if let Some(end) = TrainingEnd::of_interrupted(&ended) {
+        return Ok(end);
     }
-    let written = json!({ "checkpoint": summary.checkpoint, "parameters": summary.parameters, "validation": as_json(&summary.validation) });
+    let checkpoint = &ended.checkpoint;
+    let written =
+        json!({ "checkpoint": checkpoint, "parameters": parameters, "validation": as_json(&ended.validation) });
     write_summary(folder, &written)?;
-    let mut text = baseline_table(&summary.validation, HELD_OUT);
+    let mut text = baseline_table(&ended.validation, HELD_OUT);
     text.push_str(&format!(
-        "\n{} parameters, {} samples an epoch, weights in {}\n",
-        summary.parameters,
-        summary.samples_per_epoch,
-        summary.checkpoint.display()
+        "\n{parameters} parameters, {samples_per_epoch} samples an epoch, weights in {}\n",
+        checkpoint.display()
     ));
-    Ok(TrainingEnd { text, validation: summary.validation, is_interrupted: false, has_collapsed: false })
+    Ok(TrainingEnd::of_finished(text, ended))
 }
 
 /// Held-out numbers, what they have to beat, and what they mean.

@@ -12,7 +12,7 @@ use crate::commands::laq::{dataset_fingerprints, split_datasets};
 use crate::config::load;
 use crate::progress::Progress;
 use crate::run_folder::RunFolder;
-use crate::training_end::{TrainingEnd, as_json, held_out_table, write_summary};
+use crate::training_end::{CodebookRun, TrainingEnd};
 use crate::training_progress::TrainingProgress;
 
 pub fn run(args: &TrainArgs) -> Result<Outcome> {
@@ -45,27 +45,10 @@ pub fn learn(args: &TrainArgs) -> Result<TrainingEnd> {
 }
 
 fn report(summary: Summary, folder: &RunFolder) -> Result<TrainingEnd> {
-    for skipped in &summary.skipped {
-        tracing::warn!("left out {}: {}", skipped.what, skipped.reason);
-    }
-    if let Some(step) = summary.interrupted_at {
-        return Ok(TrainingEnd::interrupted(step, &summary.checkpoint));
-    }
-    let written = json!({
-        "checkpoint": summary.checkpoint,
-        "parameters": summary.parameters,
-        "validation": as_json(&summary.validation),
-        "codebook_collapsed": summary.has_collapsed,
-        "skipped": summary.skipped,
-    });
-    write_summary(folder, &written)?;
-    let mut text = held_out_table(&summary.validation, HELD_OUT);
-    text.push_str(&format!("\n{} parameters, weights in {}\n", summary.parameters, summary.checkpoint.display()));
-    if summary.has_collapsed {
-        text.push_str("the codebook has collapsed: these tokens say next to nothing\n");
-    }
-    let Summary { validation, has_collapsed, .. } = summary;
-    Ok(TrainingEnd { text, validation, is_interrupted: false, has_collapsed })
+    let Summary { ended, parameters, has_collapsed, skipped } = summary;
+    let run = CodebookRun { ended, parameters, has_collapsed, skipped };
+    let collapsed = "the codebook has collapsed: these tokens say next to nothing\n";
+    TrainingEnd::of_codebook(run, folder, HELD_OUT, collapsed)
 }
 
 /// Held-out numbers with what they mean.
