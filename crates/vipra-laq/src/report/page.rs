@@ -1,7 +1,7 @@
 //! The report as one HTML page that needs nothing beside it.
 
 use maud::{Markup, html};
-use vipra_page::{bars, hundredths, percent};
+use vipra_page::{bars, percent};
 
 use super::Report;
 use super::examples::{Example, ExampleKind};
@@ -88,8 +88,8 @@ fn probe(report: &Report) -> Markup {
                     tr { th { "dimension" } th { "codes" } th { "shuffled codes" } th { "frame difference" } }
                     @for result in results {
                         tr {
-                            td { (result.dimension) } td { (r2(result.codes)) } td { (r2(result.shuffled_codes)) }
-                            td { (r2(result.frame_difference)) }
+                            td { (result.dimension) }
+                            @for cell in result.cells() { td { (cell) } }
                         }
                     }
                 } }
@@ -114,8 +114,4 @@ fn pictures(report: &Report, kind: ExampleKind, title: &str) -> Markup {
             }
         }
     }
-}
-
-fn r2(value: f64) -> String {
-    if value.is_finite() { hundredths(value) } else { "does not vary".to_owned() }
 }

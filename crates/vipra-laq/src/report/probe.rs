@@ -7,6 +7,7 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
+use vipra_page::hundredths;
 
 /// Ridge penalties to choose from, by cross-validation on the episodes that are learned from.
 const PENALTIES: [f64; 7] = [1e-2, 1e-1, 1.0, 1e1, 1e2, 1e3, 1e4];
@@ -23,6 +24,14 @@ pub struct ProbeResult {
     pub shuffled_codes: f64,
     /// From the difference of the two frames themselves.
     pub frame_difference: f64,
+}
+
+impl ProbeResult {
+    /// Its numbers for a table: of the codes, of the shuffled ones, of the frames' difference.
+    pub fn cells(&self) -> [String; 3] {
+        let cell = |value: f64| if value.is_finite() { hundredths(value) } else { "does not vary".to_owned() };
+        [self.codes, self.shuffled_codes, self.frame_difference].map(cell)
+    }
 }
 
 /// Rows of features with the actions they belong to.
@@ -159,7 +168,7 @@ mod tests {
 
     use super::{ProbeRows, probe};
 
-    /// One dimension is linear in the codes, one in the difference, one is noise.
+    /// One dimension is linear in the codes, one in the difference, one is noise, one is constant.
     #[test]
     fn what_is_linear_is_found_and_noise_is_not() {
         let mut random = ChaCha8Rng::seed_from_u64(5);
@@ -175,6 +184,7 @@ mod tests {
                         [0.1, -2.0, 3.0, 0.5][code],
                         f64::from(difference[0] - 2.0 * difference[2]),
                         random.random::<f64>(),
+                        0.7,
                     ]);
                     rows.codes.push(codes);
                     rows.differences.push(difference);
@@ -183,10 +193,12 @@ mod tests {
             rows
         };
         let (train, test) = (rows(20), rows(10));
-        let results = probe(&train, &test, &["a".into(), "b".into(), "c".into()]);
+        let results = probe(&train, &test, &["a", "b", "c", "d"].map(str::to_owned));
         assert!(results[0].codes > 0.99 && results[0].frame_difference < 0.1, "{results:?}");
         assert!(results[1].frame_difference > 0.99 && results[1].codes < 0.1, "{results:?}");
         assert!(results[2].codes < 0.1 && results[2].frame_difference < 0.1, "{results:?}");
-        assert!(results.iter().all(|result| result.shuffled_codes < 0.1), "{results:?}");
+        assert!(results[..3].iter().all(|result| result.shuffled_codes < 0.1), "{results:?}");
+        assert_eq!(results[0].cells()[0], "1.00");
+        assert_eq!(results[3].cells(), ["does not vary"; 3]);
     }
 }

@@ -74,12 +74,7 @@ fn to_text(report: &Report, page: &Path, numbers: &Path) -> String {
     let mut text = table(&["held out", ""], rows, 1);
     if let Some(probe) = &report.probe {
         let row = |result: &vipra_laq::report::ProbeResult| {
-            vec![
-                result.dimension.clone(),
-                short(result.codes),
-                short(result.shuffled_codes),
-                short(result.frame_difference),
-            ]
+            std::iter::once(result.dimension.clone()).chain(result.cells()).collect()
         };
         text.push('\n');
         let header = ["R² of true actions", "codes", "shuffled codes", "frame difference"];
