@@ -30,6 +30,7 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 fn main() -> Result<()> {
     vipra_nn::memory::keep_freed();
+    vipra_nn::threads::start();
     // `cargo bench` adds `--bench`.
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     let value = |flag: &str| {
@@ -46,7 +47,8 @@ fn main() -> Result<()> {
     let (rows, length, count) = (number("--rows", 1)?, number("--length", 190)?, number("--count", 30)?.max(1));
     let model = model(size)?;
     // As a policy does it.
-    let chunk = || on_a_worker(|| make(&model, sampler, rows, length).map_err(|error| error.to_string()));
+    let chunk =
+        || on_a_worker(&Device::flex(), || make(&model, sampler, rows, length).map_err(|error| error.to_string()));
     let timing = time((), |()| Ok(chunk().map(drop)?), WARM_UP, count)?;
     let mut sorted = timing.seconds.clone();
     sorted.sort_by(f64::total_cmp);

@@ -30,5 +30,5 @@ pub use metrics::{METRICS_FILE, Metrics};
 pub use optimizer::Optimizer;
 pub use random::for_step;
 pub use run::{Ended, Outcome, Progress, Run, run};
-pub use stage::{Losses, Scalars, Stage, StageError, Step};
+pub use stage::{Losses, Scalars, Stage, StageError, Step, as_json};
 pub use weights_header::{TrainedWeights, WeightsHeader};

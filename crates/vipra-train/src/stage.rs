@@ -3,12 +3,18 @@
 use burn::module::Module;
 use burn::tensor::Tensor;
 use rand_chacha::ChaCha8Rng;
+use serde_json::{Map, Value};
 
 /// Whatever a stage's own crate calls an error.
 pub type StageError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Named numbers, in the order in which they are shown.
 pub type Scalars = Vec<(String, f64)>;
+
+/// Numbers by name, for a file.
+pub fn as_json(scalars: &Scalars) -> Map<String, Value> {
+    scalars.iter().map(|(name, value)| (name.clone(), Value::from(*value))).collect()
+}
 
 /// A stage of the pipeline: what is trained, on what, and for what.
 pub trait Stage {

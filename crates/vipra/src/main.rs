@@ -26,6 +26,7 @@ fn main() -> ExitCode {
     quiet_encoders();
     // Training frees and takes the same megabytes in every step.
     vipra_nn::memory::keep_freed();
+    vipra_nn::threads::start();
     let cli = Cli::parse();
     log::init(cli.log_level());
     match commands::run(cli) {

@@ -1,9 +1,9 @@
 //! What commands that train say at the end.
 
 use anyhow::{Context, Result};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use vipra_data::source::Skipped;
-use vipra_train::{Ended, Scalars};
+use vipra_train::{Ended, Scalars, as_json};
 
 use crate::commands::Outcome;
 use crate::output::{print, short, table};
@@ -34,8 +34,8 @@ pub struct TrainingEnd {
 }
 
 impl TrainingEnd {
-    /// That of a run that was asked to stop, if it was.
-    pub fn of_interrupted(ended: &Ended) -> Option<Self> {
+    /// That of a run that was asked to stop; none of any other.
+    pub fn if_interrupted(ended: &Ended) -> Option<Self> {
         let (step, kept) = (ended.interrupted_at?, ended.checkpoint.display());
         let text = format!("stopped after step {step}, kept in {kept}; the same command goes on from there\n");
         Some(Self { text, validation: Scalars::new(), is_interrupted: true, has_collapsed: false })
@@ -61,7 +61,7 @@ impl TrainingEnd {
         for skipped in &skipped {
             tracing::warn!("left out {}: {}", skipped.what, skipped.reason);
         }
-        if let Some(end) = Self::of_interrupted(&ended) {
+        if let Some(end) = Self::if_interrupted(&ended) {
             return Ok(end);
         }
         let written = json!({
@@ -89,11 +89,6 @@ impl TrainingEnd {
         // Whoever waits for the run must not take an interrupted one for a finished one.
         Ok(if self.is_interrupted || self.has_collapsed { Outcome::CheckFailed } else { Outcome::Done })
     }
-}
-
-/// Numbers by name.
-pub fn as_json(scalars: &Scalars) -> Map<String, Value> {
-    scalars.iter().map(|(name, value)| (name.clone(), json!(value))).collect()
 }
 
 /// Writes what came of a run into its folder.

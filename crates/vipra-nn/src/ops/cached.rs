@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 
 use super::causal::{attend, split_heads};
-use super::flex::attention::{CachedAttention as Cached, SplitPart};
+use super::flex::attention::{AttentionToCache, SplitPart};
 use super::flex::{run, serves_outside_of_graphs};
 use super::rope::{RotaryTable, rotate};
 
@@ -14,8 +14,8 @@ pub struct CachedAttention {
     pub heads: usize,
     /// Angles of the new tokens.
     pub rotary: RotaryTable,
-    /// First token of each row that counts, `[batch]`, where rows are padded on the left.
-    pub first_seen: Option<Vec<u32>>,
+    /// Tokens at the beginning of each row that do not count, `[batch]`, where rows are padded on the left; each sees itself.
+    pub left_padding: Option<Vec<u32>>,
 }
 
 /// Keys and values of tokens that were read, `[batch, heads, tokens, head_dim]` each; keys are rotated already.
@@ -67,10 +67,10 @@ pub fn cached_attention(projected: Tensor<3>, held: Option<&KeysValues>, attenti
     if !serves_outside_of_graphs(&projected) {
         return cached_attention_of_parts(projected, held, attention);
     }
-    let kernel = Cached {
+    let kernel = AttentionToCache {
         heads: attention.heads,
         rotary: attention.rotary.clone().into(),
-        first_seen: attention.first_seen.clone(),
+        left_padding: attention.left_padding.clone(),
     };
     match held {
         Some(held) => run!(kernel, projected, held.keys.clone(), held.values.clone()),
@@ -84,7 +84,7 @@ pub(super) fn cached_attention_of_parts(
     held: Option<&KeysValues>,
     attention: &CachedAttention,
 ) -> Tensor<3> {
-    let CachedAttention { heads, rotary, first_seen } = attention;
+    let CachedAttention { heads, rotary, left_padding } = attention;
     let [batch, new, width] = projected.dims();
     let [query, key, value] = split_heads(projected, *heads);
     let read = KeysValues { keys: rotate(key, rotary), values: value };
@@ -92,9 +92,9 @@ pub(super) fn cached_attention_of_parts(
         Some(held) => held.followed_by(read),
         None => read,
     };
-    let per_token = first_seen
+    let first_seen = left_padding
         .as_ref()
         .map(|first| -> Vec<u32> { first.iter().flat_map(|first| std::iter::repeat_n(*first, new)).collect() });
-    let attended = attend(rotate(query, rotary), keys, values, per_token.as_deref(), None);
+    let attended = attend(rotate(query, rotary), keys, values, first_seen.as_deref(), None);
     attended.swap_dims(1, 2).reshape([batch, new, width / 3])
 }

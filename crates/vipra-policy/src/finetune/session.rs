@@ -11,7 +11,7 @@ use vipra_data::{DataConfig, SourceConfig};
 use vipra_nn::weights::{Names, Weights, load};
 use vipra_tokenizer::{TextTokenizer, TrainedTokenizer};
 use vipra_train::checkpoint::find_weights;
-use vipra_train::{Ended, Interrupt, Progress, Run, run};
+use vipra_train::{Ended, Interrupt, Progress, Run, as_json, run};
 
 use super::config::FinetuneConfig;
 use super::data::Demonstrations;
@@ -163,13 +163,11 @@ pub fn train(session: Session<'_>) -> Result<Summary> {
     let ended = Ended::from(outcome);
     let mut package = None;
     if ended.interrupted_at.is_none() {
-        let numbers: serde_json::Map<String, Value> =
-            ended.validation.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
         let training = json!({
             "steps": config.train.steps,
             "parameters": parameters,
             "samples_per_epoch": samples_per_epoch,
-            "held_out": numbers,
+            "held_out": as_json(&ended.validation),
         });
         let parts = PackageParts {
             weights: &find_weights(&ended.checkpoint)?,

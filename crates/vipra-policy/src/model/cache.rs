@@ -7,8 +7,8 @@ use vipra_nn::ops::KeysValues;
 pub struct Cache {
     /// One for each layer; none before something was read.
     pub(super) layers: Vec<KeysValues>,
-    /// First token of each row that counts, where rows are padded on the left.
-    pub(super) first_seen: Option<Vec<u32>>,
+    /// Tokens at the beginning of each row that do not count, where rows are padded on the left.
+    pub(super) left_padding: Option<Vec<u32>>,
     /// Tokens that were read.
     pub(super) length: usize,
 }
@@ -16,14 +16,14 @@ pub struct Cache {
 impl Cache {
     /// Nothing was read yet. With `left_padding`, the first so many tokens of each row do not count.
     pub fn new(left_padding: Option<Vec<u32>>) -> Self {
-        Self { first_seen: left_padding, ..Self::default() }
+        Self { left_padding, ..Self::default() }
     }
 
     /// The same for each of `rows` rows, of a cache of one row.
     pub fn repeat(&self, rows: usize) -> Self {
         let layers = self.layers.iter().map(|layer| layer.repeat(rows)).collect();
-        let first_seen = self.first_seen.as_ref().map(|first| first.repeat(rows));
-        Self { layers, first_seen, length: self.length }
+        let left_padding = self.left_padding.as_ref().map(|padding| padding.repeat(rows));
+        Self { layers, left_padding, length: self.length }
     }
 
     /// Takes keys and values of a layer in; layers come one after the other.

@@ -142,7 +142,7 @@ impl Transformer {
     }
 
     /// Has a cache take [embedded](Self::embed) tokens in, and says of the last one what
-    /// [`forward_cached`](Self::forward_cached) does. Of those before it, the last layer computes keys and values alone.
+    /// [`forward_cached`](Self::forward_cached) does; there is at least one. Of those before it, the last layer computes keys and values alone.
     ///
     /// # Shapes
     /// `[rows, new, dim]` → `[rows, 1, dim]`
@@ -185,7 +185,7 @@ impl Transformer {
         CachedAttention {
             heads: self.attention.heads,
             rotary: self.rotary(cache.length + new.start..cache.length + new.end, device),
-            first_seen: cache.first_seen.clone(),
+            left_padding: cache.left_padding.clone(),
         }
     }
 

@@ -226,7 +226,8 @@ impl Policy for TrainedPolicy {
     }
 
     fn infer_batch(&mut self, observations: &[Observation]) -> Vec<vipra_control::Result<ActionChunk>> {
-        on_a_worker(|| self.infer_each(observations))
+        let device = self.device.clone();
+        on_a_worker(&device, || self.infer_each(observations))
     }
 
     fn reset(&mut self) {

@@ -8,7 +8,7 @@ use vipra_policy::TrainedTransformer;
 use vipra_policy::finetune::{Session, Start, Summary, train};
 use vipra_policy::model::TransformerConfig;
 use vipra_tokenizer::TrainedTokenizer;
-use vipra_train::Interrupt;
+use vipra_train::{Interrupt, as_json};
 
 use super::laq::{dataset_fingerprints, device, split_datasets};
 use super::pretrain::texts;
@@ -17,7 +17,7 @@ use crate::cli::FinetuneArgs;
 use crate::config::{Config, load, to_toml};
 use crate::progress::Progress;
 use crate::run_folder::{RunFolder, TOKENIZER_FILE};
-use crate::training_end::{TrainingEnd, as_json, held_out_table, write_summary};
+use crate::training_end::{TrainingEnd, held_out_table, write_summary};
 use crate::training_progress::TrainingProgress;
 
 /// In place of a pretrained model.
@@ -113,7 +113,7 @@ fn tokenizer_of(args: &FinetuneArgs, pretrained: Option<&TrainedTransformer>) ->
 
 fn report(summary: Summary, config: &Config, folder: &RunFolder) -> Result<TrainingEnd> {
     let Summary { ended, package, parameters, new_parameters, samples_per_epoch } = summary;
-    if let Some(end) = TrainingEnd::of_interrupted(&ended) {
+    if let Some(end) = TrainingEnd::if_interrupted(&ended) {
         return Ok(end);
     }
     let package = package.context("a run that did all its steps has left no package")?;

@@ -5,12 +5,16 @@ use crate::ops::cached::{CachedAttention, KeysValues, cached_attention, cached_a
 use crate::ops::causal::{CausalAttention, causal_self_attention};
 use crate::ops::rope::{AnglePrecision, Pairs, RotaryTable};
 
-/// Lengths in which rows are read, heads, channels of a head. Odd ones, blocks of queries, and a policy's own.
-const READINGS: [(&[usize], usize, usize); 5] =
-    [(&[1], 1, 2), (&[4, 5], 2, 6), (&[70, 14, 1, 65], 2, 24), (&[3, 130], 3, 8), (&[190, 14], 4, 64)];
-
-/// Tokens of the second row that do not count.
-const PADDING: [u32; 2] = [0, 3];
+/// Lengths in which rows are read, heads, channels of a head, tokens of the second row that do not count. Odd ones, blocks
+/// of queries, padding that ends behind a cache, and a policy's own.
+const READINGS: [(&[usize], usize, usize, u32); 6] = [
+    (&[1], 1, 2, 0),
+    (&[4, 5], 2, 6, 3),
+    (&[4, 5], 2, 6, 6),
+    (&[70, 14, 1, 65], 2, 24, 75),
+    (&[3, 130], 3, 8, 80),
+    (&[190, 14], 4, 64, 9),
+];
 
 type Attend = fn(Tensor<3>, Option<&KeysValues>, &CachedAttention) -> Tensor<3>;
 
@@ -19,14 +23,14 @@ fn rotary(positions: std::ops::Range<usize>, dim: usize) -> RotaryTable {
 }
 
 /// Attention of all tokens, read in pieces.
-fn in_pieces(x: &Tensor<3>, lengths: &[usize], heads: usize, padded: bool, attend: Attend) -> Tensor<3> {
+fn in_pieces(x: &Tensor<3>, lengths: &[usize], heads: usize, padding: [u32; 2], attend: Attend) -> Tensor<3> {
     let dim = x.dims()[2] / (3 * heads);
     let (mut held, mut first) = (None::<KeysValues>, 0);
     let pieces = lengths.iter().map(|length| {
         let attention = CachedAttention {
             heads,
             rotary: rotary(first..first + length, dim),
-            first_seen: padded.then(|| PADDING.to_vec()),
+            left_padding: (padding != [0, 0]).then(|| padding.to_vec()),
         };
         let piece = x.clone().narrow(1, first, *length);
         let attended = attend(piece.clone(), held.as_ref(), &attention);
@@ -40,29 +44,37 @@ fn in_pieces(x: &Tensor<3>, lengths: &[usize], heads: usize, padded: bool, atten
 
 #[test]
 fn what_is_read_in_pieces_is_what_is_read_as_a_whole() {
-    for (lengths, heads, dim) in READINGS {
-        for padded in [false, true] {
+    for (lengths, heads, dim, unseen) in READINGS {
+        for padding in [[0, 0], [0, unseen]] {
             let tokens: usize = lengths.iter().sum();
             let x = random([2, tokens, 3 * heads * dim]);
             // What sees nothing else sees itself: nothing that means nothing is compared.
-            let first_seen = || PADDING.iter().flat_map(|first| (0..tokens as u32).map(|at| at.min(*first))).collect();
+            let first_seen = || padding.iter().flat_map(|first| (0..tokens as u32).map(|at| at.min(*first))).collect();
             let attention = CausalAttention {
                 heads,
                 rotary: rotary(0..tokens, dim),
-                first_seen: padded.then(first_seen),
+                first_seen: Some(first_seen()),
                 branches: None,
             };
             let whole = numbers(&causal_self_attention(x.clone(), &attention));
-            let what = format!("{lengths:?} tokens, {heads} heads of {dim}, padded {padded}");
+            let what = format!("{lengths:?} tokens, {heads} heads of {dim}, padding {padding:?}");
             let forms: [(&str, Tensor<3>, Attend); 3] = [
                 ("in a graph", x.clone(), cached_attention),
                 ("chain", x.clone().inner(), cached_attention_of_parts),
                 ("kernel", x.inner(), cached_attention),
             ];
             for (form, x, attend) in forms {
-                let pieces = in_pieces(&x, lengths, heads, padded, attend);
+                let pieces = in_pieces(&x, lengths, heads, padding, attend);
                 assert_close(&format!("{what}: {form}"), &numbers(&pieces), &whole);
             }
         }
     }
+}
+
+#[test]
+#[should_panic(expected = "rows and heads of the cache")]
+fn a_cache_of_other_rows_is_refused() {
+    let attention = |positions| CachedAttention { heads: 2, rotary: rotary(positions, 4), left_padding: None };
+    let held = KeysValues::new(random([3, 5, 24]).inner(), &attention(0..5));
+    cached_attention(random([1, 2, 24]).inner(), Some(&held), &attention(5..7));
 }

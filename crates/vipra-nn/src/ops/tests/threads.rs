@@ -11,7 +11,7 @@ use crate::ops::conv2d::conv2d;
 use crate::ops::linear::product;
 use crate::ops::neighbourhood::add_neighbours;
 use crate::ops::norm::{layer_norm, modulated_norm};
-use crate::ops::{RotaryTable, TimePadding};
+use crate::ops::{AnglePrecision, CachedAttention, KeysValues, Pairs, RotaryTable, TimePadding, cached_attention};
 
 fn assert_threads_do_not_matter(run: impl Fn() -> Vec<Numbers> + Sync) {
     // Each pool has threads of its own, so `random` begins anew.
@@ -46,6 +46,20 @@ fn of_attention() {
             gradients.by(&key_scale),
             gradients.by(&bias),
         ]
+    });
+}
+
+#[test]
+fn of_attention_to_a_cache() {
+    assert_threads_do_not_matter(|| {
+        let attention = |positions| CachedAttention {
+            heads: 4,
+            rotary: RotaryTable::of(positions, 8, 1e4, AnglePrecision::Double, Pairs::Neighbours, &device()),
+            left_padding: Some(vec![0, 3, 7]),
+        };
+        let held = KeysValues::new(random([3, 70, 96]).inner(), &attention(0..70));
+        let out = cached_attention(random([3, 14, 96]).inner(), Some(&held), &attention(70..84));
+        vec![numbers(&held.keys), numbers(&held.values), numbers(&out)]
     });
 }
 

@@ -13,7 +13,7 @@ use vipra_policy::layout::{Kind, Markers};
 use vipra_policy::pretrain::{Prepared, Session, Summary, train};
 use vipra_policy::{Codebook, prompt};
 use vipra_tokenizer::TrainedTokenizer;
-use vipra_train::Interrupt;
+use vipra_train::{Interrupt, as_json};
 
 use self::prepare::Preparation;
 use super::laq::{dataset_fingerprints, device, split_datasets};
@@ -21,7 +21,7 @@ use super::{Outcome, Stage};
 use crate::cli::PretrainArgs;
 use crate::config::{Config, load};
 use crate::run_folder::{LAQ_FILE, RunFolder, TOKENIZER_FILE};
-use crate::training_end::{TrainingEnd, as_json, baseline_table, write_summary};
+use crate::training_end::{TrainingEnd, baseline_table, write_summary};
 use crate::training_progress::TrainingProgress;
 
 pub fn run(args: &PretrainArgs) -> Result<Outcome> {
@@ -144,7 +144,7 @@ fn keep_beside(from: &Path, to: &Path) -> Result<()> {
 
 fn report(summary: Summary, folder: &RunFolder) -> Result<TrainingEnd> {
     let Summary { ended, parameters, samples_per_epoch } = summary;
-    if let Some(end) = TrainingEnd::of_interrupted(&ended) {
+    if let Some(end) = TrainingEnd::if_interrupted(&ended) {
         return Ok(end);
     }
     let checkpoint = &ended.checkpoint;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use serde_json::json;
 use vipra_tokenizer::reconstruct::reconstruct;
-use vipra_train::Scalars;
+use vipra_train::{Scalars, as_json};
 
 use super::train::HELD_OUT;
 use super::{Outcome, open_model};
@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::output::{print, print_json};
 use crate::progress::Progress;
 use crate::run_folder::config_of_run;
-use crate::training_end::{as_json, held_out_table};
+use crate::training_end::held_out_table;
 
 pub fn run(args: &ReconstructArgs) -> Result<Outcome> {
     let drawn = draw(args)?;

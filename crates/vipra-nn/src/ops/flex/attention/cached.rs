@@ -22,12 +22,12 @@ use crate::ops::flex::{Kernel, outside_of_graphs};
 /// Attention of new tokens to those held and, causally, to themselves. Inputs: queries, keys and values beside each other,
 /// `[batch, new, 3·inner]`, then keys and values that are held, if there are any, `[batch, heads, held, head_dim]`.
 #[derive(Debug)]
-pub(in crate::ops) struct CachedAttention {
+pub(in crate::ops) struct AttentionToCache {
     pub heads: usize,
     /// Angles of the new tokens.
     pub rotary: Rotary,
-    /// First token of each row that counts, `[batch]`; each sees itself.
-    pub first_seen: Option<Vec<u32>>,
+    /// Tokens at the beginning of each row that do not count, `[batch]`; each sees itself.
+    pub left_padding: Option<Vec<u32>>,
 }
 
 /// What all heads see.
@@ -37,14 +37,14 @@ struct Task<'a> {
     key: Role<'a>,
     value: Role<'a>,
     rotary: &'a Rotary,
-    first_seen: Option<&'a [u32]>,
+    left_padding: Option<&'a [u32]>,
     /// Tokens that are held.
     held: usize,
     held_keys: &'a [f32],
     held_values: &'a [f32],
 }
 
-impl Kernel for CachedAttention {
+impl Kernel for AttentionToCache {
     fn forward(&self, inputs: &[FlexTensor]) -> FlexTensor {
         let inputs: Vec<FlexTensor> = inputs.iter().map(row_major).collect();
         let projected = sizes(&inputs[0]);
@@ -56,11 +56,14 @@ impl Kernel for CachedAttention {
             key: role(1),
             value: role(2),
             rotary: &self.rotary,
-            first_seen: self.first_seen.as_deref(),
+            left_padding: self.left_padding.as_deref(),
             held: inputs.get(1).map_or(0, |keys| sizes(keys)[2]),
             held_keys: inputs.get(1).map_or(&[], slice),
             held_values: inputs.get(2).map_or(&[], slice),
         };
+        let held = [batch, task.shape.heads, task.held, task.shape.head_dim];
+        assert!(inputs[1..].iter().all(|input| sizes(input) == held), "rows and heads of the cache are the tokens'");
+        assert!(task.left_padding.is_none_or(|padding| padding.len() == batch), "each row has its padding");
         let mut out = vec![0.0; batch * new * inner];
         let shared = Shared::new(&mut out);
         let heads = 0..batch * self.heads;
@@ -84,7 +87,7 @@ impl<'a> Task<'a> {
     /// Hides keys from the queries `first..` that must not see them.
     #[inline(always)]
     fn hide(&self, logits: &mut [f32], height: usize, first: usize, row: usize) {
-        let unseen = self.first_seen.map_or(0, |first_seen| first_seen[row] as usize);
+        let unseen = self.left_padding.map_or(0, |padding| padding[row] as usize);
         for (key, logits) in logits.chunks_exact_mut(height).enumerate() {
             // Among the queries of this block, where the key's own stands.
             let own = (key as isize) - (self.held + first) as isize;

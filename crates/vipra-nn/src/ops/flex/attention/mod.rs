@@ -19,7 +19,7 @@ use super::product::padded;
 use super::shared::Shared;
 use crate::ops::causal::Branches;
 use crate::ops::rope::Pairs;
-pub(in crate::ops) use cached::{CachedAttention, SplitPart};
+pub(in crate::ops) use cached::{AttentionToCache, SplitPart};
 use vectors::{Role, Shape};
 
 /// Groups that the sequences are put into. Each sums gradients that all sequences share on its own.

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use serde_json::json;
+use vipra_train::as_json;
 
 use super::{Figures, StageEnd};
 use crate::cli::{FinetuneArgs, ModelArgs, PredictArgs, PretrainArgs, ReconstructArgs, ReportArgs, TrainArgs};
@@ -15,7 +16,7 @@ use crate::commands::{
 use crate::files::folder_name;
 use crate::output::short;
 use crate::run_folder::config_of_run;
-use crate::training_end::{TrainingEnd, as_json};
+use crate::training_end::TrainingEnd;
 
 /// Pictures of each kind.
 const PICTURES: u16 = 6;
