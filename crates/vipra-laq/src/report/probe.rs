@@ -120,7 +120,9 @@ fn r2(predicted: &[f64], target: &[f64]) -> f64 {
     let mean = target.iter().sum::<f64>() / target.len().max(1) as f64;
     let residual: f64 = predicted.iter().zip(target).map(|(predicted, target)| (target - predicted).powi(2)).sum();
     let total: f64 = target.iter().map(|target| (target - mean).powi(2)).sum();
-    if total > 0.0 { 1.0 - residual / total } else { f64::NAN }
+    // A mean of equal numbers may be off by a rounding, so that their spread is not quite zero.
+    let varies = target.windows(2).any(|pair| pair[0] != pair[1]);
+    if varies { 1.0 - residual / total } else { f64::NAN }
 }
 
 /// Normal equations of centred rows.
