@@ -44,3 +44,53 @@ impl Cache {
         self.length == 0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use burn::module::Module;
+    use burn::tensor::{Device, Tensor};
+
+    use super::Cache;
+    use crate::layout::Kind;
+    use crate::model::shake::Shake;
+    use crate::model::{Tokens, TransformerConfig, Vocabularies};
+
+    fn values(tensor: Tensor<3>) -> Vec<f32> {
+        tensor.into_data().iter::<f32>().collect()
+    }
+
+    fn assert_close(what: &str, found: Tensor<3>, expected: Tensor<3>) {
+        assert_eq!(found.dims(), expected.dims(), "{what}");
+        let (found, expected) = (values(found), values(expected));
+        let far = found.iter().zip(&expected).find(|(found, expected)| (*found - *expected).abs() > 1e-4);
+        assert_eq!(far, None, "{what}");
+    }
+
+    /// What is read for its last token alone says the same of it, and leaves the same cache to what looks at it afterwards.
+    #[test]
+    fn reading_to_the_last_token_is_reading_all() {
+        let device = Device::flex();
+        let vocabularies = Vocabularies { text: 9, vision: 6, latent_action: 3, frame_positions: 0, frame_grid: None };
+        for layers in [1, 3] {
+            let config =
+                TransformerConfig { dim: 16, layers, heads: 2, feed_forward: 8, ..TransformerConfig::default() };
+            device.seed(5);
+            let model = config.init(&vocabularies, &device).unwrap().map(&mut Shake);
+            for padding in [None, Some(vec![0, 2])] {
+                let (mut whole, mut to_last) = (Cache::new(padding.clone()), Cache::new(padding.clone()));
+                for new in [5, 1, 3] {
+                    let what = format!("{layers} layers, {padding:?} padded, {new} tokens");
+                    let ids: Vec<u32> = (0..2 * new).map(|at| (at * 5 % 9) as u32).collect();
+                    let kinds = vec![Kind::Text; ids.len()];
+                    let tokens = || Tokens::new(2, &ids, &kinds);
+                    let all = model.forward_cached(tokens(), &mut whole).unwrap();
+                    let last = model.read(model.embed(tokens(), &[]).unwrap(), &mut to_last);
+                    assert_close(&what, last, all.narrow(1, new - 1, 1));
+                    assert_eq!(whole.len(), to_last.len(), "{what}");
+                    let look = || model.embed(Tokens::new(2, &[1, 2, 3, 4], &[Kind::Text; 4]), &[]).unwrap();
+                    assert_close(&what, model.glance(look(), &to_last), model.glance(look(), &whole));
+                }
+            }
+        }
+    }
+}

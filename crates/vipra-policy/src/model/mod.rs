@@ -11,6 +11,8 @@ mod frame_positions;
 mod init;
 mod layer;
 mod policy;
+#[cfg(test)]
+pub(crate) mod shake;
 mod tokens;
 mod transformer;
 

@@ -214,20 +214,12 @@ pub fn flow_chunks_naively(
 
 #[cfg(test)]
 mod tests {
-    use burn::module::{Module, ModuleMapper, Param};
+    use burn::module::Module;
     use burn::tensor::{Device, Distribution};
 
     use super::*;
+    use crate::model::shake::Shake;
     use crate::model::{ActionSizes, NewParameters, TransformerConfig, Vocabularies};
-
-    /// Fresh layers add nothing, so that conditions would make no difference.
-    struct Shake;
-
-    impl ModuleMapper for Shake {
-        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-            param.map(|values| values.clone() + values.random_like(Distribution::Normal(0.0, 0.3)))
-        }
-    }
 
     const ROWS: usize = 2;
     const WORDS: usize = 3;
