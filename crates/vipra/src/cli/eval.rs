@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::laq::DeviceArgs;
+use super::common::DeviceArgs;
 use super::policy::CropsArgs;
 use super::sim::ScenesArgs;
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use vipra_data::labels::Shard;
 
-use crate::config::ConfigArgs;
+use super::common::{DatasetsArgs, ModelArgs, TrainArgs};
 
 /// Commands on latent actions.
 #[derive(Subcommand)]
@@ -18,45 +18,6 @@ pub enum LaqCommand {
     Report(ReportArgs),
     /// Make what happens in one clip happen in another: the codes of A, rolled out from the first frame of B.
     Transfer(TransferArgs),
-}
-
-/// What to learn from.
-#[derive(Args)]
-pub struct TrainArgs {
-    /// Datasets to learn from, in place of the configuration's sources. Where a dataset has splits `train` and `val`,
-    /// these are learned from and held out; of others, one episode in twenty is held out, the last ones.
-    pub paths: Vec<PathBuf>,
-    #[command(flatten)]
-    pub config: ConfigArgs,
-    /// Frames a second, for frame folders (which carry no rate).
-    #[arg(long, value_name = "RATE", value_parser = super::rate)]
-    pub fps: Option<f64>,
-    /// The camera, where a dataset has several.
-    #[arg(long)]
-    pub camera: Option<String>,
-    /// The run folder: configuration, metrics, checkpoints.
-    #[arg(long, value_name = "DIR")]
-    pub run: PathBuf,
-    #[command(flatten)]
-    pub device: DeviceArgs,
-}
-
-/// A trained model.
-#[derive(Args)]
-pub struct ModelArgs {
-    /// The run folder of the model, one of its checkpoints, or a weights file.
-    #[arg(long, value_name = "PATH")]
-    pub model: PathBuf,
-    #[command(flatten)]
-    pub device: DeviceArgs,
-}
-
-/// Where tensors live.
-#[derive(Args, Clone)]
-pub struct DeviceArgs {
-    /// The device that computes: see `vipra info`.
-    #[arg(long, default_value = "flex", value_name = "NAME")]
-    pub device: String,
 }
 
 /// What to label.
@@ -91,14 +52,8 @@ pub struct LabelArgs {
 pub struct ReportArgs {
     #[command(flatten)]
     pub model: ModelArgs,
-    /// Datasets to measure on, in place of those that the model's run learned from and held out. Splits as for training.
-    pub paths: Vec<PathBuf>,
-    /// Frames a second, for frame folders (which carry no rate).
-    #[arg(long, value_name = "RATE", value_parser = super::rate)]
-    pub fps: Option<f64>,
-    /// The camera, where there are several.
-    #[arg(long)]
-    pub camera: Option<String>,
+    #[command(flatten)]
+    pub datasets: DatasetsArgs,
     /// The page to write; the numbers go beside it, as JSON.
     #[arg(long, value_name = "HTML")]
     pub out: PathBuf,

@@ -7,6 +7,7 @@ use clap_complete::Shell;
 
 use crate::config::ConfigArgs;
 
+mod common;
 mod eval;
 mod laq;
 mod policy;
@@ -16,8 +17,9 @@ mod serve;
 mod sim;
 mod tokenizer;
 
+pub use common::{DatasetsArgs, DeviceArgs, ModelArgs, TrainArgs};
 pub use eval::{EnvironmentName, EvalArgs, EvalCommand, EvalCompareArgs, EvalReportArgs, EvalRunArgs};
-pub use laq::{DeviceArgs, LabelArgs, LaqCommand, ModelArgs, ReportArgs, TrainArgs, TransferArgs};
+pub use laq::{LabelArgs, LaqCommand, ReportArgs, TransferArgs};
 pub use policy::{CropsArgs, DescribeArgs, FinetuneArgs, OpenLoopArgs, PolicyCommand, PredictArgs, PretrainArgs};
 pub use report::RunReportArgs;
 pub use run::RunArgs;

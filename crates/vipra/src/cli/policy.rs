@@ -4,22 +4,13 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
-use super::laq::DeviceArgs;
-use crate::config::ConfigArgs;
+use super::common::{DeviceArgs, TrainArgs};
 
-/// What to pretrain on.
+/// What to pretrain on; actions are not read.
 #[derive(Args)]
 pub struct PretrainArgs {
-    /// Datasets to learn from, in place of the configuration's sources; splits as for `laq train`. Actions are not read.
-    pub paths: Vec<PathBuf>,
     #[command(flatten)]
-    pub config: ConfigArgs,
-    /// Frames a second, for frame folders (which carry no rate).
-    #[arg(long, value_name = "RATE", value_parser = super::rate)]
-    pub fps: Option<f64>,
-    /// The camera, where a dataset has several.
-    #[arg(long)]
-    pub camera: Option<String>,
+    pub training: TrainArgs,
     /// The frame tokenizer: a run folder, one of its checkpoints, or a weights file.
     #[arg(long, value_name = "PATH")]
     pub tokenizer: PathBuf,
@@ -35,24 +26,19 @@ pub struct PretrainArgs {
     /// Where labels and tokens that are made are kept, for other runs too [default: the folder `cache` beside the run's].
     #[arg(long, value_name = "DIR")]
     pub cache: Option<PathBuf>,
-    /// The run folder: configuration, metrics, checkpoints, and the tokenizer and latent action model that it goes with.
-    #[arg(long, value_name = "DIR")]
-    pub run: PathBuf,
-    #[command(flatten)]
-    pub device: DeviceArgs,
 }
 
 impl PretrainArgs {
     /// Where labels and tokens are kept.
     pub fn cache_folder(&self) -> PathBuf {
-        cache_folder(self.cache.as_deref(), &self.run)
+        cache_folder(self.cache.as_deref(), &self.training.run)
     }
 }
 
 impl FinetuneArgs {
     /// Where tokens are kept.
     pub fn cache_folder(&self) -> PathBuf {
-        cache_folder(self.cache.as_deref(), &self.run)
+        cache_folder(self.cache.as_deref(), &self.training.run)
     }
 }
 
@@ -109,16 +95,8 @@ pub struct PredictArgs {
 /// What to finetune, and on what.
 #[derive(Args)]
 pub struct FinetuneArgs {
-    /// Demonstrations to learn from, in place of the configuration's sources; splits as for `laq train`.
-    pub paths: Vec<PathBuf>,
     #[command(flatten)]
-    pub config: ConfigArgs,
-    /// Frames a second, for datasets that carry none.
-    #[arg(long, value_name = "RATE", value_parser = super::rate)]
-    pub fps: Option<f64>,
-    /// The camera, where a dataset has several.
-    #[arg(long)]
-    pub camera: Option<String>,
+    pub training: TrainArgs,
     /// The pretrained model: a run folder, one of its checkpoints, or a weights file; or `scratch`.
     #[arg(long, value_name = "PATH")]
     pub from: PathBuf,
@@ -128,11 +106,6 @@ pub struct FinetuneArgs {
     /// Where tokens of augmented frames are kept, for other runs too [default: the folder `cache` beside the run's].
     #[arg(long, value_name = "DIR")]
     pub cache: Option<PathBuf>,
-    /// The run folder: configuration, metrics, checkpoints, and the policy package at the end.
-    #[arg(long, value_name = "DIR")]
-    pub run: PathBuf,
-    #[command(flatten)]
-    pub device: DeviceArgs,
 }
 
 /// Commands on policies.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use clap::builder::TypedValueParser;
 
-use super::laq::DeviceArgs;
+use super::common::DeviceArgs;
 use super::sim::named;
 use crate::commands::Stage;
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::laq::DeviceArgs;
+use super::common::DeviceArgs;
 use super::policy::CropsArgs;
 
 /// What to serve, and to whom.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::{ModelArgs, TrainArgs};
+use super::common::{DatasetsArgs, ModelArgs, TrainArgs};
 use crate::config::ConfigArgs;
 
 /// Commands on frame tokens.
@@ -46,14 +46,8 @@ pub struct EncodeArgs {
 pub struct ReconstructArgs {
     #[command(flatten)]
     pub model: ModelArgs,
-    /// Datasets to take held-out frames from, in place of those of the model's run. Splits as for training.
-    pub paths: Vec<PathBuf>,
-    /// Frames a second, for frame folders (which carry no rate).
-    #[arg(long, value_name = "RATE", value_parser = super::rate)]
-    pub fps: Option<f64>,
-    /// The camera, where there are several.
-    #[arg(long)]
-    pub camera: Option<String>,
+    #[command(flatten)]
+    pub datasets: DatasetsArgs,
     /// The folder of pictures to write: true frames above, rebuilt ones below.
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,

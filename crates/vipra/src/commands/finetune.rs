@@ -10,11 +10,11 @@ use vipra_policy::model::TransformerConfig;
 use vipra_tokenizer::TrainedTokenizer;
 use vipra_train::{Interrupt, as_json};
 
-use super::laq::{dataset_fingerprints, device, split_datasets};
+use super::datasets::{configured, with_inputs};
 use super::pretrain::texts;
-use super::{Outcome, Stage};
+use super::{Outcome, Stage, device};
 use crate::cli::FinetuneArgs;
-use crate::config::{Config, load, to_toml};
+use crate::config::{Config, to_toml};
 use crate::progress::Progress;
 use crate::run_folder::{RunFolder, TOKENIZER_FILE};
 use crate::training_end::{TrainingEnd, held_out_table, write_summary};
@@ -29,9 +29,8 @@ pub fn run(args: &FinetuneArgs) -> Result<Outcome> {
 
 /// Finetunes, or goes on finetuning.
 pub fn learn(args: &FinetuneArgs) -> Result<TrainingEnd> {
-    let mut config = load(&args.config)?.read_by(Stage::Finetune);
-    split_datasets(&mut config.data, &args.paths, args.fps, args.camera.as_deref())?;
-    let device = device(&args.device)?;
+    let config = configured(Stage::Finetune, &args.training)?;
+    let device = device(&args.training.device)?;
     let pretrained = match args.from.as_os_str() == SCRATCH {
         true => None,
         false => Some(TrainedTransformer::open(&args.from, &device)?),
@@ -40,13 +39,12 @@ pub fn learn(args: &FinetuneArgs) -> Result<TrainingEnd> {
         warn_of_other_model(&config.pretrain.model, trained)?;
     }
     let tokenizer = TrainedTokenizer::open(&tokenizer_of(args, pretrained.as_ref())?, &device)?;
-    let folder = RunFolder::create(&args.run, &config)?;
-    let mut configuration = serde_json::to_value(&config).context("the configuration has no form in JSON")?;
-    configuration["inputs"] = json!({
+    let folder = RunFolder::create(&args.training.run, &config)?;
+    let inputs = json!({
         "tokenizer": tokenizer.fingerprint,
         "pretrained": pretrained.as_ref().map(|trained| &trained.fingerprint),
-        "datasets": dataset_fingerprints(&config.data)?,
     });
+    let configuration = with_inputs(&config, inputs)?;
     let start = match pretrained {
         Some(trained) => Start::Pretrained(Box::new(trained)),
         None => Start::Scratch {

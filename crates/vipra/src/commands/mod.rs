@@ -2,6 +2,7 @@
 
 mod config;
 mod data;
+mod datasets;
 mod eval;
 mod finetune;
 mod info;
@@ -16,11 +17,12 @@ mod sim;
 mod tokenizer;
 
 use anyhow::Result;
+use burn::tensor::Device;
 use clap::CommandFactory;
 
 pub use run::Stage;
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, DeviceArgs};
 
 /// How a command ended that could run.
 pub enum Outcome {
@@ -28,6 +30,11 @@ pub enum Outcome {
     Done,
     /// It found what it was looking for: faults.
     CheckFailed,
+}
+
+/// The device that is named.
+fn device(args: &DeviceArgs) -> Result<Device> {
+    Ok(vipra_nn::device::named(&args.device)?)
 }
 
 /// Runs the command.

@@ -8,7 +8,7 @@ use vipra_policy::policy::Package;
 use vipra_serve::{Access, Limits, ServeOptions, Server, Token};
 
 use super::Outcome;
-use super::laq::device;
+use super::device;
 use super::policy::open_package;
 use crate::cli::ServeArgs;
 use crate::output::print;

@@ -15,7 +15,7 @@ use vipra_sim::{Embodiment, Object, Scenes, Split, TabletopConfig};
 use super::to_table;
 use crate::cli::{EnvironmentName, EvalRunArgs};
 use crate::commands::Outcome;
-use crate::commands::laq::device;
+use crate::commands::device;
 use crate::commands::policy::open_package;
 use crate::output::{print, print_json};
 use crate::progress::Progress;

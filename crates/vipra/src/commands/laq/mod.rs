@@ -3,20 +3,17 @@
 mod clip;
 mod label;
 mod report;
-mod sources;
 mod train;
 mod transfer;
 
 use anyhow::Result;
-use burn::tensor::Device;
 use vipra_laq::TrainedLaq;
 
 pub use report::measure;
-pub use sources::{dataset_fingerprints, split_datasets};
 pub use train::learn;
 
-use super::Outcome;
-use crate::cli::{DeviceArgs, LaqCommand, ModelArgs};
+use super::{Outcome, device};
+use crate::cli::{LaqCommand, ModelArgs};
 
 pub fn run(command: LaqCommand) -> Result<Outcome> {
     match command {
@@ -25,10 +22,6 @@ pub fn run(command: LaqCommand) -> Result<Outcome> {
         LaqCommand::Report(args) => report::run(&args),
         LaqCommand::Transfer(args) => transfer::run(&args),
     }
-}
-
-pub fn device(args: &DeviceArgs) -> Result<Device> {
-    Ok(vipra_nn::device::named(&args.device)?)
 }
 
 fn open_model(args: &ModelArgs) -> Result<TrainedLaq> {

@@ -5,14 +5,12 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use vipra_laq::report::{Report, Study, StudyConfig};
 
-use super::sources::split_datasets;
 use super::{Outcome, open_model};
 use crate::cli::ReportArgs;
-use crate::config::Config;
+use crate::commands::datasets::measured_on;
 use crate::files::create_parent;
 use crate::output::{print, short, table};
 use crate::progress::Progress;
-use crate::run_folder::config_of_run;
 
 pub fn run(args: &ReportArgs) -> Result<Outcome> {
     print(&measure(args)?)?;
@@ -22,8 +20,7 @@ pub fn run(args: &ReportArgs) -> Result<Outcome> {
 /// Measures, and writes the page and the numbers. What is said of it.
 pub fn measure(args: &ReportArgs) -> Result<String> {
     let trained = open_model(&args.model)?;
-    let mut config = if args.paths.is_empty() { config_of_run(&args.model.model)? } else { Config::default() };
-    split_datasets(&mut config.data, &args.paths, args.fps, args.camera.as_deref())?;
+    let config = measured_on(&args.model.model, &args.datasets)?;
     anyhow::ensure!(
         !config.data.validation.is_empty(),
         "nothing is held out: name a dataset of at least two episodes to measure on"

@@ -7,8 +7,9 @@ use vipra_laq::frames::to_pictures;
 use vipra_laq::report::animation;
 
 use super::clip::read_clip;
-use super::{Outcome, device, open_model};
+use super::{Outcome, open_model};
 use crate::cli::TransferArgs;
+use crate::commands::device;
 use crate::files::create_parent;
 use crate::output::print;
 

@@ -15,7 +15,7 @@ use super::open_package;
 use crate::cli::OpenLoopArgs;
 use crate::commands::Outcome;
 use crate::commands::data::first_names;
-use crate::commands::laq::device;
+use crate::commands::device;
 use crate::files::create_parent;
 use crate::output::{print, print_json, short, table};
 use crate::progress::Progress;

@@ -24,7 +24,7 @@ use vipra_tokenizer::TrainedTokenizer;
 
 use self::moments::{Moment, Reader};
 use super::Outcome;
-use super::laq::device;
+use super::device;
 use crate::cli::PredictArgs;
 use crate::output::{print, short};
 use crate::progress::Progress;

@@ -16,10 +16,10 @@ use vipra_tokenizer::TrainedTokenizer;
 use vipra_train::{Interrupt, as_json};
 
 use self::prepare::Preparation;
-use super::laq::{dataset_fingerprints, device, split_datasets};
-use super::{Outcome, Stage};
+use super::datasets::{configured, with_inputs};
+use super::{Outcome, Stage, device};
 use crate::cli::PretrainArgs;
-use crate::config::{Config, load};
+use crate::config::Config;
 use crate::run_folder::{LAQ_FILE, RunFolder, TOKENIZER_FILE};
 use crate::training_end::{TrainingEnd, baseline_table, write_summary};
 use crate::training_progress::TrainingProgress;
@@ -38,9 +38,8 @@ struct Begun {
 
 impl Begun {
     fn open(args: &PretrainArgs) -> Result<Self> {
-        let mut config = load(&args.config)?.read_by(Stage::Pretrain);
-        split_datasets(&mut config.data, &args.paths, args.fps, args.camera.as_deref())?;
-        let device = device(&args.device)?;
+        let mut config = configured(Stage::Pretrain, &args.training)?;
+        let device = device(&args.training.device)?;
         let tokenizer = TrainedTokenizer::open(&args.tokenizer, &device)?;
         let laq = TrainedLaq::open(&args.laq, &device)?;
         // What a transition is, the latent action model has decided.
@@ -80,17 +79,16 @@ pub fn prepare_caches(args: &PretrainArgs) -> Result<Vec<PathBuf>> {
 /// Pretrains, or goes on pretraining.
 pub fn learn(args: &PretrainArgs) -> Result<TrainingEnd> {
     let begun = Begun::open(args)?;
-    let folder = RunFolder::create(&args.run, &begun.config)?;
+    let folder = RunFolder::create(&args.training.run, &begun.config)?;
     let [learned, held_out] = begun.prepare(args)?;
     let Begun { config, device, tokenizer, laq } = begun;
     let text = config.tokenizer.text.make(&texts(&config)?)?;
-    let mut configuration = serde_json::to_value(&config).context("the configuration has no form in JSON")?;
-    configuration["inputs"] = json!({
+    let inputs = json!({
         "tokenizer": tokenizer.fingerprint,
         "latent_action_model": laq.fingerprint,
-        "datasets": dataset_fingerprints(&config.data)?,
         "text_tokenizer": blake3::hash(text.to_json()?.as_bytes()).to_hex()[..16],
     });
+    let configuration = with_inputs(&config, inputs)?;
     // From here on Ctrl-C writes a checkpoint; labelling and encoding go on by themselves when they are called again.
     let interrupt = Interrupt::listen()?;
 

@@ -28,7 +28,7 @@ use self::plan::{Planned, Task, plan};
 use self::record::{RECORDS, Record, forget};
 use self::work::StageEnd;
 use super::Outcome;
-use super::laq::device;
+use super::device;
 use crate::cli::RunArgs;
 use crate::config::to_toml;
 use crate::log::{also_to, say};

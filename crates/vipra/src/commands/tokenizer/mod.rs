@@ -12,7 +12,7 @@ pub use reconstruct::draw;
 pub use train::learn;
 
 use super::Outcome;
-use super::laq::device;
+use super::device;
 use crate::cli::{ModelArgs, TokenizerCommand};
 
 pub fn run(command: TokenizerCommand) -> Result<Outcome> {

@@ -10,11 +10,9 @@ use vipra_train::{Scalars, as_json};
 use super::train::HELD_OUT;
 use super::{Outcome, open_model};
 use crate::cli::ReconstructArgs;
-use crate::commands::laq::split_datasets;
-use crate::config::Config;
+use crate::commands::datasets::measured_on;
 use crate::output::{print, print_json};
 use crate::progress::Progress;
-use crate::run_folder::config_of_run;
 use crate::training_end::held_out_table;
 
 pub fn run(args: &ReconstructArgs) -> Result<Outcome> {
@@ -42,8 +40,7 @@ pub struct Drawn {
 /// Rebuilds held-out frames and draws them.
 pub fn draw(args: &ReconstructArgs) -> Result<Drawn> {
     let trained = open_model(&args.model)?;
-    let mut config = if args.paths.is_empty() { config_of_run(&args.model.model)? } else { Config::default() };
-    split_datasets(&mut config.data, &args.paths, args.fps, args.camera.as_deref())?;
+    let config = measured_on(&args.model.model, &args.datasets)?;
     std::fs::create_dir_all(&args.out).with_context(|| format!("making {}", args.out.display()))?;
     let rebuilding = Progress::new("rebuilding", "frames");
     let show = |done, all| rebuilding.set(done, all);

@@ -1,15 +1,14 @@
 //! `vipra tokenizer train`.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde_json::json;
 use vipra_tokenizer::train::{Session, Summary, train};
 use vipra_train::Interrupt;
 
-use super::{Outcome, device};
+use super::Outcome;
 use crate::cli::TrainArgs;
-use crate::commands::Stage;
-use crate::commands::laq::{dataset_fingerprints, split_datasets};
-use crate::config::load;
+use crate::commands::datasets::{configured, with_inputs};
+use crate::commands::{Stage, device};
 use crate::progress::Progress;
 use crate::run_folder::RunFolder;
 use crate::training_end::{CodebookRun, TrainingEnd};
@@ -21,11 +20,9 @@ pub fn run(args: &TrainArgs) -> Result<Outcome> {
 
 /// Trains, or goes on training.
 pub fn learn(args: &TrainArgs) -> Result<TrainingEnd> {
-    let mut config = load(&args.config)?.read_by(Stage::Tokenizer);
-    split_datasets(&mut config.data, &args.paths, args.fps, args.camera.as_deref())?;
+    let config = configured(Stage::Tokenizer, args)?;
     let folder = RunFolder::create(&args.run, &config)?;
-    let mut configuration = serde_json::to_value(&config).context("the configuration has no form in JSON")?;
-    configuration["inputs"] = json!({ "datasets": dataset_fingerprints(&config.data)? });
+    let configuration = with_inputs(&config, json!({}))?;
     let interrupt = Interrupt::listen()?;
     let opening = Progress::new("opening", "videos");
     let mut training = TrainingProgress::new("frame tokens", config.tokenizer.train.steps);

@@ -5,7 +5,9 @@ use serde_json::json;
 use vipra_train::as_json;
 
 use super::{Figures, StageEnd};
-use crate::cli::{FinetuneArgs, ModelArgs, PredictArgs, PretrainArgs, ReconstructArgs, ReportArgs, TrainArgs};
+use crate::cli::{
+    DatasetsArgs, FinetuneArgs, ModelArgs, PredictArgs, PretrainArgs, ReconstructArgs, ReportArgs, TrainArgs,
+};
 use crate::commands::data::counted;
 use crate::commands::run::context::Context;
 use crate::commands::run::monitor::Monitor;
@@ -29,9 +31,7 @@ pub fn tokenizer(context: &Context, monitor: &Monitor) -> Result<StageEnd> {
     finish(&end, &[("psnr", "psnr", " dB"), ("perplexity", "perplexity", "")], || {
         frame_tokens::draw(&ReconstructArgs {
             model: model(Stage::Tokenizer, context),
-            paths: Vec::new(),
-            fps: None,
-            camera: None,
+            datasets: DatasetsArgs::default(),
             out: args.run.join("pictures"),
             frames: FRAMES,
             strips: PICTURES,
@@ -48,9 +48,7 @@ pub fn laq(context: &Context, monitor: &Monitor) -> Result<StageEnd> {
     finish(&end, &key, || {
         latent_actions::measure(&ReportArgs {
             model: model(Stage::Laq, context),
-            paths: Vec::new(),
-            fps: None,
-            camera: None,
+            datasets: DatasetsArgs::default(),
             out: args.run.join("report/report.html"),
             action: "action".to_owned(),
             examples: PICTURES.into(),
@@ -68,13 +66,14 @@ pub fn cache(context: &Context) -> Result<StageEnd> {
 
 pub fn pretrain(context: &Context, monitor: &Monitor) -> Result<StageEnd> {
     let args = pretrain_args(Stage::Pretrain, context)?;
+    let run = &args.training.run;
     let end = monitor.training(|| pretraining::learn(&args))?;
     let key = [("latent_state_accuracy", "right tokens ahead", ""), ("latent_action_loss", "latent action loss", "")];
     finish(&end, &key, || {
-        for (at, held_out) in config_of_run(&args.run)?.data.validation.into_iter().enumerate() {
-            let pictures = args.run.join("pictures");
+        for (at, held_out) in config_of_run(run)?.data.validation.into_iter().enumerate() {
+            let pictures = run.join("pictures");
             predict::draw(&PredictArgs {
-                model: args.run.clone(),
+                model: run.clone(),
                 // Of a single dataset they lie where whoever calls `vipra predict` would have them.
                 out: if at == 0 { pictures } else { pictures.join(folder_name(&held_out.path)) },
                 dataset: held_out.path,
@@ -96,17 +95,11 @@ pub fn pretrain(context: &Context, monitor: &Monitor) -> Result<StageEnd> {
 }
 
 pub fn finetune(context: &Context, monitor: &Monitor) -> Result<StageEnd> {
-    let data = context.data(Stage::Finetune);
     let args = FinetuneArgs {
-        paths: context.datasets(Stage::Finetune),
-        config: context.write_config(Stage::Finetune)?,
-        fps: data.fps,
-        camera: data.camera.clone(),
+        training: train_args(Stage::Finetune, context)?,
         from: context.folder(Stage::Pretrain),
         tokenizer: None,
         cache: Some(context.folder(Stage::Cache)),
-        run: context.folder(Stage::Finetune),
-        device: context.device.clone(),
     };
     let end = monitor.training(|| finetuning::learn(&args))?;
     finish(&end, &[("first_actions_error", "error of first actions", " of the mean action's")], || Ok(()))
@@ -138,30 +131,23 @@ fn finish(end: &TrainingEnd, key: &[(&str, &str, &str)], draw: impl FnOnce() -> 
 
 fn train_args(stage: Stage, context: &Context) -> Result<TrainArgs> {
     let data = context.data(stage);
+    let datasets = DatasetsArgs { paths: context.datasets(stage), fps: data.fps, camera: data.camera.clone() };
     Ok(TrainArgs {
-        paths: context.datasets(stage),
+        datasets,
         config: context.write_config(stage)?,
-        fps: data.fps,
-        camera: data.camera.clone(),
         run: context.folder(stage),
         device: context.device.clone(),
     })
 }
 
 fn pretrain_args(stage: Stage, context: &Context) -> Result<PretrainArgs> {
-    let data = context.data(stage);
     Ok(PretrainArgs {
-        paths: context.datasets(stage),
-        config: context.write_config(stage)?,
-        fps: data.fps,
-        camera: data.camera.clone(),
+        training: train_args(stage, context)?,
         tokenizer: context.folder(Stage::Tokenizer),
         laq: context.folder(Stage::Laq),
         labels: Vec::new(),
         tokens: Vec::new(),
         cache: Some(context.folder(Stage::Cache)),
-        run: context.folder(Stage::Pretrain),
-        device: context.device.clone(),
     })
 }
 

@@ -1,20 +1,57 @@
-//! Which episodes are learned from and which are held out.
+//! The configuration of a training, with its datasets: which episodes are learned from and which are held out.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::path::PathBuf;
+use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
 use vipra_data::source::fingerprint;
 use vipra_data::{DataConfig, SourceConfig};
+
+use super::Stage;
+use crate::cli::{DatasetsArgs, TrainArgs};
+use crate::config::{Config, load};
+use crate::run_folder::config_of_run;
 
 /// Of a dataset without splits, one episode in this many is held out.
 const HELD_OUT_ONE_IN: usize = 20;
 const TRAIN: &str = "train";
 const VALIDATION: &str = "val";
 
+/// The configuration of a stage, with the datasets of the command line.
+///
+/// # Errors
+/// What is wrong with either.
+pub fn configured(stage: Stage, args: &TrainArgs) -> Result<Config> {
+    let mut config = load(&args.config)?.read_by(stage);
+    split_datasets(&mut config.data, &args.datasets)?;
+    Ok(config)
+}
+
+/// The configuration to measure a model by: that of its run, or the default one with the datasets of the command line.
+///
+/// # Errors
+/// If the model's run has none, or a dataset cannot be opened.
+pub fn measured_on(model: &Path, args: &DatasetsArgs) -> Result<Config> {
+    let mut config = if args.paths.is_empty() { config_of_run(model)? } else { Config::default() };
+    split_datasets(&mut config.data, args)?;
+    Ok(config)
+}
+
+/// What a checkpoint is compared with: the configuration and what the training was given, its datasets among it.
+///
+/// # Errors
+/// If a dataset cannot be opened.
+pub fn with_inputs(config: &Config, inputs: Value) -> Result<Value> {
+    let mut configuration = serde_json::to_value(config).context("the configuration has no form in JSON")?;
+    configuration["inputs"] = inputs;
+    configuration["inputs"]["datasets"] = json!(dataset_fingerprints(&config.data)?);
+    Ok(configuration)
+}
+
 /// Path → fingerprint of what is learned from and held out: whoever goes on with a training goes on with the same data.
-pub fn dataset_fingerprints(data: &DataConfig) -> Result<BTreeMap<String, String>> {
+fn dataset_fingerprints(data: &DataConfig) -> Result<BTreeMap<String, String>> {
     let mut fingerprints = BTreeMap::new();
     for source in data.sources.iter().chain(&data.validation) {
         // Splits of one dataset are one dataset.
@@ -28,10 +65,12 @@ pub fn dataset_fingerprints(data: &DataConfig) -> Result<BTreeMap<String, String
 
 /// Puts datasets of the command line in place of the configuration's: splits `train` and `val` where a dataset has them,
 /// else its last episodes are held out. What the configuration holds out stays.
-pub fn split_datasets(data: &mut DataConfig, paths: &[PathBuf], fps: Option<f64>, camera: Option<&str>) -> Result<()> {
-    let chosen = |path: &PathBuf, split: String| SourceConfig {
+fn split_datasets(data: &mut DataConfig, args: &DatasetsArgs) -> Result<()> {
+    let DatasetsArgs { paths, fps, camera } = args;
+    let fps = *fps;
+    let chosen = |path: &Path, split: String| SourceConfig {
         fps,
-        camera: camera.map(str::to_owned),
+        camera: camera.clone(),
         split: Some(split),
         ..SourceConfig::new(path)
     };
