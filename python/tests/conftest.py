@@ -27,6 +27,9 @@ METADATA = {
 class MadeServer:
     """Answers chunks in which action `n` is `n` everywhere; `answer` may be replaced by what is to be sent."""
 
+    greets = True
+
+
     def __init__(self, metadata):
         self.metadata, self.requests, self.answer = metadata, [], self.chunk
         self._server = websockets.sync.server.serve(self._serve, "127.0.0.1", 0, compression=None, max_size=None)
@@ -38,6 +41,8 @@ class MadeServer:
         return pack({"actions": actions, "policy_timing": {"infer_ms": 3.0}, "server_timing": {"infer_ms": 4.0}})
 
     def _serve(self, socket):
+        if not self.greets:
+            return
         socket.send(pack(self.metadata))
         for message in socket:
             self.requests.append(unpack(message))

@@ -1,6 +1,7 @@
 """Both clients, against servers inside of the test."""
 
 import json
+import socket
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
@@ -60,6 +61,24 @@ def test_a_late_answer_is_not_taken_for_the_next(made_server):
     release.set()
     with pytest.raises(ServerError, match="closed"):
         client.infer(IMAGE, "pick")
+
+
+def test_a_reset_is_no_error(made_server):
+    server = made_server()
+    server.answer = lambda request: "reset successful" if request == {"endpoint": "reset"} else server.chunk(request)
+    with WebSocketClient(port=server.port) as client:
+        client.reset()
+        assert client.infer(IMAGE, "pick").actions.shape == (14, 7)
+        server.answer = lambda request: "`endpoint`: is not known"
+        with pytest.raises(ServerError, match="endpoint"):
+            client.reset()
+
+
+def test_a_server_without_a_greeting_is_an_error(made_server):
+    server = made_server()
+    server.greets = False
+    with pytest.raises(ServerError, match="does not say what it serves"):
+        WebSocketClient(port=server.port)
 
 
 def test_a_server_that_goes_away_is_an_error(made_server):
@@ -154,3 +173,24 @@ def test_nobody_there_is_not_healthy():
     assert not HttpClient(port=9).healthy()
     with pytest.raises(ValueError, match="go together"):
         HttpClient(mean=[1.0])
+
+
+def test_a_server_that_hangs_is_not_healthy_and_is_asked_once():
+    connections = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        threading.Thread(target=lambda: _take(listener, connections), daemon=True).start()
+        with HttpClient(port=port, timeout_secs=0.2) as client:
+            assert not client.healthy()
+            connections.clear()
+            with pytest.raises(ServerError, match="timed out"):
+                client.reset("pick")
+    assert len(connections) == 1
+
+
+def _take(listener, connections):
+    while True:
+        try:
+            connections.append(listener.accept())
+        except OSError:
+            return

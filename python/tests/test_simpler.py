@@ -116,6 +116,10 @@ def test_policies_of_other_robots_are_refused():
         SimplerPolicy(MadeClient(control_rate_hz=10.0))
     with pytest.raises(ValueError, match="15 actions"):
         SimplerPolicy(MadeClient(), execute=15)
+    other = MadeClient()
+    del other.metadata["action_horizon"]
+    with pytest.raises(ValueError, match="action_horizon.*no policy of vipra"):
+        SimplerPolicy(other)
 
 
 class MadeEnvironment:

@@ -10,8 +10,8 @@ from vipra_client.errors import ServerError
 from vipra_client.images import check_image, to_jpeg
 from vipra_client.websocket import DEFAULT_PORT
 
-# What the published client does about a server that is busy or starting.
-RETRIES = Retry(total=3, backoff_factor=0.1, status_forcelist=[502, 503, 504], allowed_methods=None, raise_on_status=False)
+# What the published client does about a server that is busy or starting. A server that thinks for too long is not asked again.
+RETRIES = Retry(total=3, read=0, backoff_factor=0.1, status_forcelist=[502, 503, 504], allowed_methods=None, raise_on_status=False)
 
 
 class HttpClient:
@@ -58,7 +58,7 @@ class HttpClient:
         """Whether the server is there and its policy ready."""
         try:
             return requests.get(self._address + "/healthz", timeout=self._timeout_secs).status_code == 200
-        except requests.ConnectionError:
+        except (requests.ConnectionError, requests.Timeout):
             return False
 
     def close(self):
@@ -72,7 +72,10 @@ class HttpClient:
         self.close()
 
     def _post(self, path, **content):
-        response = self._session.post(self._address + path, timeout=self._timeout_secs, **content)
+        try:
+            response = self._session.post(self._address + path, timeout=self._timeout_secs, **content)
+        except requests.RequestException as error:
+            raise ServerError(f"{path}: {error}") from error
         if response.status_code != 200:
             raise ServerError(f"{path} answers {response.status_code}: {response.text[:500]}")
         return response.json()

@@ -44,7 +44,7 @@ class WebSocketClient:
             raise ServerError(f"{address} refuses: {error}") from error
         self._open = ExitStack()
         self._socket = self._open.enter_context(connection)
-        self.metadata = unpack(self._socket.recv(timeout=timeout_secs))
+        self.metadata = self._greeting(address)
 
     def infer(self, image, prompt=None, previous_image=None, state=None) -> Chunk:
         """The chunk for what the robot sees.
@@ -69,8 +69,29 @@ class WebSocketClient:
             rest=answer,
         )
 
+    def reset(self) -> None:
+        """An episode begins: the server forgets the images and states that this connection sent."""
+        answer = self._ask({"endpoint": "reset"})
+        if answer != "reset successful":
+            self.close()
+            raise ServerError(f"no reset: {answer!r}")
+
     def request(self, request: dict):
         """Sends a map as it is; the answer's map."""
+        answer = self._ask(request)
+        if isinstance(answer, str):
+            self.close()
+            raise ServerError(answer)
+        return unpack(answer)
+
+    def _greeting(self, address):
+        try:
+            return unpack(self._socket.recv(timeout=self._timeout_secs))
+        except (TimeoutError, ConnectionClosed, TypeError, ValueError) as error:
+            self.close()
+            raise ServerError(f"{address} does not say what it serves: {error}") from error
+
+    def _ask(self, request: dict):
         try:
             self._socket.send(pack(request))
             answer = self._socket.recv(timeout=self._timeout_secs)
@@ -80,10 +101,7 @@ class WebSocketClient:
             raise ServerError(f"no answer within {self._timeout_secs} s") from error
         except ConnectionClosed as error:
             raise ServerError(f"the connection is closed: {error}") from error
-        if isinstance(answer, str):
-            self.close()
-            raise ServerError(answer)
-        return unpack(answer)
+        return answer
 
     def close(self):
         """Says goodbye."""

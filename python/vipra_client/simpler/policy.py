@@ -52,6 +52,10 @@ class ActionForm:
         return raw, action
 
 
+# What has to be known of a policy; other servers of openpi's protocol do not say it.
+NEEDED = ("action_horizon", "action_kind", "action_names", "control_rate_hz", "frame_interval_secs", "gripper", "rotation")
+
+
 class SimplerPolicy:
     """Asks a server for a chunk and executes the first actions of it, one a step.
 
@@ -64,6 +68,9 @@ class SimplerPolicy:
         image_size: (height, width) that images are brought to before they are sent; as they are without.
         """
         metadata = client.metadata
+        missing = [key for key in NEEDED if key not in metadata]
+        if missing:
+            raise ValueError(f"the server says nothing of {', '.join(missing)}: it serves no policy of vipra")
         horizon = metadata["action_horizon"]
         if not 1 <= execute <= horizon:
             raise ValueError(f"{execute} actions of a chunk of {horizon} cannot be executed")
