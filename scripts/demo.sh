@@ -21,4 +21,4 @@ if [ "$preset" = demo-quick ]; then
   echo "This was a first look: so little was learned that its numbers mean nothing. The demo itself is: make demo"
 fi
 echo "How each stage went: $out/summary.json; what the policy did: $out/evaluation/report.html"
-echo "Next: vipra serve $out/policy    or with videos and a robot of your own: vipra run tiny --data DATASET --run runs/mine"
+echo "Next: $target/release/vipra serve $out/policy    or with videos and a robot of your own: vipra run simpler --data DATASET --run runs/mine"

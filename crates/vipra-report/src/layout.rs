@@ -61,6 +61,10 @@ pub const REPORT: &str = "report.html";
 pub const VIDEOS: &str = "videos";
 /// Stages whose data may have been given to the run, and then lie elsewhere.
 pub const DATA_STAGES: [&str; 2] = [VIDEOS, "demonstrations"];
+/// The stage that makes the policy.
+pub const FINETUNE: &str = "finetune";
+/// The stage that measures it.
+pub const EVALUATE: &str = "evaluate";
 /// Stages in the order they run in; others come after, by name.
 pub const STAGE_ORDER: [&str; 8] =
-    [VIDEOS, "demonstrations", "tokenizer", "laq", "cache", "pretrain", "finetune", "evaluate"];
+    [VIDEOS, "demonstrations", "tokenizer", "laq", "cache", "pretrain", FINETUNE, EVALUATE];

@@ -85,6 +85,23 @@ fn what_readers_have_to_know_comes_first() {
 }
 
 #[test]
+fn episodes_of_an_earlier_policy_are_not_this_ones_success() {
+    let folder = tempfile::tempdir().unwrap();
+    make(folder.path());
+    let record = std::fs::read_to_string(folder.path().join("stages/finetune.json")).unwrap();
+    for other in [record.replace("0123456789abcdef", "00000000deadbeef"), record.replace("\"done\"", "\"begun\"")] {
+        assert_ne!(other, record);
+        write(folder.path(), "stages/finetune.json", &other);
+        contains(&page(folder.path()), &["has not been measured", "episodes of an earlier policy", "seen, pick"]);
+    }
+    write(folder.path(), "stages/finetune.json", &record);
+    write(folder.path(), "evaluation/outcomes.jsonl", "");
+    let page = page(folder.path());
+    contains(&page, &["has not been measured"]);
+    assert!(!page.contains("earlier policy"));
+}
+
+#[test]
 fn data_that_a_run_was_given_are_counted_from_its_records() {
     let folder = tempfile::tempdir().unwrap();
     make(folder.path());

@@ -183,11 +183,22 @@ pub fn read_state(checkpoint: &Path) -> Result<State> {
 
 /// Refuses a checkpoint that was made with another configuration, and says which fields differ.
 pub(crate) fn check_configuration(checkpoint: &Path, state: &State, wanted: &Value) -> Result<()> {
-    let fields = differences(&state.configuration, wanted);
+    let fields = differences(&known_to(wanted, &state.configuration), &known_to(&state.configuration, wanted));
     if fields.is_empty() {
         return Ok(());
     }
     Err(Error::Configuration { fields, path: checkpoint.to_path_buf() })
+}
+
+/// The keys of a configuration that another one has as well, but all of its `inputs`. A key that one of two versions of the
+/// program does not know is for the caller to judge, who has the defaults.
+fn known_to(other: &Value, configuration: &Value) -> Value {
+    let (Value::Object(entries), Value::Object(other)) = (configuration, other) else { return configuration.clone() };
+    let known = entries.iter().filter_map(|(key, value)| match (key.as_str(), other.get(key)) {
+        ("inputs", _) => Some((key.clone(), value.clone())),
+        (_, other) => Some((key.clone(), known_to(other?, value))),
+    });
+    Value::Object(known.collect())
 }
 
 /// Fields in which two configurations differ: "key: before, now".

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use vipra_train::checkpoint::differences;
 
+use crate::commands::Stage;
 use crate::config::{Config, ConfigArgs, load, to_toml};
 
 /// Models that a run is given lie here.
@@ -23,21 +24,18 @@ impl RunFolder {
     /// Makes the folder and writes `config.toml` into it.
     ///
     /// # Errors
-    /// If it cannot be written, or holds a run with another configuration.
-    pub fn create(path: &Path, config: &Config) -> Result<Self> {
+    /// If it cannot be written, or holds a run of which `stage` read another configuration.
+    pub fn create(path: &Path, config: &Config, stage: Stage) -> Result<Self> {
         std::fs::create_dir_all(path).with_context(|| format!("making the run folder {}", path.display()))?;
         let file = path.join("config.toml");
-        let text = to_toml(config)?;
-        // What keys mean stands in comments, which say it in other words in another version.
-        let says_the_same = |before: &str| before.parse::<toml::Table>().ok() == text.parse::<toml::Table>().ok();
         match std::fs::read_to_string(&file) {
             // Written again it would be lost on a full disk, and with it the run.
-            Ok(before) if says_the_same(&before) => {}
+            Ok(before) if means_the_same(&before, config, stage) => {}
             Ok(before) if has_begun(path)? => {
                 let fields = differing_fields(&before, config);
                 anyhow::bail!("the folder holds a run with another configuration ({fields}): {}", path.display())
             }
-            _ => std::fs::write(&file, text).with_context(|| format!("writing {}", file.display()))?,
+            _ => std::fs::write(&file, to_toml(config)?).with_context(|| format!("writing {}", file.display()))?,
         }
         Ok(RunFolder { path: path.to_path_buf() })
     }
@@ -73,6 +71,14 @@ fn has_begun(folder: &Path) -> Result<bool> {
     Ok(others.count() > 0)
 }
 
+/// Whether a stage is told the same, how fast it reads data aside. Keys that another version did not know are what they are by
+/// default.
+fn means_the_same(before: &str, now: &Config, stage: Stage) -> bool {
+    let Ok(mut before) = toml::from_str::<Config>(before) else { return false };
+    before.data.loader = now.data.loader.clone();
+    before.read_by(stage) == now.clone().read_by(stage)
+}
+
 /// What differs between the configuration in the folder and the one asked for.
 fn differing_fields(before: &str, now: &Config) -> String {
     let as_json = |text: &str| text.parse::<toml::Table>().ok().and_then(|table| serde_json::to_value(table).ok());
@@ -87,19 +93,39 @@ fn differing_fields(before: &str, now: &Config) -> String {
 mod tests {
     use super::*;
 
+    /// A folder in which `config` has begun; what else its configuration is to be.
+    fn begun(config: &Config, edit: impl Fn(&str) -> String) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        RunFolder::create(folder.path(), config, Stage::Laq).unwrap();
+        std::fs::write(folder.path().join("metrics.jsonl"), "{}").unwrap();
+        let file = folder.path().join("config.toml");
+        std::fs::write(&file, edit(&std::fs::read_to_string(&file).unwrap())).unwrap();
+        folder
+    }
+
     #[test]
     fn a_run_goes_on_whatever_the_comments_of_its_configuration_say() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("config.toml");
         let mut config = Config::default();
-        RunFolder::create(folder.path(), &config).unwrap();
-        std::fs::write(folder.path().join("metrics.jsonl"), "{}").unwrap();
-        let bare: Vec<String> = std::fs::read_to_string(&file).unwrap().lines().map(str::to_owned).collect();
-        let bare: Vec<String> = bare.into_iter().filter(|line| !line.starts_with('#')).collect();
-        std::fs::write(&file, bare.join("\n")).unwrap();
-        RunFolder::create(folder.path(), &config).unwrap();
+        let bare = |text: &str| text.lines().filter(|line| !line.starts_with('#')).collect::<Vec<_>>().join("\n");
+        let folder = begun(&config, bare);
+        RunFolder::create(folder.path(), &config, Stage::Laq).unwrap();
         config.data.seed += 1;
-        let refused = RunFolder::create(folder.path(), &config).err().unwrap().to_string();
+        let refused = RunFolder::create(folder.path(), &config, Stage::Laq).err().unwrap().to_string();
         assert!(refused.contains("data.seed: 0 before, 1 now"), "{refused}");
+    }
+
+    #[test]
+    fn a_run_goes_on_with_keys_that_came_later_and_whatever_its_stage_does_not_read() {
+        let mut config = Config::default();
+        let older = |text: &str| text.replace("\nframe_interval_secs = 0.4\n", "\n").replace("\nframes = 8\n", "\n");
+        let folder = begun(&config, older);
+        assert!(!std::fs::read_to_string(folder.path().join("config.toml")).unwrap().contains("\nframes = 8\n"));
+        RunFolder::create(folder.path(), &config, Stage::Laq).unwrap();
+        config.finetune.horizon += 1;
+        config.data.loader.prefetch += 1;
+        RunFolder::create(folder.path(), &config, Stage::Laq).unwrap();
+        assert!(RunFolder::create(folder.path(), &config, Stage::Finetune).is_err());
+        config.data.clip.frames += 1;
+        assert!(RunFolder::create(folder.path(), &config, Stage::Laq).is_err());
     }
 }

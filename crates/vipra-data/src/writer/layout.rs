@@ -103,7 +103,7 @@ pub(super) fn remove_folder(folder: &Path) -> Result<()> {
 /// [`Error::Io`].
 pub fn write_atomic(path: &Path, content: &[u8]) -> Result<()> {
     let fault = |error: std::io::Error| Error::io(path, error);
-    let folder = path.parent().unwrap_or(Path::new("."));
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(folder).map_err(fault)?;
     file.write_all(content).map_err(fault)?;
     file.as_file().sync_all().map_err(fault)?;

@@ -224,6 +224,9 @@ impl FinetuneConfig {
     }
 
     fn field_faults(&self, fault: &mut impl FnMut(&str, String)) {
+        if let Some(reason) = self.fields.misspelt() {
+            fault("fields", reason);
+        }
         let last = self.fields.iter().last();
         if !last.is_some_and(|field| field.kind == Kind::Action && field.is_predicted) {
             fault("fields", "`action` without brackets must come last: it is what a policy puts out".to_owned());

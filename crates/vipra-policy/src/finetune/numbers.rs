@@ -65,16 +65,22 @@ impl DemonstrationSource {
     ) -> Result<Self> {
         let source = data.open(wanted, &|_, _| {})?;
         let description = source.description();
-        let names = |feature: &str| {
-            let known = description.features.get(feature).filter(|feature| feature.dtype.is_numeric());
-            known.map(vipra_data::Feature::dimension_names).ok_or_else(|| Error::ActionSpace {
-                reason: format!("there is no feature `{feature}` of numbers: these are no demonstrations"),
-                path: description.root.clone(),
+        let numeric = description.features.iter().filter(|(_, feature)| feature.dtype.is_numeric());
+        let names = |feature: &str, advice: &str| {
+            let known = numeric.clone().find(|(name, _)| *name == feature);
+            known.map(|(_, known)| known.dimension_names()).ok_or_else(|| {
+                let all: Vec<&str> = numeric.clone().map(|(name, _)| name.as_str()).collect();
+                let reason = format!("there is no feature `{feature}` of numbers (there are: {}); {advice}", all.join(", "));
+                Error::ActionSpace { reason, path: description.root.clone() }
             })
         };
+        let of_states = || {
+            let advice = "set finetune.proprio.feature, or leave `[proprio]` out of finetune.fields";
+            names(&config.proprio.feature, advice)
+        };
         let columns = Columns {
-            action: names(&config.action.feature)?,
-            state: config.sees_proprio().then(|| names(&config.proprio.feature)).transpose()?,
+            action: names(&config.action.feature, "a policy is finetuned on demonstrations: set finetune.action.feature")?,
+            state: config.sees_proprio().then(of_states).transpose()?,
         };
         let camera = description.camera(wanted.camera.as_deref())?.to_owned();
         let chosen = description.split(wanted.split.as_deref(), source.episodes())?;

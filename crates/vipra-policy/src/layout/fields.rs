@@ -9,6 +9,12 @@ use serde::{Deserialize, Serialize};
 use super::Kind;
 use crate::{Error, Result};
 
+/// The field of what is to be done, in words.
+const INSTRUCTION: &str = "instruction";
+/// Kinds that are found in names, in this order.
+const KINDS_BY_NAME: [Kind; 5] =
+    [Kind::Vision, Kind::LatentAction, Kind::LatentState, Kind::Action, Kind::Proprio];
+
 /// One field of a sample.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Field {
@@ -34,7 +40,7 @@ impl Fields {
     pub fn pretraining() -> Self {
         let field = |kind: Kind, name: &str, is_predicted| Field { kind, is_predicted, name: name.to_owned() };
         Self(vec![
-            field(Kind::Text, "instruction", false),
+            field(Kind::Text, INSTRUCTION, false),
             field(Kind::Vision, "vision", false),
             field(Kind::LatentState, "latent_state", true),
             field(Kind::LatentAction, "latent_action", true),
@@ -45,7 +51,7 @@ impl Fields {
     pub fn finetuning() -> Self {
         let field = |kind: Kind, name: &str, is_predicted| Field { kind, is_predicted, name: name.to_owned() };
         Self(vec![
-            field(Kind::Text, "instruction", false),
+            field(Kind::Text, INSTRUCTION, false),
             field(Kind::Vision, "vision", false),
             field(Kind::Action, "action", true),
         ])
@@ -59,6 +65,20 @@ impl Fields {
     /// Whether there is a field of this kind.
     pub fn has(&self, kind: Kind) -> bool {
         self.0.iter().any(|field| field.kind == kind)
+    }
+
+    /// What is wrong with the first name that is no field's. By itself such a name is text, as published; in a configuration it
+    /// is more likely misspelt, and what it was to be would silently be missing.
+    pub fn misspelt(&self) -> Option<String> {
+        let is_unknown = |field: &&Field| field.kind == Kind::Text && field.name != INSTRUCTION;
+        let name = &self.0.iter().find(is_unknown)?.name;
+        let known = [INSTRUCTION].into_iter().chain(KINDS_BY_NAME.map(Kind::name));
+        let nearest = known.clone().find(|known| strsim::jaro_winkler(name, known) > 0.85);
+        let advice = nearest.map_or_else(
+            || format!("there are {}", known.collect::<Vec<_>>().join(", ")),
+            |nearest| format!("did you mean `{nearest}`?"),
+        );
+        Some(format!("`{name}` is no field; {advice}"))
     }
 
     /// Kinds that are to be predicted, text aside.
@@ -100,8 +120,7 @@ impl FromStr for Fields {
 }
 
 fn kind_of(name: &str) -> Kind {
-    let known = [Kind::Vision, Kind::LatentAction, Kind::LatentState, Kind::Action, Kind::Proprio];
-    known.into_iter().find(|kind| name.contains(kind.name())).unwrap_or(Kind::Text)
+    KINDS_BY_NAME.into_iter().find(|kind| name.contains(kind.name())).unwrap_or(Kind::Text)
 }
 
 impl TryFrom<String> for Fields {
@@ -144,6 +163,14 @@ mod tests {
         let predicted: Vec<Kind> = fields.predicted().collect();
         assert_eq!(predicted, [Kind::LatentState, Kind::LatentAction, Kind::Action]);
         assert_eq!(fields.to_string(), text);
+    }
+
+    #[test]
+    fn names_that_are_no_fields_are_found() {
+        let misspelt = |text: &str| text.parse::<Fields>().unwrap().misspelt();
+        assert_eq!(misspelt("[instruction],[vision],[proprio],action"), None);
+        assert_eq!(misspelt("[instruction],[vision],[propio],action").unwrap(), "`propio` is no field; did you mean `proprio`?");
+        assert!(misspelt("[goal],[vision],action").unwrap().contains("there are instruction, vision"));
     }
 
     #[test]

@@ -134,6 +134,7 @@ impl PretrainConfig {
                           weight in `pretrain.loss`";
             faults.push(("fields".to_owned(), reason.to_owned()));
         }
+        faults.extend(self.fields.misspelt().map(|reason| ("fields".to_owned(), reason)));
         if self.fields.iter().any(|field| field.kind == Kind::LatentState && !field.is_predicted) {
             let reason = "a latent state in brackets is read but not predicted: nobody has it when the model is used";
             faults.push(("fields".to_owned(), reason.to_owned()));

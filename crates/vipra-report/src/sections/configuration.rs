@@ -19,7 +19,10 @@ pub(super) fn note(run: &Path) -> Result<Option<String>> {
 pub(super) fn body(run: &Path) -> Result<Option<Markup>> {
     Ok(text(&run.join(layout::CONFIG))?.map(|text| {
         html! {
-            p { "Everything that the stages were told, defaults included; as a file it makes the same run again." }
+            p {
+                "What the run was last told, defaults included; as a file it makes the same run again. A stage that was not made "
+                "since was told what stands in " code { (layout::STAGES) } "."
+            }
             details { summary { (layout::CONFIG) ", " (text.lines().count()) " lines" } pre tabindex="0" { (text) } }
         }
     }))

@@ -7,7 +7,7 @@ use vipra_eval::{HOW_COUNTED, OUTCOMES, Section, Summary, Video, read_outcomes, 
 
 use super::{MOST_PICTURES, left_out};
 use crate::read::folders;
-use crate::{Result, layout};
+use crate::{Result, StageRecord, layout};
 
 /// The evaluations of a run: its own, and others in folders within.
 pub(super) fn read(run: &Path) -> Result<Vec<Section>> {
@@ -15,7 +15,8 @@ pub(super) fn read(run: &Path) -> Result<Vec<Section>> {
     let mut found = Vec::new();
     for folder in std::iter::once(folder.clone()).chain(folders(&folder)?) {
         let file = folder.join(OUTCOMES);
-        if file.is_file() {
+        // One that was cut off at its beginning says nothing.
+        if std::fs::metadata(&file).is_ok_and(|about| about.len() > 0) {
             let (header, outcomes) = read_outcomes(&file)?;
             let title = folder.strip_prefix(run).unwrap_or(&folder).display().to_string();
             found.push(Section { title, header, outcomes, videos: videos(&folder)? });
@@ -24,10 +25,20 @@ pub(super) fn read(run: &Path) -> Result<Vec<Section>> {
     Ok(found)
 }
 
+/// Whether the run's own evaluation is one of another policy than the run has now, by its records.
+pub(super) fn is_outdated(records: &[(String, StageRecord)]) -> bool {
+    let find = |name: &str| records.iter().find(|(known, _)| known == name).map(|(_, record)| record);
+    let Some(policy) = find(layout::FINETUNE) else { return false };
+    let of_policy = find(layout::EVALUATE).and_then(|record| record.inputs.get(layout::FINETUNE));
+    !policy.is_done() || of_policy != Some(&policy.fingerprint)
+}
+
 /// The one sentence that people look for.
-pub(super) fn headline(evaluations: &[Section]) -> Markup {
-    let own = evaluations.first().filter(|evaluation| !evaluation.outcomes.is_empty());
-    let Some(own) = own else { return html! { "How often its policy succeeds has not been measured." } };
+pub(super) fn headline(evaluations: &[Section], is_outdated: bool) -> Markup {
+    let own = evaluations.iter().find(|evaluation| evaluation.title == layout::EVALUATION);
+    let Some(own) = own.filter(|own| !own.outcomes.is_empty() && !is_outdated) else {
+        return html! { "How often its policy succeeds has not been measured." };
+    };
     let summaries = summarize(&own.outcomes);
     // Of a split with several tasks, the summary of all of them comes last.
     let mut whole: Vec<&Summary> = Vec::new();
@@ -49,7 +60,7 @@ pub(super) fn headline(evaluations: &[Section]) -> Markup {
     }
 }
 
-pub(super) fn body(run: &Path, evaluations: &[Section]) -> Result<Option<Markup>> {
+pub(super) fn body(run: &Path, evaluations: &[Section], is_outdated: bool) -> Result<Option<Markup>> {
     if evaluations.is_empty() {
         return Ok(None);
     }
@@ -67,6 +78,7 @@ pub(super) fn body(run: &Path, evaluations: &[Section]) -> Result<Option<Markup>
         shown.push((section.to_markup()?, count, all.len(), format!("{}/{}", section.title, vipra_eval::VIDEOS)));
     }
     Ok(Some(html! {
+        @if is_outdated { p { strong { "These are episodes of an earlier policy of this run." } } }
         p { (HOW_COUNTED) }
         @for (at, (section, count, all, folder)) in shown.iter().enumerate() {
             @if shown.len() > 1 { h3 { code { (evaluations[at].title) } } }

@@ -45,7 +45,7 @@ fn stages(run: &Path) {
     for (at, name) in stages.iter().enumerate() {
         let record = json!({
             "stage": name, "state": if at < 7 { "done" } else { "begun" }, "fingerprint": "0123456789abcdef",
-            "inputs": { "videos": "fedcba9876543210" }, "configuration": {}, "folder": name, "version": "0.1.0",
+            "inputs": { "videos": "fedcba9876543210", "finetune": "0123456789abcdef" }, "configuration": {}, "folder": name, "version": "0.1.0",
             "began_at": "2026-01-02T03:04:05Z", "written_at": "2026-01-02T03:14:05Z", "seconds": 40.0 * at as f64,
             "peak_memory_mib": 900.0, "key_figure": "perplexity 5.2 of 8 codes", "figures": { "episodes": 40, "frames": 4321, "video_secs": 864.2, "fps": [5.0], "tasks": 4, "datasets": ["/far/away/widow"] },
         });

@@ -5,6 +5,7 @@ use std::path::Path;
 use vipra_data::Frame;
 use vipra_data::picture::to_gif;
 use vipra_data::video::{VideoCodec, VideoEncoder, VideoOptions};
+use vipra_data::writer::write_atomic;
 
 use crate::error::{Error, Result};
 
@@ -33,7 +34,8 @@ pub fn save_video(frames: &[Frame], fps: u32, out: &Path) -> Result<()> {
         }
         Some("gif") => {
             let bytes = to_gif(frames, 1.0 / f64::from(fps)).map_err(|error| Error::data(out, error))?;
-            std::fs::write(out, bytes).map_err(|error| Error::Io { error, path: out.to_path_buf() })
+            // A half of one would be in the way of whoever draws videos.
+            write_atomic(out, &bytes).map_err(|error| Error::data(out, error))
         }
         _ => Err(Error::Invalid(format!("{}: a video ends in .mp4 or .gif", out.display()))),
     }

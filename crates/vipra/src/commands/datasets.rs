@@ -45,6 +45,10 @@ pub fn measured_on(model: &Path, args: &DatasetsArgs) -> Result<Config> {
 /// If a dataset cannot be opened.
 pub fn with_inputs(config: &Config, inputs: Value) -> Result<Value> {
     let mut configuration = serde_json::to_value(config).context("the configuration has no form in JSON")?;
+    if let Some(data) = configuration["data"].as_object_mut() {
+        // How fast it is read.
+        data.remove("loader");
+    }
     configuration["inputs"] = inputs;
     configuration["inputs"]["datasets"] = json!(dataset_fingerprints(&config.data)?);
     Ok(configuration)

@@ -39,7 +39,7 @@ pub fn learn(args: &FinetuneArgs) -> Result<TrainingEnd> {
         warn_of_other_model(&config.pretrain.model, trained)?;
     }
     let tokenizer = TrainedTokenizer::open(&tokenizer_of(args, pretrained.as_ref())?, &device)?;
-    let folder = RunFolder::create(&args.training.run, &config)?;
+    let folder = RunFolder::create(&args.training.run, &config, Stage::Finetune)?;
     let inputs = json!({
         "tokenizer": tokenizer.fingerprint,
         "pretrained": pretrained.as_ref().map(|trained| &trained.fingerprint),

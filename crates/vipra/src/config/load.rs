@@ -158,6 +158,36 @@ mod tests {
     }
 
     #[test]
+    fn a_file_does_without_keys_of_its_base() {
+        let simpler = load_text("base = \"simpler\"\n", &[]).unwrap();
+        assert!(simpler.finetune.action.gripper.is_some());
+        let config = load_text("base = \"simpler\"\nunset = [\"finetune.action.gripper\"]\n", &[]).unwrap();
+        assert_eq!(config.finetune.action.gripper, None);
+        assert_eq!(config.finetune.action.kind, simpler.finetune.action.kind);
+        for (text, reason) in [
+            ("base = \"simpler\"\nunset = [\"finetune.action.griper\"]\n", "not set by the base"),
+            ("base = \"simpler\"\nunset = \"finetune\"\n", "list of keys"),
+            ("unset = [\"finetune.action.gripper\"]\n", "with a `base`"),
+        ] {
+            let faults = faults_of(text, &[]);
+            assert!(faults.len() == 1 && faults[0].0 == "unset" && faults[0].1.contains(reason), "{faults:?}");
+        }
+    }
+
+    #[test]
+    fn faults_within_optional_sections_are_named() {
+        let keys = |set: &[&str]| faults_of("base = \"simpler\"", set);
+        let faults = keys(&["finetune.action.gripper.opn=1.0"]);
+        assert!(faults[0].0 == "finetune.action.gripper.opn" && faults[0].1.contains("did you mean `open`"), "{faults:?}");
+        let faults = keys(&["finetune.action.gripper.open=x"]);
+        assert_eq!(faults, [("finetune.action.gripper.open".to_owned(), "\"x\" should be a number".to_owned())]);
+        let faults = keys(&["finetune.execution={first={action=4}}"]);
+        assert!(faults.iter().any(|(key, _)| key == "finetune.execution.first.action"), "{faults:?}");
+        let faults = keys(&["finetune.fields=[instruction],[vision],[propio],action"]);
+        assert!(faults[0].0 == "finetune.fields" && faults[0].1.contains("did you mean `proprio`"), "{faults:?}");
+    }
+
+    #[test]
     fn what_a_run_cannot_do_is_a_fault() {
         let text = "[run.videos]\npaths = [\"a\"]\n[run.videos.record.\"a b\"]\nsize = 65\nembodiment = \"hnad\"\n\
                     [run.demonstrations.record.one]\nembodiment = \"hand\"\n[run.evaluation]\nsplits = [\"sen\"]\n\

@@ -1,5 +1,6 @@
 //! A run's configuration: one section for each owner, each a typed struct of the owner's crate.
 
+mod completed;
 mod document;
 mod faults;
 mod load;
@@ -10,6 +11,7 @@ mod schema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use vipra_data::DataConfig;
+use vipra_data::normalize::NormalizationConfig;
 use vipra_laq::train::LaqStageConfig;
 use vipra_policy::finetune::FinetuneConfig;
 use vipra_policy::pretrain::PretrainConfig;
@@ -17,6 +19,7 @@ use vipra_tokenizer::train::TokenizerStageConfig;
 
 use crate::commands::Stage;
 
+pub use completed::completed;
 pub use document::to_toml;
 pub use faults::{Fault, Faults};
 pub use load::{ConfigArgs, load};
@@ -55,6 +58,9 @@ impl Config {
         }
         if stage == Stage::Finetune {
             read.finetune = self.finetune;
+        } else {
+            // Of demonstrations' numbers alone.
+            read.data.normalization = NormalizationConfig::default();
         }
         read
     }

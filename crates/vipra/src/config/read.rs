@@ -18,6 +18,8 @@ pub const PRESETS: [(&str, &str); 5] = [
 
 /// The key by which a file names the preset or file that it changes; the file's keys win.
 const BASE: &str = "base";
+/// The keys of its base that a file does without: they are what they are by default.
+const UNSET: &str = "unset";
 /// Files that may stand behind each other by [`BASE`].
 const MOST_BASES: usize = 8;
 
@@ -29,24 +31,40 @@ pub fn read_with_base(name: Option<&str>) -> Result<(String, Table)> {
     let (origin, mut table) = read_table(name)?;
     let (mut last, mut folder) = (origin.clone(), folder_of(name));
     for _ in 0..MOST_BASES {
-        let fail = |reason: &str| Faults {
-            origin: last.clone(),
-            list: vec![Fault { key: BASE.into(), reason: reason.into() }],
-        };
+        let unset = table.remove(UNSET);
         let base = match table.remove(BASE) {
+            None if unset.is_some() => return Err(fault(&last, UNSET, "is for files with a `base`").into()),
             None => return Ok((origin, table)),
             Some(Value::String(base)) => base,
-            Some(_) => return Err(fail("should be a text: the name of a preset or file").into()),
+            Some(_) => return Err(fault(&last, BASE, "should be a text: the name of a preset or file").into()),
         };
         // A file beside the one that names it, else what the command line would find.
         let beside = folder.join(&base);
         let base = if beside.is_file() { beside.display().to_string() } else { base };
-        let (base_origin, below) = read_table(Some(&base)).with_context(|| format!("reading the base of {last}"))?;
+        let (base_origin, mut below) = read_table(Some(&base)).with_context(|| format!("reading the base of {last}"))?;
+        if let Some(unset) = unset {
+            remove_all(&mut below, &unset).map_err(|reason| fault(&last, UNSET, &reason))?;
+        }
         table = merged(below, table);
         (last, folder) = (base_origin, folder_of(Some(&base)));
     }
-    let reason = format!("more than {MOST_BASES} files stand behind each other");
-    Err(Faults { origin, list: vec![Fault { key: BASE.into(), reason }] }.into())
+    Err(fault(&origin, BASE, &format!("more than {MOST_BASES} files stand behind each other")).into())
+}
+
+fn fault(origin: &str, key: &str, reason: &str) -> Faults {
+    Faults { origin: origin.to_owned(), list: vec![Fault { key: key.to_owned(), reason: reason.to_owned() }] }
+}
+
+/// Takes keys such as `finetune.action.gripper` out.
+fn remove_all(table: &mut Table, unset: &Value) -> Result<(), String> {
+    let keys: Option<Vec<&str>> = unset.as_array().and_then(|keys| keys.iter().map(Value::as_str).collect());
+    for key in keys.ok_or("should be a list of keys, such as [\"finetune.action.gripper\"]")? {
+        let (sections, last) = key.rsplit_once('.').map_or((None, key), |(sections, last)| (Some(sections), last));
+        let section = sections.into_iter().flat_map(|sections| sections.split('.'));
+        let section = section.fold(Some(&mut *table), |table, name| table?.get_mut(name)?.as_table_mut());
+        section.and_then(|section| section.remove(last)).ok_or_else(|| format!("`{key}` is not set by the base"))?;
+    }
+    Ok(())
 }
 
 fn folder_of(name: Option<&str>) -> PathBuf {

@@ -16,6 +16,7 @@ use crate::config::{Config, load};
 use crate::files::create_parent;
 use crate::output::{print, table};
 use crate::progress::Progress;
+use crate::commands::Stage;
 use crate::run_folder::RunFolder;
 
 pub fn run(args: &ClipsArgs) -> Result<Outcome> {
@@ -30,7 +31,7 @@ pub fn draw_clips(args: &ClipsArgs) -> Result<String> {
     let dataset = Arc::new(ClipDataset::open(config.data.clone(), &|done, all| opening.set(done, all))?);
     drop(opening);
     // Only now: a run that cannot begin leaves no folder that would belong to its configuration.
-    let folder = args.run.as_ref().map(|path| RunFolder::create(path, &config)).transpose()?;
+    let folder = args.run.as_ref().map(|path| RunFolder::create(path, &config, Stage::Videos)).transpose()?;
     args.contact_sheet.iter().try_for_each(|file| create_parent(file))?;
     let began = Instant::now();
     let (clips, loader) = sample(&dataset, args)?;

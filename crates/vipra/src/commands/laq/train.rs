@@ -21,7 +21,7 @@ pub fn run(args: &TrainArgs) -> Result<Outcome> {
 /// Trains, or goes on training.
 pub fn learn(args: &TrainArgs) -> Result<TrainingEnd> {
     let config = configured(Stage::Laq, args)?;
-    let folder = RunFolder::create(&args.run, &config)?;
+    let folder = RunFolder::create(&args.run, &config, Stage::Laq)?;
     let configuration = with_inputs(&config, json!({}))?;
     let interrupt = Interrupt::listen()?;
     let opening = Progress::new("opening", "videos");

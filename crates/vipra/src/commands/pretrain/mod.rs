@@ -79,7 +79,7 @@ pub fn prepare_caches(args: &PretrainArgs) -> Result<Vec<PathBuf>> {
 /// Pretrains, or goes on pretraining.
 pub fn learn(args: &PretrainArgs) -> Result<TrainingEnd> {
     let begun = Begun::open(args)?;
-    let folder = RunFolder::create(&args.training.run, &begun.config)?;
+    let folder = RunFolder::create(&args.training.run, &begun.config, Stage::Pretrain)?;
     let [learned, held_out] = begun.prepare(args)?;
     let Begun { config, device, tokenizer, laq } = begun;
     let text = config.tokenizer.text.make(&texts(&config)?)?;

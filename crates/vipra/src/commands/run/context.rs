@@ -11,6 +11,7 @@ use vipra_sim::Scenes;
 
 use super::record::{FINGERPRINT_LENGTH, RECORDS};
 use super::stage::Stage;
+use super::work::{CURVES, OPEN_LOOP};
 use crate::cli::{DeviceArgs, RunArgs, ScenesArgs};
 use crate::config::{Config, ConfigArgs, RunData, load, to_toml};
 use crate::progress::Progress;
@@ -38,15 +39,22 @@ impl Context {
              or in `run.videos.paths` and `run.demonstrations.paths`"
         );
         let run = args.run.clone().unwrap_or_else(|| default_folder(&args.config));
-        for (what, data) in [("videos", &mut config.run.videos), ("demonstrations", &mut config.run.demonstrations)] {
+        let until = args.until.unwrap_or(Stage::Evaluate);
+        let kinds = [
+            (Stage::Videos, &mut config.run.videos),
+            (Stage::Demonstrations, &mut config.run.demonstrations),
+        ];
+        for (source, data) in kinds {
             if let Some(path) = &args.data {
                 data.paths = vec![path.clone()];
                 data.record.clear();
             }
             // A resolved configuration means the same from everywhere.
             data.paths.iter_mut().try_for_each(|path| std::path::absolute(&*path).map(|absolute| *path = absolute))?;
+            let is_needed = source == Stage::Videos || until >= Stage::Finetune;
+            let what = source.name();
             anyhow::ensure!(
-                !data.paths.is_empty() || !data.record.is_empty(),
+                !is_needed || !data.paths.is_empty() || !data.record.is_empty(),
                 "no {what}: name a dataset by --data or in `run.{what}.paths`, or have some recorded (`run.{what}.record`)"
             );
         }
@@ -59,6 +67,11 @@ impl Context {
             Stage::Demonstrations => &self.config.run.demonstrations,
             _ => &self.config.run.videos,
         }
+    }
+
+    /// Whether there is data for a stage to learn from.
+    pub fn has_data(&self, stage: Stage) -> bool {
+        !self.datasets(stage).is_empty()
     }
 
     /// Where the datasets lie that a stage learns from: those that are named, or those that the run records.
@@ -121,7 +134,7 @@ impl Context {
     /// If named data cannot be opened.
     pub fn configuration(&self, stage: Stage) -> Result<Value> {
         let Config { data, laq, tokenizer, pretrain, finetune, run } = &self.config;
-        Ok(match stage {
+        let mut read = match stage {
             Stage::Videos | Stage::Demonstrations => self.kind_of_data(stage)?,
             Stage::Tokenizer => json!({ "data": data, "tokenizer": tokenizer }),
             Stage::Laq => json!({ "data": data, "laq": laq }),
@@ -132,7 +145,9 @@ impl Context {
                 "run": { "evaluation": run.evaluation, "tabletop": run.tabletop },
                 "embedded": self.is_embedded(),
             }),
-        })
+        };
+        stage.leave_out_unread(&mut read);
+        Ok(read)
     }
 
     fn kind_of_data(&self, stage: Stage) -> Result<Value> {
@@ -166,13 +181,16 @@ impl Context {
     pub fn is_there(&self, stage: Stage) -> bool {
         let folder = self.folder(stage);
         match stage {
-            Stage::Videos | Stage::Demonstrations => self.datasets(stage).iter().all(|dataset| dataset.is_dir()),
+            Stage::Videos | Stage::Demonstrations => self.datasets(stage).iter().all(|dataset| dataset.exists()),
             Stage::Tokenizer | Stage::Laq | Stage::Pretrain => {
                 folder.join("summary.json").is_file() && folder.join("checkpoints").is_dir()
             }
             Stage::Cache => folder.is_dir(),
             Stage::Finetune => folder.join("package").is_dir(),
-            Stage::Evaluate => folder.join(super::work::OPEN_LOOP).is_file(),
+            Stage::Evaluate => {
+                let has_acted = !self.is_embedded() || folder.join(vipra_eval::OUTCOMES).is_file();
+                has_acted && folder.join(OPEN_LOOP).is_file() && self.folder(Stage::Finetune).join(CURVES).is_dir()
+            }
         }
     }
 }

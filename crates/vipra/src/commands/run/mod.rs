@@ -16,6 +16,7 @@ use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
+use vipra_data::writer::write_atomic;
 use vipra_train::Interrupt;
 
 pub use stage::Stage;
@@ -30,7 +31,7 @@ use self::work::StageEnd;
 use super::Outcome;
 use super::device;
 use crate::cli::RunArgs;
-use crate::config::to_toml;
+use crate::config::{ConfigArgs, load, to_toml};
 use crate::log::{also_to, say};
 use crate::output::print;
 
@@ -54,12 +55,15 @@ pub fn run(args: &RunArgs) -> Result<Outcome> {
     // What is there must not change between the plan and its work; a folder is made only for something that can begin.
     let held = (!args.dry_run && context.run.exists()).then(|| begin(&context)).transpose()?;
     let read = |stage| context.configuration(stage);
-    let planned = plan(&context.run, &until.until(), &again, &read, &|stage| context.is_there(stage))?;
+    // Before finetuning a run may do without demonstrations.
+    let stages: Vec<Stage> = until.until().into_iter().filter(|stage| context.has_data(*stage)).collect();
+    let planned = plan(&context.run, &stages, &again, &read, &|stage| context.is_there(stage))?;
     if args.dry_run {
         print(&tables::planned(&planned, &context))?;
         return Ok(Outcome::Done);
     }
     let _lock = held.map_or_else(|| begin(&context), Ok)?;
+    keep_configuration(&context, &args.config)?;
     let command = failure::command(args, &context.run);
     // Before anything else: were the run interrupted now, these must not be taken for what is asked for.
     for stage in &again {
@@ -67,10 +71,12 @@ pub fn run(args: &RunArgs) -> Result<Outcome> {
     }
     let monitor = Monitor::start(context.run.clone(), command.clone(), Interrupt::listen()?);
     let mut records = Vec::new();
-    for planned in planned {
+    // Behind the stages comes the report.
+    let places = planned.len() + 1;
+    for (at, planned) in planned.into_iter().enumerate() {
         let stage = planned.stage;
         let failed = |error| anyhow::Error::new(StageFailed::new(stage, error, &context.run, &command));
-        match make(planned, until, &context, &monitor).map_err(failed)? {
+        match make(planned, &format!("{}/{places}", at + 1), &context, &monitor).map_err(failed)? {
             Some(record) => records.push(record),
             None => {
                 say(&monitor.stopped(stage));
@@ -80,7 +86,8 @@ pub fn run(args: &RunArgs) -> Result<Outcome> {
         }
     }
     tables::write_summary(&records, &context)?;
-    let report = report(&context, until)?;
+    say(&format!("{places}/{places} report: collecting what the stages left"));
+    let report = report(&context)?;
     print(&tables::summary(&records, &context, &report))?;
     Ok(Outcome::Done)
 }
@@ -97,29 +104,44 @@ fn begin(context: &Context) -> Result<File> {
         TryLockError::Error(error) => anyhow::Error::new(error).context(format!("locking {}", path.display())),
     })?;
     also_to(&run.join(LOG))?;
-    let file = run.join("config.toml");
-    std::fs::write(&file, to_toml(&context.config)?).with_context(|| format!("writing {}", file.display()))?;
     Ok(lock)
 }
 
+/// Writes down what the run is told, in place of what it was told before.
+fn keep_configuration(context: &Context, given: &str) -> Result<()> {
+    let file = context.run.join("config.toml");
+    anyhow::ensure!(
+        !is_written_by_hand(&file, given)?,
+        "the run would write over the configuration that it is given: move that elsewhere, or name another folder by --run: {}",
+        file.display()
+    );
+    Ok(write_atomic(&file, to_toml(&context.config)?.as_bytes())?)
+}
+
+/// Whether a file is the configuration that a run is given, and not one that an earlier run left.
+fn is_written_by_hand(file: &Path, given: &str) -> Result<bool> {
+    let (Ok(given_file), Ok(kept)) = (Path::new(given).canonicalize(), file.canonicalize()) else { return Ok(false) };
+    if given_file != kept {
+        return Ok(false);
+    }
+    let text = std::fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?;
+    let without_comments = |text: &str| text.parse::<toml::Table>().ok();
+    let config = load(&ConfigArgs { config: Some(given.to_owned()), set: Vec::new() })?;
+    Ok(without_comments(&text) != without_comments(&to_toml(&config)?))
+}
+
 /// Collects what all stages left in one page. Cheap enough to be made at the end of every run, also of a part of the stages.
-fn report(context: &Context, last: Stage) -> Result<PathBuf> {
-    say(&format!("{} report: collecting what the stages left", place(last as usize + 1, last)));
+fn report(context: &Context) -> Result<PathBuf> {
     vipra_report::write(&context.run).with_context(|| {
         let run = context.run.display();
         format!("the stages are done, but the report failed: `vipra report {run}` makes it when the cause is gone")
     })
 }
 
-/// "3/9": the stages up to `last`, and the report behind them.
-fn place(at: usize, last: Stage) -> String {
-    format!("{}/{}", at + 1, last as usize + 2)
-}
-
-/// Makes a stage, or keeps it. Its record; None if it was asked to stop.
-fn make(planned: Planned, last: Stage, context: &Context, monitor: &Monitor) -> Result<Option<Record>> {
+/// Makes a stage, or keeps it. Its record; None if it was asked to stop. `place` is the stage's among all, such as "3/9".
+fn make(planned: Planned, place: &str, context: &Context, monitor: &Monitor) -> Result<Option<Record>> {
     let Planned { stage, before, now, task, why } = planned;
-    let place = format!("{} {}", place(stage as usize, last), stage.name());
+    let place = format!("{place} {}", stage.name());
     let before = match (task, before) {
         (Task::Keep, Some(before)) => {
             say(&format!("{place}: skipped, {why} ({})", before.key_figure));

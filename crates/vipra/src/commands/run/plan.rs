@@ -57,19 +57,22 @@ pub fn plan(
             let made = planned.iter().find(|planned| planned.stage == *input)?;
             Some((input.name().to_owned(), made.now.fingerprint.clone()))
         });
-        let now = Record::begin(*stage, configuration(*stage)?, inputs.collect());
+        let mut now = Record::begin(*stage, configuration(*stage)?, inputs.collect());
         let before = Record::read(run, *stage)?;
-        let (task, why) = decide(before.as_ref(), &now, again.contains(stage), is_there(*stage));
+        if let Some(before) = before.as_ref().filter(|before| before.means_the_same(&now, *stage)) {
+            now.fingerprint.clone_from(&before.fingerprint);
+        }
+        let (task, why) = decide(*stage, before.as_ref(), &now, again.contains(stage), is_there(*stage));
         planned.push(Planned { stage: *stage, before, now, task, why });
     }
     Ok(planned)
 }
 
-fn decide(before: Option<&Record>, now: &Record, again: bool, is_there: bool) -> (Task, String) {
+fn decide(stage: Stage, before: Option<&Record>, now: &Record, again: bool, is_there: bool) -> (Task, String) {
     match before {
         _ if again => (Task::Make, "asked for by --from".to_owned()),
         None => (Task::Make, "not made yet".to_owned()),
-        Some(before) if before.fingerprint != now.fingerprint => (Task::Make, reason(before, now)),
+        Some(before) if before.fingerprint != now.fingerprint => (Task::Make, reason(stage, before, now)),
         Some(before) if before.state == State::Begun => (Task::Continue, "was interrupted, goes on".to_owned()),
         Some(_) if !is_there => (Task::Make, "its results are gone".to_owned()),
         Some(_) => (Task::Keep, "nothing that it is made from has changed".to_owned()),
@@ -77,8 +80,8 @@ fn decide(before: Option<&Record>, now: &Record, again: bool, is_there: bool) ->
 }
 
 /// Why the fingerprint is another one.
-fn reason(before: &Record, now: &Record) -> String {
-    let mut reasons = differences(&before.configuration, &now.configuration);
+fn reason(stage: Stage, before: &Record, now: &Record) -> String {
+    let mut reasons = differences(&before.configuration_for(stage, now), &now.configuration);
     let changed = |(name, fingerprint): (&String, &String)| {
         (before.inputs.get(name) != Some(fingerprint)).then(|| format!("other {name}"))
     };
@@ -130,6 +133,31 @@ mod tests {
         assert_eq!(changed[3].why, "steps: 1 before, 2 now");
         assert_eq!(changed[4].why, "other laq");
         assert_eq!(made(&tasks(run, 1, &Stage::Finetune.with_dependents())), [Stage::Finetune, Stage::Evaluate]);
+    }
+
+    #[test]
+    fn a_key_that_came_later_changes_nothing_by_its_default() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = folder.path();
+        let whole = serde_json::to_value(crate::config::Config::default()).unwrap();
+        let planned = |steps: u64, is_known: bool| {
+            let mut laq = whole["laq"].clone();
+            laq["train"]["steps"] = json!(steps);
+            if !is_known {
+                laq["train"].as_object_mut().unwrap().remove("batch_size");
+            }
+            let mut data = json!({ "seed": 0 });
+            if !is_known {
+                data["loader"] = json!({ "prefetch": 9 });
+            }
+            let read = |stage| Ok(if stage == Stage::Laq { json!({ "data": data, "laq": laq }) } else { json!({}) });
+            plan(run, &Stage::ALL, &BTreeSet::new(), &read, &|_| true).unwrap()
+        };
+        finish(run, planned(7, false));
+        assert_eq!(made(&planned(7, true)), []);
+        let changed = planned(8, true);
+        assert_eq!(made(&changed).first(), Some(&Stage::Laq));
+        assert_eq!(changed[3].why, "laq.train.steps: 7 before, 8 now");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::stage::Stage;
+use crate::config::completed;
 
 /// Changes when stages do other things with the same configuration.
 const FORMAT: u32 = 1;
@@ -78,6 +79,20 @@ impl Record {
         }
     }
 
+    /// Whether it was made from what `now` says, by a version of the program that knew fewer keys of the configuration, or
+    /// took more of them for what the stage reads.
+    pub fn means_the_same(&self, now: &Self, stage: Stage) -> bool {
+        let is_of_this_format = fingerprint(stage, &self.configuration, &self.inputs) == self.fingerprint;
+        is_of_this_format && self.inputs == now.inputs && self.configuration_for(stage, now) == now.configuration
+    }
+
+    /// Its configuration, as this version would have written it down.
+    pub fn configuration_for(&self, stage: Stage, now: &Self) -> Value {
+        let mut read = self.configuration.clone();
+        stage.leave_out_unread(&mut read);
+        completed(read, &now.configuration)
+    }
+
     /// Everything is there now.
     pub fn finish(&mut self, key_figure: String, figures: Map<String, Value>) {
         self.state = State::Done;
@@ -129,7 +144,7 @@ pub fn forget(run: &Path, stage: Stage) -> Result<()> {
 }
 
 /// A text that changes when the stage would make something else.
-pub fn fingerprint(stage: Stage, configuration: &Value, inputs: &BTreeMap<String, String>) -> String {
+fn fingerprint(stage: Stage, configuration: &Value, inputs: &BTreeMap<String, String>) -> String {
     let mut hasher = blake3::Hasher::new();
     let all = serde_json::json!([FORMAT, stage.name(), configuration, inputs]);
     hasher.update(all.to_string().as_bytes());

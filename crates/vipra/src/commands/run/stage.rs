@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::Value;
+
 /// A stage of the pipeline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Stage {
@@ -81,6 +83,16 @@ impl Stage {
         match self {
             Self::Demonstrations | Self::Finetune | Self::Evaluate => Self::Demonstrations,
             Self::Videos | Self::Tokenizer | Self::Laq | Self::Cache | Self::Pretrain => Self::Videos,
+        }
+    }
+
+    /// Takes out of a configuration what changes nothing of the stage's results: how fast data is read, and how the numbers of
+    /// demonstrations are scaled, which finetuning alone looks at.
+    pub fn leave_out_unread(self, configuration: &mut Value) {
+        let Some(data) = configuration.get_mut("data").and_then(Value::as_object_mut) else { return };
+        data.remove("loader");
+        if self != Self::Finetune {
+            data.remove("normalization");
         }
     }
 

@@ -49,13 +49,14 @@ pub fn planned(planned: &[Planned], context: &Context) -> String {
 
 /// How long a stage takes, in seconds, and how that is known: from its last record, else from the configuration.
 fn estimate(planned: &Planned, context: &Context) -> Option<(f64, String)> {
-    let last = planned.before.as_ref().filter(|before| before.state == State::Done);
+    let is_the_same = |before: &&Record| before.configuration_for(planned.stage, &planned.now) == planned.now.configuration;
+    let last = planned.before.as_ref().filter(|before| before.state == State::Done).filter(is_the_same);
     if let Some(last) = last {
         return Some((last.seconds, "last time".to_owned()));
     }
     let estimate = &context.config.run.estimate;
     let whence = match &estimate.machine {
-        Some(machine) => format!("measured on {machine}"),
+        Some(machine) => format!("measured with the preset's steps and data on {machine}"),
         None => "of the configuration".to_owned(),
     };
     estimate.seconds.get(planned.stage.name()).map(|secs| (*secs, whence))

@@ -19,9 +19,10 @@ use crate::files::folder_name;
 use crate::output::short;
 use crate::run_folder::config_of_run;
 
-/// The file of open-loop errors in the folder of an evaluation; the curves lie with the policy.
+/// The file of open-loop errors in the folder of an evaluation.
 pub const OPEN_LOOP: &str = "open-loop.json";
-const CURVES: &str = "open-loop";
+/// The folder of curves, with the policy.
+pub const CURVES: &str = "open-loop";
 
 /// A held-out demonstration beside what the policy would have done.
 #[derive(Serialize)]
@@ -111,6 +112,7 @@ fn open_loop(context: &Context) -> Result<Option<f64>> {
         // Those of an evaluation that was interrupted, or of other episodes.
         std::fs::remove_dir_all(&curves).with_context(|| format!("removing {}", curves.display()))?;
     }
+    std::fs::create_dir_all(&curves).with_context(|| format!("making {}", curves.display()))?;
     let most = context.config.run.evaluation.open_loop_episodes;
     let tasks = chosen.iter().map(|(source, episode)| (&source.path, episode.instruction()));
     let compared = spread_over_tasks(tasks, most).into_iter().map(|at| {
@@ -137,7 +139,10 @@ fn episodes(data: &DataConfig, source: &SourceConfig) -> Result<Vec<Episode>> {
 fn compare(context: &Context, source: &SourceConfig, episode: &str, folder: &Path) -> Result<Compared> {
     let dataset = folder_name(&source.path);
     let plain: String = episode.chars().map(|char| if char.is_alphanumeric() { char } else { '-' }).collect();
-    let curves = format!("{dataset}-{plain}.png");
+    // Datasets may have the same name, and episodes names that differ in nothing but signs.
+    let names = std::iter::once(format!("{dataset}-{plain}.png"))
+        .chain((2..).map(|number: u32| format!("{dataset}-{plain}-{number}.png")));
+    let curves = names.into_iter().find(|name| !folder.join(name).exists()).unwrap_or_default();
     let errors = compare_episode(&OpenLoopArgs {
         package: context.folder(Stage::Finetune),
         data: source.path.clone(),

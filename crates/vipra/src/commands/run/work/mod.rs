@@ -11,7 +11,7 @@ use super::context::Context;
 use super::monitor::Monitor;
 use super::stage::Stage;
 
-pub use evaluation::OPEN_LOOP;
+pub use evaluation::{CURVES, OPEN_LOOP};
 
 /// How a stage ended.
 pub enum StageEnd {
