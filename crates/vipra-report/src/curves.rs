@@ -147,7 +147,10 @@ pub(crate) const PRETRAIN: &[Panel] = &[
     Panel {
         title: "Latent actions: right ones",
         up: "share",
-        lines: &[held_out("latent_action_accuracy"), baseline("latent_action_frequent_accuracy", "most frequent of each position")],
+        lines: &[
+            held_out("latent_action_accuracy"),
+            baseline("latent_action_frequent_accuracy", "most frequent of each position"),
+        ],
     },
 ];
 

@@ -25,6 +25,8 @@ pub const EMA_FILE: &str = "ema.safetensors";
 const OPTIMIZER_FILE: &str = "optimizer.safetensors";
 const STATE_FILE: &str = "state.json";
 const PREFIX: &str = "step-";
+/// The folder of a run that its checkpoints lie in.
+const FOLDER: &str = "checkpoints";
 
 /// What a checkpoint holds beside tensors.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -59,7 +61,7 @@ pub(crate) struct Contents<'a, M> {
 impl Checkpoints {
     /// Those of a run folder.
     pub fn of_run(folder: &Path, config: CheckpointConfig) -> Self {
-        Self { folder: folder.join("checkpoints"), config }
+        Self { folder: folder.join(FOLDER), config }
     }
 
     /// Steps of all checkpoints, ascending.
@@ -168,7 +170,19 @@ pub fn find_weights(path: &Path) -> Result<PathBuf> {
     let checkpoint = Checkpoints::of_run(path, CheckpointConfig::default()).latest()?;
     let checkpoint = checkpoint.unwrap_or_else(|| path.to_path_buf());
     let files = [EMA_FILE, MODEL_FILE].map(|name| checkpoint.join(name));
-    files.into_iter().find(|file| file.is_file()).ok_or_else(|| fault("no checkpoint in this folder"))
+    files.into_iter().find(|file| file.is_file()).ok_or_else(|| match trained_within(path).as_slice() {
+        [] => fault("no checkpoint in this folder"),
+        within => fault(&format!("no checkpoint in this folder, but in its folders {}: name one", within.join(", "))),
+    })
+}
+
+/// Folders within one that trainings left checkpoints in, by name.
+fn trained_within(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let trained = entries.filter(|entry| entry.path().join(FOLDER).is_dir());
+    let mut names: Vec<String> = trained.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
 }
 
 /// Reads what a checkpoint holds beside tensors.

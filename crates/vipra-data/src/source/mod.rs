@@ -229,7 +229,11 @@ pub struct SourceVideo {
 /// Those of [`Layout::detect`], and whatever is wrong with the metadata.
 pub fn open(path: &Path, options: &OpenOptions<'_>) -> Result<Box<dyn Source>> {
     std::fs::metadata(path).map_err(|error| Error::io(path, error))?;
-    Ok(match Layout::detect(path)? {
+    let layout = Layout::detect(path)?;
+    if let (Some(fps), Layout::LerobotV21 | Layout::LerobotV30) = (options.fps, layout) {
+        tracing::warn!("{fps} frames a second are not taken: a LeRobot dataset carries its rate: {}", path.display());
+    }
+    Ok(match layout {
         Layout::LerobotV21 => Box::new(lerobot::LeRobot::open(path, lerobot::Version::V21, options)?),
         Layout::LerobotV30 => Box::new(lerobot::LeRobot::open(path, lerobot::Version::V30, options)?),
         Layout::VideoFolder => Box::new(video_folder::VideoFolder::open(path, options)?),

@@ -70,7 +70,8 @@ impl DemonstrationSource {
             let known = numeric.clone().find(|(name, _)| *name == feature);
             known.map(|(_, known)| known.dimension_names()).ok_or_else(|| {
                 let all: Vec<&str> = numeric.clone().map(|(name, _)| name.as_str()).collect();
-                let reason = format!("there is no feature `{feature}` of numbers (there are: {}); {advice}", all.join(", "));
+                let reason =
+                    format!("there is no feature `{feature}` of numbers (there are: {}); {advice}", all.join(", "));
                 Error::ActionSpace { reason, path: description.root.clone() }
             })
         };
@@ -79,7 +80,10 @@ impl DemonstrationSource {
             names(&config.proprio.feature, advice)
         };
         let columns = Columns {
-            action: names(&config.action.feature, "a policy is finetuned on demonstrations: set finetune.action.feature")?,
+            action: names(
+                &config.action.feature,
+                "a policy is finetuned on demonstrations: set finetune.action.feature",
+            )?,
             state: config.sees_proprio().then(of_states).transpose()?,
         };
         let camera = description.camera(wanted.camera.as_deref())?.to_owned();

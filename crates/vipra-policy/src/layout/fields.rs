@@ -12,8 +12,7 @@ use crate::{Error, Result};
 /// The field of what is to be done, in words.
 const INSTRUCTION: &str = "instruction";
 /// Kinds that are found in names, in this order.
-const KINDS_BY_NAME: [Kind; 5] =
-    [Kind::Vision, Kind::LatentAction, Kind::LatentState, Kind::Action, Kind::Proprio];
+const KINDS_BY_NAME: [Kind; 5] = [Kind::Vision, Kind::LatentAction, Kind::LatentState, Kind::Action, Kind::Proprio];
 
 /// One field of a sample.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -169,7 +168,10 @@ mod tests {
     fn names_that_are_no_fields_are_found() {
         let misspelt = |text: &str| text.parse::<Fields>().unwrap().misspelt();
         assert_eq!(misspelt("[instruction],[vision],[proprio],action"), None);
-        assert_eq!(misspelt("[instruction],[vision],[propio],action").unwrap(), "`propio` is no field; did you mean `proprio`?");
+        assert_eq!(
+            misspelt("[instruction],[vision],[propio],action").unwrap(),
+            "`propio` is no field; did you mean `proprio`?"
+        );
         assert!(misspelt("[goal],[vision],action").unwrap().contains("there are instruction, vision"));
     }
 

@@ -26,7 +26,7 @@ pub struct DatasetsArgs {
     /// Datasets, in place of those of the configuration or of the model's run. Where a dataset has splits `train` and `val`,
     /// these are learned from and held out; of others, one episode in twenty is held out, the last ones.
     pub paths: Vec<PathBuf>,
-    /// Frames a second, for datasets that carry none, such as frame folders.
+    /// Frames a second: of frame folders, which carry no rate, and of videos in place of their own.
     #[arg(long, value_name = "RATE", value_parser = super::rate)]
     pub fps: Option<f64>,
     /// The camera, where a dataset has several.

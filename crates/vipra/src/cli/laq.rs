@@ -39,7 +39,7 @@ pub struct LabelArgs {
     /// The camera, where there are several.
     #[arg(long)]
     pub camera: Option<String>,
-    /// Frames a second, for frame folders (which carry no rate).
+    /// Frames a second: of frame folders, which carry no rate, and of videos in place of their own.
     #[arg(long, value_name = "RATE", value_parser = super::rate)]
     pub fps: Option<f64>,
     /// Only one of several parts, for several processes: `0/4` to `3/4`.

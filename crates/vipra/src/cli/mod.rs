@@ -120,7 +120,7 @@ pub enum DataCommand {
     Check {
         /// A LeRobot dataset (v2.1 or v3.0), a folder of videos, or a folder of frame folders.
         path: PathBuf,
-        /// Frames a second, for frame folders (which carry no rate); counts videos at this rate instead of their own.
+        /// Frames a second: of frame folders, which carry no rate, and of videos in place of their own.
         #[arg(long, value_name = "RATE", value_parser = rate)]
         fps: Option<f64>,
         /// Threads.
@@ -160,7 +160,7 @@ pub enum DataCommand {
 pub struct SourceArgs {
     /// A LeRobot dataset (v2.1 or v3.0), a folder of videos, or a folder of frame folders.
     pub path: PathBuf,
-    /// Frames a second, for frame folders (which carry no rate); counts videos at this rate instead of their own.
+    /// Frames a second: of frame folders, which carry no rate, and of videos in place of their own.
     #[arg(long, value_name = "RATE", value_parser = rate)]
     pub fps: Option<f64>,
     /// Whether a broken video stops the command or is left out and listed.
@@ -240,7 +240,7 @@ pub struct ClipsArgs {
     pub paths: Vec<PathBuf>,
     #[command(flatten)]
     pub config: ConfigArgs,
-    /// Frames a second, for frame folders (which carry no rate).
+    /// Frames a second: of frame folders, which carry no rate, and of videos in place of their own.
     #[arg(long, value_name = "RATE", value_parser = rate)]
     pub fps: Option<f64>,
     /// The camera, where a dataset has several.

@@ -64,7 +64,7 @@ pub struct PredictArgs {
     /// The camera, where there are several.
     #[arg(long)]
     pub camera: Option<String>,
-    /// Frames a second, for frame folders (which carry no rate).
+    /// Frames a second: of frame folders, which carry no rate, and of videos in place of their own.
     #[arg(long, value_name = "RATE", value_parser = super::rate)]
     pub fps: Option<f64>,
     /// Moments to imagine from, spread evenly.

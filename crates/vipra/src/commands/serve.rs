@@ -16,7 +16,7 @@ use crate::output::print;
 pub fn run(args: &ServeArgs) -> Result<Outcome> {
     let mut options = options(args)?;
     // Before the weights are read: that takes longer than saying no.
-    options.check()?;
+    options.check().context("see --token-file and --insecure")?;
     let package = open_package(&args.package, &args.crops)?;
     options.execution = Some(package.specification.execution);
     let policy = policy(&package, args)?;

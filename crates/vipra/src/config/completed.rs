@@ -40,7 +40,8 @@ mod tests {
     #[test]
     fn keys_that_were_not_there_yet_are_what_they_are_by_default() {
         let whole = serde_json::to_value(Config::default()).unwrap();
-        let now = json!({ "data": whole["data"], "laq": whole["laq"], "tokenizer": { "text": whole["tokenizer"]["text"] } });
+        let now =
+            json!({ "data": whole["data"], "laq": whole["laq"], "tokenizer": { "text": whole["tokenizer"]["text"] } });
         let mut stored = now.clone();
         stored["laq"]["train"]["steps"] = json!(7);
         stored["laq"]["train"].as_object_mut().unwrap().remove("batch_size");

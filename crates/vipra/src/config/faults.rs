@@ -68,7 +68,9 @@ fn explain(root: &Value, error: &ValidationError<'_>) -> Vec<Fault> {
         ValidationErrorKind::Type { .. } => format!("{found} should be {}", kind(node)),
         ValidationErrorKind::Minimum { limit } => format!("{found} is less than {limit}"),
         ValidationErrorKind::Maximum { limit } => format!("{found} is more than {limit}"),
-        ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } if found.is_object() => {
+        ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context }
+            if found.is_object() =>
+        {
             return of_alternatives(root, error, context);
         }
         _ => match (schema::choices(node), found.as_str()) {
@@ -85,7 +87,8 @@ fn explain(root: &Value, error: &ValidationError<'_>) -> Vec<Fault> {
 /// The faults of that alternative which comes nearest to what was found: it fails inside, not as a whole.
 fn of_alternatives(root: &Value, error: &ValidationError<'_>, context: &[Vec<ValidationError<'_>>]) -> Vec<Fault> {
     let is_outer = |fault: &&ValidationError<'_>| {
-        fault.instance_path() == error.instance_path() && !matches!(fault.kind(), ValidationErrorKind::AdditionalProperties { .. })
+        fault.instance_path() == error.instance_path()
+            && !matches!(fault.kind(), ValidationErrorKind::AdditionalProperties { .. })
     };
     let nearest = context.iter().min_by_key(|faults| (faults.iter().filter(is_outer).count(), faults.len()));
     nearest.into_iter().flatten().flat_map(|fault| explain(root, fault)).collect()

@@ -178,7 +178,10 @@ mod tests {
     fn faults_within_optional_sections_are_named() {
         let keys = |set: &[&str]| faults_of("base = \"simpler\"", set);
         let faults = keys(&["finetune.action.gripper.opn=1.0"]);
-        assert!(faults[0].0 == "finetune.action.gripper.opn" && faults[0].1.contains("did you mean `open`"), "{faults:?}");
+        assert!(
+            faults[0].0 == "finetune.action.gripper.opn" && faults[0].1.contains("did you mean `open`"),
+            "{faults:?}"
+        );
         let faults = keys(&["finetune.action.gripper.open=x"]);
         assert_eq!(faults, [("finetune.action.gripper.open".to_owned(), "\"x\" should be a number".to_owned())]);
         let faults = keys(&["finetune.execution={first={action=4}}"]);

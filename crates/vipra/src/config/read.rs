@@ -41,7 +41,8 @@ pub fn read_with_base(name: Option<&str>) -> Result<(String, Table)> {
         // A file beside the one that names it, else what the command line would find.
         let beside = folder.join(&base);
         let base = if beside.is_file() { beside.display().to_string() } else { base };
-        let (base_origin, mut below) = read_table(Some(&base)).with_context(|| format!("reading the base of {last}"))?;
+        let (base_origin, mut below) =
+            read_table(Some(&base)).with_context(|| format!("reading the base of {last}"))?;
         if let Some(unset) = unset {
             remove_all(&mut below, &unset).map_err(|reason| fault(&last, UNSET, &reason))?;
         }

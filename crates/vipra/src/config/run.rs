@@ -36,7 +36,7 @@ pub struct RunData {
     /// Datasets, folders of videos or of frame folders. Splits `train` and `val` are learned from and held out; of data
     /// without them, the last twentieth of the episodes is held out.
     pub paths: Vec<PathBuf>,
-    /// Frames a second, for frame folders (which carry no rate).
+    /// Frames a second: of frame folders, which carry no rate, and of videos in place of their own.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0.001, max = 1000.0))]
     pub fps: Option<f64>,

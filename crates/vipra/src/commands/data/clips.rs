@@ -12,11 +12,11 @@ use vipra_data::contact_sheet::{SheetRow, contact_sheet};
 
 use super::{Outcome, counted};
 use crate::cli::ClipsArgs;
+use crate::commands::Stage;
 use crate::config::{Config, load};
 use crate::files::create_parent;
 use crate::output::{print, table};
 use crate::progress::Progress;
-use crate::commands::Stage;
 use crate::run_folder::RunFolder;
 
 pub fn run(args: &ClipsArgs) -> Result<Outcome> {

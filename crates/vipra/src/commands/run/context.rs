@@ -40,10 +40,7 @@ impl Context {
         );
         let run = args.run.clone().unwrap_or_else(|| default_folder(&args.config));
         let until = args.until.unwrap_or(Stage::Evaluate);
-        let kinds = [
-            (Stage::Videos, &mut config.run.videos),
-            (Stage::Demonstrations, &mut config.run.demonstrations),
-        ];
+        let kinds = [(Stage::Videos, &mut config.run.videos), (Stage::Demonstrations, &mut config.run.demonstrations)];
         for (source, data) in kinds {
             if let Some(path) = &args.data {
                 data.paths = vec![path.clone()];

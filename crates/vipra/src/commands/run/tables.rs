@@ -49,7 +49,8 @@ pub fn planned(planned: &[Planned], context: &Context) -> String {
 
 /// How long a stage takes, in seconds, and how that is known: from its last record, else from the configuration.
 fn estimate(planned: &Planned, context: &Context) -> Option<(f64, String)> {
-    let is_the_same = |before: &&Record| before.configuration_for(planned.stage, &planned.now) == planned.now.configuration;
+    let is_the_same =
+        |before: &&Record| before.configuration_for(planned.stage, &planned.now) == planned.now.configuration;
     let last = planned.before.as_ref().filter(|before| before.state == State::Done).filter(is_the_same);
     if let Some(last) = last {
         return Some((last.seconds, "last time".to_owned()));
