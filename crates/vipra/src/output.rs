@@ -39,6 +39,11 @@ pub fn table(header: &[&str], rows: Vec<Vec<String>>, first_number: usize) -> St
     indented.collect()
 }
 
+/// What the configuration calls a choice.
+pub fn name_of(choice: &impl Serialize) -> String {
+    serde_json::to_value(choice).ok().and_then(|name| Some(name.as_str()?.to_owned())).unwrap_or_default()
+}
+
 /// So many things of a name that takes an s.
 pub fn counted(count: usize, thing: &str) -> String {
     format!("{count} {thing}{}", if count == 1 { "" } else { "s" })

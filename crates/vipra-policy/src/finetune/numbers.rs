@@ -2,13 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use vipra_control::{ActionSpace, ProprioSpace};
+use vipra_control::{ActionSpace, Gripper, ProprioSpace};
 use vipra_data::normalize::NormalizationConfig;
 use vipra_data::stats::{Collector, Stats};
 use vipra_data::{DataConfig, Rows, Source, SourceConfig};
 
 use super::config::FinetuneConfig;
 use crate::{Error, Result};
+
+/// How far a gripper may go beyond open and closed, as a share of the way between them.
+const GRIPPER_SLACK: f64 = 0.1;
 
 /// A dataset of demonstrations, open.
 pub(super) struct DemonstrationSource {
@@ -160,6 +163,12 @@ impl Spaces {
             normalizer: normalization.build(&config.action.feature, &names, &stats)?,
             names,
         };
+        let of_actions = stats.get(&config.action.feature);
+        if let (Some(gripper), Some(at), Some(stats)) = (&action.gripper, action.gripper_dimension(), of_actions)
+            && let Some(reason) = gripper_fault(gripper, stats.q01[at], stats.q99[at])
+        {
+            tracing::warn!("{reason}: finetune.action.gripper");
+        }
         let proprio = state.map(|names| {
             let normalizer = normalization.build(&config.proprio.feature, &names, &stats)?;
             Ok::<_, Error>(ProprioSpace { names, states: config.proprio.states, normalizer })
@@ -188,6 +197,20 @@ impl Spaces {
             false => fault(format!("{rate} actions a second, the policy's {}", self.control_rate_hz), &sources[0]),
         }
     }
+}
+
+/// That the gripper moves in another range than it is said to: a policy would never close it, or half.
+fn gripper_fault(gripper: &Gripper, least: f64, most: f64) -> Option<String> {
+    let Gripper { dimension, open, closed } = gripper;
+    let (low, high) = (open.min(*closed), open.max(*closed));
+    let slack = GRIPPER_SLACK * (high - low);
+    let fits = least >= low - slack && most <= high + slack && most - least >= (high - low) / 2.0;
+    (!fits).then(|| {
+        format!(
+            "`{dimension}` is said to be {open} where the gripper is open and {closed} where it is closed, and goes from {least} to \
+             {most} in the demonstrations"
+        )
+    })
 }
 
 fn statistics(sources: &[DemonstrationSource], config: &FinetuneConfig) -> Result<Stats> {
@@ -236,4 +259,21 @@ fn units(config: &FinetuneConfig, names: &[String]) -> Result<Vec<String>> {
         )));
     }
     Ok(config.action.units.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fault([open, closed]: [f64; 2], [least, most]: [f64; 2]) -> Option<String> {
+        gripper_fault(&Gripper { dimension: "gripper".to_owned(), open, closed }, least, most)
+    }
+
+    #[test]
+    fn a_gripper_that_moves_otherwise_than_said_is_found() {
+        assert_eq!(fault([1.0, -1.0], [-1.0, 1.0]), None);
+        assert_eq!(fault([0.0, 1.0], [0.05, 1.04]), None);
+        assert!(fault([1.0, 0.0], [-1.0, 1.0]).unwrap().contains("goes from -1 to 1 in the demonstrations"));
+        assert!(fault([1.0, -1.0], [0.0, 0.04]).is_some(), "metres, for instance");
+    }
 }

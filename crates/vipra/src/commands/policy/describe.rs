@@ -1,7 +1,6 @@
 //! `vipra policy describe`.
 
 use anyhow::Result;
-use serde::Serialize;
 use serde_json::{Map, Value, json};
 use vipra_control::Execution;
 use vipra_policy::policy::{Package, Specification};
@@ -9,7 +8,7 @@ use vipra_policy::policy::{Package, Specification};
 use crate::cli::DescribeArgs;
 use crate::commands::Outcome;
 use crate::commands::data::counted;
-use crate::output::{print, print_json, short, table};
+use crate::output::{name_of, print, print_json, short, table};
 
 pub fn run(args: &DescribeArgs) -> Result<Outcome> {
     let package = Package::open(&args.package)?;
@@ -31,11 +30,6 @@ fn keys(package: &Package) -> Map<String, Value> {
     metadata["keys"].as_object().cloned().unwrap_or_default()
 }
 
-/// What the configuration calls it.
-fn name(choice: &impl Serialize) -> String {
-    serde_json::to_value(choice).ok().and_then(|name| Some(name.as_str()?.to_owned())).unwrap_or_default()
-}
-
 fn execution_text(execution: Execution) -> String {
     match execution {
         Execution::First { actions } => format!("first, {} of a chunk", counted(actions, "action")),
@@ -55,8 +49,8 @@ fn to_text(package: &Package) -> String {
         ("crops", format!("{} of {} of the area", control.crops, short(*crop_area))),
         ("chunk", format!("{} actions at {} Hz", control.horizon, short(control.control_rate_hz))),
         ("execution", execution_text(*execution)),
-        ("solver", format!("{}, {}", name(&solver.method), counted(solver.steps, "step"))),
-        ("action", format!("{}, rotation {}", name(&control.action.kind), name(&control.action.rotation))),
+        ("solver", format!("{}, {}", name_of(&solver.method), counted(solver.steps, "step"))),
+        ("action", format!("{}, rotation {}", name_of(&control.action.kind), name_of(&control.action.rotation))),
         (
             "proprio",
             control.proprio.as_ref().map_or("none".to_owned(), |proprio| {

@@ -4,13 +4,14 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use serde_json::json;
+use vipra_policy::finetune::ActionConfig;
 
 use super::context::Context;
 use super::plan::{Planned, Task};
 use super::record::{Record, State};
 use super::stage::Stage;
 use crate::commands::data::duration;
-use crate::output::table;
+use crate::output::{name_of, short, table};
 
 /// What `--dry-run` says.
 pub fn planned(planned: &[Planned], context: &Context) -> String {
@@ -44,7 +45,29 @@ pub fn planned(planned: &[Planned], context: &Context) -> String {
     text.push_str(&table(&["", "stage", "", "time", "why"], rows, usize::MAX));
     let total = total.map_or_else(|| "unknown".to_owned(), |secs| format!("about {}", duration(secs)));
     text.push_str(&format!("\n  time in all: {total}; nothing was done\n"));
+    let acts_elsewhere = !context.is_embedded() && planned.iter().any(|planned| planned.stage == Stage::Finetune);
+    if acts_elsewhere {
+        text.push_str(&format!("  {}\n", assumed(&context.config.finetune.action)));
+    }
     text
+}
+
+/// What is taken for granted of the actions of somebody's demonstrations.
+fn assumed(action: &ActionConfig) -> String {
+    let kind = action.kind.map_or_else(String::new, |kind| name_of(&kind));
+    let gripper = action.gripper.as_ref().map_or_else(
+        || "no gripper".to_owned(),
+        |gripper| {
+            format!(
+                "the gripper `{}` open at {}, closed at {}",
+                gripper.dimension,
+                short(gripper.open),
+                short(gripper.closed)
+            )
+        },
+    );
+    let ActionConfig { feature, rotation, .. } = action;
+    format!("`{feature}` is taken to be {kind}, rotation {}, {gripper} (finetune.action)", name_of(rotation))
 }
 
 /// How long a stage takes, in seconds, and how that is known: from its last record, else from the configuration.
