@@ -3,6 +3,7 @@
 mod request;
 mod session;
 
+use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Instant;
@@ -56,6 +57,12 @@ struct Connection {
     heard: Instant,
 }
 
+/// Whether a request may wait behind others: all that wait have no more bytes than one message may have.
+fn has_room(waiting: &VecDeque<Bytes>, request: &Bytes, most_bytes: usize) -> bool {
+    let bytes: usize = waiting.iter().map(Bytes::len).sum();
+    waiting.len() < MOST_UNANSWERED && bytes + request.len() <= most_bytes
+}
+
 /// Why a connection ends; the value says nothing to anyone but ends the loop.
 struct Ended;
 
@@ -67,7 +74,7 @@ impl Connection {
     async fn converse(&mut self) -> Result<(), Ended> {
         self.send(Message::Binary(self.app.greeting.clone())).await?;
         let mut session = Session::new(&self.app);
-        let mut unanswered = std::collections::VecDeque::new();
+        let mut unanswered = VecDeque::new();
         loop {
             let bytes = match unanswered.pop_front() {
                 Some(bytes) => bytes,
@@ -87,7 +94,7 @@ impl Connection {
     async fn while_listening<T>(
         &mut self,
         work: impl Future<Output = T>,
-        unanswered: &mut std::collections::VecDeque<Bytes>,
+        unanswered: &mut VecDeque<Bytes>,
     ) -> Result<T, Ended> {
         tokio::pin!(work);
         let mut ping = interval(self.app.options.patience.ping_every);
@@ -103,7 +110,7 @@ impl Connection {
                 }
             };
             if let ControlFlow::Break(bytes) = self.heard(message).await? {
-                if unanswered.len() == MOST_UNANSWERED {
+                if !has_room(unanswered, &bytes, self.app.options.limits.message_bytes) {
                     self.fail("too many requests without waiting for their answers").await?;
                 }
                 unanswered.push_back(bytes);

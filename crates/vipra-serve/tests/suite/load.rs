@@ -4,6 +4,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
+use vipra_serve::codec::encode;
 
 use crate::clients::{Client, get, post_json, ready, request, until};
 use crate::made_policy::{Event, Made};
@@ -85,4 +86,23 @@ fn a_full_queue_is_said() {
     let expected = json!({ "detail": "too many requests are waiting" });
     assert_eq!(post_json(address, "/step", &body), (503, expected));
     clients.iter_mut().for_each(|client| assert_eq!(client.chunk().actions[0][1], 1.0));
+}
+
+#[test]
+fn requests_ahead_of_their_answers_have_no_more_bytes_than_one_message() {
+    let one = request(1, "sleep");
+    let most = encode(&one).unwrap().len() * 5 / 2;
+    let server = Made::new().served_with(&|options| options.limits.message_bytes = most);
+    let address = server.address();
+    ready(address);
+    let ask = |ahead: usize| {
+        let mut client = Client::connect(address);
+        (0..=ahead).for_each(|_| client.send(&one));
+        client
+    };
+    let mut within = ask(2);
+    (0..3).for_each(|_| assert_eq!(within.chunk().actions[0][1], 1.0));
+    let (reason, code) = ask(3).fails();
+    assert!(reason.contains("without waiting for their answers"), "{reason}");
+    assert_eq!(code, 1011);
 }
