@@ -150,6 +150,14 @@ impl Spaces {
         let stats = statistics(sources, config)?;
         let mut normalization = normalization.clone();
         if let Some(gripper) = &config.action.gripper {
+            if !names.contains(&gripper.dimension) {
+                return Err(Error::Invalid(format!(
+                    "there is no dimension `{}` among those of an action ({}): set finetune.action.gripper, or unset it for a robot \
+                     without a gripper",
+                    gripper.dimension,
+                    names.join(", ")
+                )));
+            }
             let kept = normalization.identity_dimensions.entry(config.action.feature.clone()).or_default();
             if !kept.contains(&gripper.dimension) {
                 kept.push(gripper.dimension.clone());
