@@ -75,7 +75,7 @@ fn has_begun(folder: &Path) -> Result<bool> {
 /// default.
 fn means_the_same(before: &str, now: &Config, stage: Stage) -> bool {
     let Ok(mut before) = toml::from_str::<Config>(before) else { return false };
-    before.data.loader = now.data.loader.clone();
+    before.data.loader = now.data.loader;
     before.read_by(stage) == now.clone().read_by(stage)
 }
 

@@ -61,8 +61,8 @@ fn remove_all(table: &mut Table, unset: &Value) -> Result<(), String> {
     let keys: Option<Vec<&str>> = unset.as_array().and_then(|keys| keys.iter().map(Value::as_str).collect());
     for key in keys.ok_or("should be a list of keys, such as [\"finetune.action.gripper\"]")? {
         let (sections, last) = key.rsplit_once('.').map_or((None, key), |(sections, last)| (Some(sections), last));
-        let section = sections.into_iter().flat_map(|sections| sections.split('.'));
-        let section = section.fold(Some(&mut *table), |table, name| table?.get_mut(name)?.as_table_mut());
+        let mut sections = sections.into_iter().flat_map(|sections| sections.split('.'));
+        let section = sections.try_fold(&mut *table, |table, name| table.get_mut(name)?.as_table_mut());
         section.and_then(|section| section.remove(last)).ok_or_else(|| format!("`{key}` is not set by the base"))?;
     }
     Ok(())
