@@ -239,6 +239,32 @@ fn a_checkpoint_of_another_configuration_says_what_differs() {
 }
 
 #[test]
+fn a_checkpoint_of_another_version_is_compared_by_the_keys_that_both_know_and_all_inputs() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let folder = tempfile::tempdir().unwrap();
+    let begin = || Attempt { stop_after: Some(9), ..Attempt::new(folder.path()) }.run(&mut Vec::new());
+    begin().unwrap();
+    let last = Checkpoints::of_run(folder.path(), config().checkpoint).latest().unwrap().unwrap();
+    let file = last.join("state.json");
+    let whole: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    let stored = |edit: &dyn Fn(&mut Value)| {
+        let mut state = whole.clone();
+        edit(&mut state["configuration"]);
+        std::fs::write(&file, state.to_string()).unwrap();
+    };
+    let other_inputs = |configuration: &mut Value| configuration["inputs"] = json!({ "datasets": "others" });
+    stored(&other_inputs);
+    assert!(begin().unwrap_err().to_string().contains("inputs"));
+    let other_keys = |configuration: &mut Value| {
+        let train = configuration["train"].as_object_mut().unwrap();
+        assert!(train.remove("accumulation").is_some());
+        train.insert("gone".to_owned(), json!(1));
+    };
+    stored(&other_keys);
+    Attempt::new(folder.path()).run(&mut Vec::new()).unwrap();
+}
+
+#[test]
 fn a_checkpoint_that_cannot_be_written_leaves_the_others() {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let folder = tempfile::tempdir().unwrap();

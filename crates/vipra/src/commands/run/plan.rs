@@ -60,7 +60,9 @@ pub fn plan(
         let mut now = Record::begin(*stage, configuration(*stage)?, inputs.collect());
         let before = Record::read(run, *stage)?;
         if let Some(before) = before.as_ref().filter(|before| before.means_the_same(&now, *stage)) {
+            // Both, for one is that of the other.
             now.fingerprint.clone_from(&before.fingerprint);
+            now.configuration.clone_from(&before.configuration);
         }
         let (task, why) = decide(*stage, before.as_ref(), &now, again.contains(stage), is_there(*stage));
         planned.push(Planned { stage: *stage, before, now, task, why });
@@ -154,6 +156,9 @@ mod tests {
             plan(run, &Stage::ALL, &BTreeSet::new(), &read, &|_| true).unwrap()
         };
         finish(run, planned(7, false));
+        assert_eq!(made(&planned(7, true)), []);
+        // What goes on is written down again, and is still the same.
+        finish(run, planned(7, true));
         assert_eq!(made(&planned(7, true)), []);
         let changed = planned(8, true);
         assert_eq!(made(&changed).first(), Some(&Stage::Laq));

@@ -72,8 +72,10 @@ fn assumed(action: &ActionConfig) -> String {
 
 /// How long a stage takes, in seconds, and how that is known: from its last record, else from the configuration.
 fn estimate(planned: &Planned, context: &Context) -> Option<(f64, String)> {
-    let is_the_same =
-        |before: &&Record| before.configuration_for(planned.stage, &planned.now) == planned.now.configuration;
+    let now = &planned.now;
+    let is_the_same = |before: &&Record| {
+        before.fingerprint == now.fingerprint || before.configuration_for(planned.stage, now) == now.configuration
+    };
     let last = planned.before.as_ref().filter(|before| before.state == State::Done).filter(is_the_same);
     if let Some(last) = last {
         return Some((last.seconds, "last time".to_owned()));
