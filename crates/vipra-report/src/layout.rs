@@ -13,6 +13,7 @@
 //! | `pretrain/metrics.jsonl`, `summary.json` | `vipra pretrain --run RUN/pretrain` |
 //! | `pretrain/pictures/predictions.json`, `*.png`, `*.gif` | `vipra predict RUN/pretrain --out RUN/pretrain/pictures`; of another dataset in a folder within |
 //! | `policy/metrics.jsonl`, `summary.json` | `vipra finetune --run RUN/policy` |
+//! | `policy/package/policy.json` | `vipra finetune --run RUN/policy`: of which weights the policy is |
 //! | `policy/open-loop/*.json` | `vipra policy open-loop RUN/policy --out RUN/policy/open-loop/EPISODE.png` |
 //! | `evaluation/outcomes.jsonl`, `videos/` | `vipra eval RUN/policy --out RUN/evaluation` |
 //!
@@ -36,6 +37,8 @@ pub const LAQ: &str = "laq";
 pub const PRETRAIN: &str = "pretrain";
 /// The policy.
 pub const POLICY: &str = "policy";
+/// What the policy package says of itself.
+pub const PACKAGE: &str = "policy/package/policy.json";
 /// What became of episodes.
 pub const EVALUATION: &str = "evaluation";
 /// Numbers that a training wrote down, in its folder.
@@ -61,10 +64,6 @@ pub const REPORT: &str = "report.html";
 pub const VIDEOS: &str = "videos";
 /// Stages whose data may have been given to the run, and then lie elsewhere.
 pub const DATA_STAGES: [&str; 2] = [VIDEOS, "demonstrations"];
-/// The stage that makes the policy.
-pub const FINETUNE: &str = "finetune";
-/// The stage that measures it.
-pub const EVALUATE: &str = "evaluate";
 /// Stages in the order they run in; others come after, by name.
 pub const STAGE_ORDER: [&str; 8] =
-    [VIDEOS, "demonstrations", "tokenizer", "laq", "cache", "pretrain", FINETUNE, EVALUATE];
+    [VIDEOS, "demonstrations", "tokenizer", "laq", "cache", "pretrain", "finetune", "evaluate"];

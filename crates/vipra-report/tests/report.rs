@@ -85,20 +85,21 @@ fn what_readers_have_to_know_comes_first() {
 }
 
 #[test]
-fn episodes_of_an_earlier_policy_are_not_this_ones_success() {
+fn episodes_of_another_policy_are_not_this_ones_success() {
     let folder = tempfile::tempdir().unwrap();
     make(folder.path());
-    let record = std::fs::read_to_string(folder.path().join("stages/finetune.json")).unwrap();
-    for other in [record.replace("0123456789abcdef", "00000000deadbeef"), record.replace("\"done\"", "\"begun\"")] {
-        assert_ne!(other, record);
-        write(folder.path(), "stages/finetune.json", &other);
-        contains(&page(folder.path()), &["has not been measured", "episodes of an earlier policy", "seen, pick"]);
-    }
-    write(folder.path(), "stages/finetune.json", &record);
+    let name = "policy/package/policy.json";
+    let package = std::fs::read_to_string(folder.path().join(name)).unwrap();
+    let is_said = |page: &str| contains(page, &["has not been measured", "episodes of another policy", "seen, pick"]);
+    write(folder.path(), name, &package.replace("0123456789abcdef", "00000000deadbeef"));
+    is_said(&page(folder.path()));
+    std::fs::remove_file(folder.path().join(name)).unwrap();
+    is_said(&page(folder.path()));
+
+    write(folder.path(), name, &package);
+    assert!(!page(folder.path()).contains("another policy"));
     write(folder.path(), "evaluation/outcomes.jsonl", "");
-    let page = page(folder.path());
-    contains(&page, &["has not been measured"]);
-    assert!(!page.contains("earlier policy"));
+    contains(&page(folder.path()), &["has not been measured"]);
 }
 
 #[test]

@@ -3,11 +3,12 @@
 use std::path::Path;
 
 use maud::{Markup, html};
+use serde_json::Value;
 use vipra_eval::{HOW_COUNTED, OUTCOMES, Section, Summary, Video, read_outcomes, summarize, videos};
 
 use super::{MOST_PICTURES, left_out};
-use crate::read::folders;
-use crate::{Result, StageRecord, layout};
+use crate::read::{folders, json_if_there};
+use crate::{Result, layout};
 
 /// The evaluations of a run: its own, and others in folders within.
 pub(super) fn read(run: &Path) -> Result<Vec<Section>> {
@@ -25,18 +26,24 @@ pub(super) fn read(run: &Path) -> Result<Vec<Section>> {
     Ok(found)
 }
 
-/// Whether the run's own evaluation is one of another policy than the run has now, by its records.
-pub(super) fn is_outdated(records: &[(String, StageRecord)]) -> bool {
-    let find = |name: &str| records.iter().find(|(known, _)| known == name).map(|(_, record)| record);
-    let Some(policy) = find(layout::FINETUNE) else { return false };
-    let of_policy = find(layout::EVALUATE).and_then(|record| record.inputs.get(layout::FINETUNE));
-    !policy.is_done() || of_policy != Some(&policy.fingerprint)
+/// The evaluations of another policy than the run has now, by their titles: each says of what weights it is.
+pub(super) fn outdated(run: &Path, evaluations: &[Section]) -> Result<Vec<String>> {
+    if !run.join(layout::POLICY).exists() {
+        return Ok(Vec::new());
+    }
+    let package = json_if_there(&run.join(layout::PACKAGE))?;
+    let weights = package.as_ref().and_then(|package| package["files"]["model.safetensors"].as_str());
+    let is_of_another = |evaluation: &&Section| {
+        let model = evaluation.header.get("model").and_then(Value::as_str);
+        model.is_some_and(|model| !weights.is_some_and(|weights| weights.starts_with(model)))
+    };
+    Ok(evaluations.iter().filter(is_of_another).map(|evaluation| evaluation.title.clone()).collect())
 }
 
 /// The one sentence that people look for.
-pub(super) fn headline(evaluations: &[Section], is_outdated: bool) -> Markup {
+pub(super) fn headline(evaluations: &[Section], outdated: &[String]) -> Markup {
     let own = evaluations.iter().find(|evaluation| evaluation.title == layout::EVALUATION);
-    let Some(own) = own.filter(|own| !own.outcomes.is_empty() && !is_outdated) else {
+    let Some(own) = own.filter(|own| !own.outcomes.is_empty() && !outdated.contains(&own.title)) else {
         return html! { "How often its policy succeeds has not been measured." };
     };
     let summaries = summarize(&own.outcomes);
@@ -60,7 +67,7 @@ pub(super) fn headline(evaluations: &[Section], is_outdated: bool) -> Markup {
     }
 }
 
-pub(super) fn body(run: &Path, evaluations: &[Section], is_outdated: bool) -> Result<Option<Markup>> {
+pub(super) fn body(run: &Path, evaluations: &[Section], outdated: &[String]) -> Result<Option<Markup>> {
     if evaluations.is_empty() {
         return Ok(None);
     }
@@ -78,10 +85,12 @@ pub(super) fn body(run: &Path, evaluations: &[Section], is_outdated: bool) -> Re
         shown.push((section.to_markup()?, count, all.len(), format!("{}/{}", section.title, vipra_eval::VIDEOS)));
     }
     Ok(Some(html! {
-        @if is_outdated { p { strong { "These are episodes of an earlier policy of this run." } } }
         p { (HOW_COUNTED) }
         @for (at, (section, count, all, folder)) in shown.iter().enumerate() {
             @if shown.len() > 1 { h3 { code { (evaluations[at].title) } } }
+            @if outdated.contains(&evaluations[at].title) {
+                p { strong { "These are episodes of another policy than the run has now, such as an earlier one." } }
+            }
             (section)
             (left_out(*count, *all, folder))
         }

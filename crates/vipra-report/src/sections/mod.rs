@@ -42,9 +42,9 @@ pub(crate) fn page(run: &Path) -> Result<String> {
         return Err(Error::NoRun { path: run.to_path_buf() });
     }
     let evaluations = evaluation::read(run)?;
-    let is_outdated = evaluation::is_outdated(&records);
+    let outdated = evaluation::outdated(run, &evaluations)?;
     let sections = [
-        Section::new("success", "Success", evaluation::body(run, &evaluations, is_outdated)?, "vipra eval"),
+        Section::new("success", "Success", evaluation::body(run, &evaluations, &outdated)?, "vipra eval"),
         Section::new("data", "Data", data::body(run, &records)?, "vipra sim record, vipra data clips --contact-sheet"),
         Section::new("tokenizer", "Frame tokenizer", tokenizer::body(run)?, "vipra tokenizer train"),
         Section::new("latent-actions", "Latent actions", latent_actions::body(run)?, "vipra laq train"),
@@ -56,7 +56,7 @@ pub(crate) fn page(run: &Path) -> Result<String> {
     let note = configuration::note(run)?;
     let body = html! {
         @if let Some(note) = note { p { strong { (note) } } }
-        p { (evaluation::headline(&evaluations, is_outdated)) }
+        p { (evaluation::headline(&evaluations, &outdated)) }
         (stages::overview(&records))
         nav { @for section in &sections { a href=(format!("#{}", section.id)) { (section.title) } } }
         @for section in &sections { (section.to_markup()) }

@@ -8,6 +8,8 @@ use image::codecs::gif::GifEncoder;
 use image::{Delay, Frame, Rgb, RgbImage, Rgba, RgbaImage};
 use serde_json::{Value, json};
 
+/// Of the policy's weights.
+const FINGERPRINT: &str = "0123456789abcdef";
 /// Episodes that are evaluated.
 pub(crate) const EPISODES: usize = 40;
 /// How many of them succeed at some step.
@@ -45,7 +47,7 @@ fn stages(run: &Path) {
     for (at, name) in stages.iter().enumerate() {
         let record = json!({
             "stage": name, "state": if at < 7 { "done" } else { "begun" }, "fingerprint": "0123456789abcdef",
-            "inputs": { "videos": "fedcba9876543210", "finetune": "0123456789abcdef" }, "configuration": {}, "folder": name, "version": "0.1.0",
+            "inputs": { "videos": "fedcba9876543210" }, "configuration": {}, "folder": name, "version": "0.1.0",
             "began_at": "2026-01-02T03:04:05Z", "written_at": "2026-01-02T03:14:05Z", "seconds": 40.0 * at as f64,
             "peak_memory_mib": 900.0, "key_figure": "perplexity 5.2 of 8 codes", "figures": { "episodes": 40, "frames": 4321, "video_secs": 864.2, "fps": [5.0], "tasks": 4, "datasets": ["/far/away/widow"] },
         });
@@ -115,11 +117,12 @@ fn policy(run: &Path) {
     });
     let open_loop = json!({ "episode": "3", "instruction": "stack the cubes", "fps": 10.0, "dimensions": dimensions });
     write(run, "policy/open-loop/3.json", &open_loop.to_string());
+    let package = json!({ "files": { "model.safetensors": format!("{FINGERPRINT}fedc") } });
+    write(run, "policy/package/policy.json", &package.to_string());
 }
 
 fn evaluation(run: &Path) {
-    let mut lines =
-        vec![json!({ "environment": "tabletop", "policy": "flow", "model": "0123456789abcdef" }).to_string()];
+    let mut lines = vec![json!({ "environment": "tabletop", "policy": "flow", "model": FINGERPRINT }).to_string()];
     for episode in 0..EPISODES {
         let is_success = episode < SUCCESSES;
         let task = ["pick", "push"][episode % 2];
