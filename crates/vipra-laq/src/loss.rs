@@ -4,6 +4,7 @@ use burn::tensor::{Bool, Tensor};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use vipra_nn::optical_flow::FlowSchedule;
+use vipra_train::ordered_sum;
 
 /// Weights of the losses beside the reconstruction loss, whose weight is 1.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -68,5 +69,5 @@ pub fn masked_l1(reconstruction: Tensor<5>, target: Tensor<5>, mask: Option<Tens
     let [batch, transitions, channels, height, width] = difference.dims();
     let weights = mask.float();
     let counted = weights.clone().sum().clamp_min(1.0) * (channels * height * width) as f64;
-    (difference * weights.reshape([batch, transitions, 1, 1, 1])).sum() / counted
+    ordered_sum(difference * weights.reshape([batch, transitions, 1, 1, 1])) / counted
 }

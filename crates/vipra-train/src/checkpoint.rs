@@ -25,6 +25,8 @@ pub const EMA_FILE: &str = "ema.safetensors";
 const OPTIMIZER_FILE: &str = "optimizer.safetensors";
 const STATE_FILE: &str = "state.json";
 const PREFIX: &str = "step-";
+/// End of the name of a folder in which a checkpoint is put together.
+const UNFINISHED: &str = ".partial";
 /// The folder of a run that its checkpoints lie in.
 const FOLDER: &str = "checkpoints";
 
@@ -69,24 +71,31 @@ impl Checkpoints {
     /// # Errors
     /// [`Error::Io`].
     pub fn steps(&self) -> Result<Vec<u64>> {
-        let entries = match fs::read_dir(&self.folder) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(Error::io("listing checkpoints", &self.folder, error)),
-        };
-        let mut steps = Vec::new();
-        for entry in entries {
-            let entry = entry.map_err(|error| Error::io("listing checkpoints", &self.folder, error))?;
-            let name = entry.file_name().to_string_lossy().into_owned();
-            steps.extend(name.strip_prefix(PREFIX).and_then(|step| step.parse::<u64>().ok()));
-        }
+        let names = self.names()?;
+        let step = |name: &String| name.strip_prefix(PREFIX)?.parse::<u64>().ok();
+        let mut steps: Vec<u64> = names.iter().filter_map(step).collect();
         steps.sort_unstable();
         Ok(steps)
+    }
+
+    /// Names of everything in the folder; none where there is no folder.
+    fn names(&self) -> Result<Vec<String>> {
+        let fault = |error| Error::io("listing checkpoints", &self.folder, error);
+        let entries = match fs::read_dir(&self.folder) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries.map_err(fault)?,
+        };
+        entries.map(|entry| Ok(entry.map_err(fault)?.file_name().to_string_lossy().into_owned())).collect()
     }
 
     /// Folder of the checkpoint of a step.
     pub fn path(&self, step: u64) -> PathBuf {
         self.folder.join(format!("{PREFIX}{step:08}"))
+    }
+
+    /// Folder of the checkpoint of a step, if it is there.
+    pub(crate) fn existing(&self, step: u64) -> Option<PathBuf> {
+        Some(self.path(step)).filter(|path| path.is_dir())
     }
 
     /// The newest checkpoint.
@@ -97,10 +106,20 @@ impl Checkpoints {
         Ok(self.steps()?.last().map(|step| self.path(*step)))
     }
 
+    /// Removes what killed processes have left of checkpoints that they were writing: nothing else would.
+    pub(crate) fn remove_unfinished(&self) -> Result<()> {
+        let begins = format!(".{PREFIX}");
+        let is_unfinished = |name: &String| name.starts_with(&begins) && name.ends_with(UNFINISHED);
+        let names = self.names()?.into_iter().filter(is_unfinished);
+        // A file of this name is not ours.
+        let mut folders = names.map(|name| self.folder.join(name)).filter(|path| path.is_dir());
+        folders.try_for_each(|folder| remove(&folder))
+    }
+
     /// Writes a checkpoint, then removes those that are kept no longer.
     pub(crate) fn write<M: Module>(&self, contents: &Contents<'_, M>) -> Result<PathBuf> {
         let step = contents.state.step;
-        let partial = self.folder.join(format!(".{PREFIX}{step:08}.partial"));
+        let partial = self.folder.join(format!(".{PREFIX}{step:08}{UNFINISHED}"));
         let written = self.write_into(&partial, contents).and_then(|()| {
             let path = self.path(step);
             remove(&path)?;
@@ -219,6 +238,16 @@ fn known_to(other: &Value, configuration: &Value) -> Value {
 pub fn differences(before: &Value, now: &Value) -> Vec<String> {
     let told = |(path, before, now): (String, &Value, &Value)| format!("{path}: {before} before, {now} now");
     differing_fields(before, now).into_iter().map(told).collect()
+}
+
+/// The first of some differences, and how many more there are: "a; b; 7 more".
+pub fn first_of(differences: &[String]) -> String {
+    const NAMED: usize = 5;
+    let first = differences[..differences.len().min(NAMED)].join("; ");
+    match differences.len().saturating_sub(NAMED) {
+        0 => first,
+        more => format!("{first}; {more} more"),
+    }
 }
 
 /// Fields in which two configurations differ, with what either says.

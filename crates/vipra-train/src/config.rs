@@ -73,7 +73,7 @@ pub struct OptimizerConfig {
     /// Decay of the second moment.
     #[schemars(range(min = 0.0, max = 0.999_999))]
     pub beta_2: f64,
-    /// Added to the root of the second moment.
+    /// Added to the root of the second moment. More than 0: a gradient that is 0 would be divided by 0.
     #[schemars(range(min = 0.0))]
     pub epsilon: f64,
     /// Decoupled weight decay.
@@ -191,13 +191,18 @@ impl TrainConfig {
         }
         for (key, value) in [
             ("optimizer.learning_rate", optimizer.learning_rate),
-            ("optimizer.epsilon", optimizer.epsilon),
             ("optimizer.weight_decay", optimizer.weight_decay),
             ("optimizer.clip_norm", optimizer.clip_norm),
         ] {
             if !value.is_finite() || value < 0.0 {
                 faults.push((key.to_owned(), format!("{value} is not a number from 0 on")));
             }
+        }
+        // Tensors are of 32 bits, in which the smallest numbers are 0.
+        let epsilon = optimizer.epsilon as f32;
+        if !(epsilon.is_normal() && epsilon > 0.0) {
+            let reason = format!("{} is not a number above 0 in 32 bits", optimizer.epsilon);
+            faults.push(("optimizer.epsilon".to_owned(), reason));
         }
         if !(0.0..=1.0).contains(&optimizer.final_rate) {
             faults.push(("optimizer.final_rate".to_owned(), format!("{} is not in [0, 1]", optimizer.final_rate)));
@@ -210,5 +215,23 @@ impl TrainConfig {
             faults.push(("optimizer.warm_up_steps".to_owned(), reason));
         }
         faults
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{OptimizerConfig, TrainConfig};
+
+    #[test]
+    fn an_epsilon_that_adds_nothing_is_a_fault() {
+        let keys = |epsilon: f64| -> Vec<String> {
+            let optimizer = OptimizerConfig { epsilon, ..OptimizerConfig::default() };
+            let faults = TrainConfig { optimizer, ..TrainConfig::default() }.faults();
+            faults.into_iter().map(|(key, _)| key).collect()
+        };
+        assert!(keys(1e-8).is_empty() && keys(1e-30).is_empty());
+        for epsilon in [0.0, -1e-8, 1e-50, f64::INFINITY, f64::NAN] {
+            assert_eq!(keys(epsilon), ["optimizer.epsilon"], "{epsilon}");
+        }
     }
 }

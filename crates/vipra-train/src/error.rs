@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::checkpoint::first_of;
 use crate::stage::StageError;
 
 /// What this crate returns.
@@ -45,8 +46,8 @@ pub enum Error {
         /// The weights file.
         path: PathBuf,
     },
-    /// A checkpoint of another configuration; every field that differs is listed.
-    #[error("the checkpoint was made with another configuration ({}): {}", fields.join("; "), path.display())]
+    /// A checkpoint of another configuration; the first fields that differ are listed.
+    #[error("the checkpoint was made with another configuration ({}): {}", first_of(fields), path.display())]
     Configuration {
         /// "key: value in the checkpoint, value asked for".
         fields: Vec<String>,

@@ -19,6 +19,7 @@ pub mod perceptual;
 mod random;
 mod run;
 mod stage;
+mod sum;
 mod weights_header;
 
 pub use config::{CheckpointConfig, MatrixRule, OptimizerConfig, Schedule, TrainConfig};
@@ -31,4 +32,5 @@ pub use optimizer::Optimizer;
 pub use random::for_step;
 pub use run::{Ended, Outcome, Progress, Run, run};
 pub use stage::{Losses, Scalars, Stage, StageError, Step, as_json};
+pub use sum::ordered_sum;
 pub use weights_header::{TrainedWeights, WeightsHeader};

@@ -4,6 +4,8 @@
 
 use burn::tensor::Tensor;
 
+use crate::sum::ordered_sum;
+
 /// Iterations until singular values lie around 1.
 const ITERATIONS: usize = 5;
 /// The quintic of an iteration: steep at 0, so that small singular values grow soon.
@@ -28,7 +30,7 @@ fn orthogonalized(matrix: Tensor<2>) -> Tensor<2> {
         return orthogonalized(matrix.transpose()).transpose();
     }
     let [linear, cubic, quintic] = QUINTIC;
-    let length = matrix.clone().square().sum().sqrt() + 1e-7;
+    let length = ordered_sum(matrix.clone().square()).sqrt() + 1e-7;
     let start = matrix / length.reshape([1, 1]);
     (0..ITERATIONS).fold(start, |x, _| {
         let square = x.clone().matmul(x.clone().transpose());

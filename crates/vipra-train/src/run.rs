@@ -105,11 +105,13 @@ impl<M> From<Outcome<M>> for Ended {
 pub fn run<S: Stage>(stage: &mut S, model: S::Model, mut run: Run<'_>) -> Result<Outcome<S::Model>> {
     let config = run.config;
     let checkpoints = Checkpoints::of_run(run.folder, config.checkpoint.clone());
+    checkpoints.remove_unfinished()?;
     let mut trained = Trained::begin_or_resume(stage, model, &checkpoints, &mut run)?;
     let mut metrics = Metrics::open(run.folder, trained.step)?;
     let mut clock = Clock::start();
     let mut validation = Scalars::new();
-    let (mut saved, mut validated) = (None, false);
+    // The checkpoint that the run goes on from is not written again: for a moment there would be none.
+    let (mut saved, mut validated) = (checkpoints.existing(trained.step), false);
 
     while trained.step < config.steps && !run.interrupt.is_raised() {
         let mut step = trained.begin_step(config);
@@ -123,6 +125,7 @@ pub fn run<S: Stage>(stage: &mut S, model: S::Model, mut run: Run<'_>) -> Result
             trained.model = stage.after_step(trained.model, &mut step)?;
         } else {
             trained.skip(config)?;
+            stage.step_skipped();
             (run.progress)(Progress::Skipped(step.number));
         }
         trained.step += 1;

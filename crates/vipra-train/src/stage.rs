@@ -43,6 +43,10 @@ pub trait Stage {
         Ok(model)
     }
 
+    /// Called in place of [`after_step`](Self::after_step) for a step that was skipped: what a stage has collected in its
+    /// passes must not get into the next step.
+    fn step_skipped(&mut self) {}
+
     /// Numbers beside the losses to write down with them, such as how much of a codebook is in use.
     fn observe(&mut self) -> Scalars {
         Scalars::new()

@@ -46,6 +46,10 @@ struct SumStage {
     batches: u64,
     broken_steps: Vec<u64>,
     stop_after: Option<(u64, Interrupt)>,
+    /// The step of each pass since something was learned.
+    passes: Vec<u64>,
+    /// Those passes, whenever something was.
+    learned_from: Vec<Vec<u64>>,
 }
 
 impl Stage for SumStage {
@@ -61,6 +65,7 @@ impl Stage for SumStage {
     }
 
     fn loss(&mut self, model: &Toy, x: Tensor<2>, step: &mut Step) -> Result<Losses, StageError> {
+        self.passes.push(step.number);
         let noise = Tensor::random([8, 3], Distribution::Normal(0.0, 0.1), &self.device);
         let wanted = x.clone().sum_dim(1);
         let error = (model.forward(x + noise) - wanted).square().mean();
@@ -72,7 +77,12 @@ impl Stage for SumStage {
         if let Some((_, interrupt)) = self.stop_after.as_ref().filter(|(at, _)| step.number + 1 == *at) {
             interrupt.raise();
         }
+        self.learned_from.push(std::mem::take(&mut self.passes));
         Ok(model)
+    }
+
+    fn step_skipped(&mut self) {
+        self.passes.clear();
     }
 
     fn validate(&mut self, model: &Toy) -> Result<Scalars, StageError> {
@@ -114,6 +124,7 @@ fn config() -> TrainConfig {
 struct Attempt<'a> {
     folder: &'a Path,
     config: TrainConfig,
+    /// 0: it is stopped before its first step, wherever that is.
     stop_after: Option<u64>,
     broken_steps: Vec<u64>,
 }
@@ -124,13 +135,23 @@ impl<'a> Attempt<'a> {
     }
 
     fn run(self, events: &mut Vec<String>) -> vipra_train::Result<Outcome<Toy>> {
+        self.run_stage(events).0
+    }
+
+    /// How it ends, and the stage as it is then.
+    fn run_stage(self, events: &mut Vec<String>) -> (vipra_train::Result<Outcome<Toy>>, SumStage) {
         let device = Device::flex().autodiff();
         let interrupt = Interrupt::default();
+        if self.stop_after == Some(0) {
+            interrupt.raise();
+        }
         let mut stage = SumStage {
             device: device.clone(),
             batches: 0,
             broken_steps: self.broken_steps,
             stop_after: self.stop_after.map(|step| (step, interrupt.clone())),
+            passes: Vec::new(),
+            learned_from: Vec::new(),
         };
         device.seed(self.config.seed);
         let run_of = Run {
@@ -145,7 +166,8 @@ impl<'a> Attempt<'a> {
                 _ => {}
             },
         };
-        run(&mut stage, Toy::new(&device), run_of)
+        let outcome = run(&mut stage, Toy::new(&device), run_of);
+        (outcome, stage)
     }
 }
 
@@ -225,6 +247,54 @@ fn what_is_no_number_is_skipped_counted_and_fatal_past_a_limit() {
     assert!(matches!(error, Error::NotFinite { count: 2, limit: 1, step: 9 }), "{error}");
     // What was learned until then is kept.
     assert_eq!(Checkpoints::of_run(folder.path(), config().checkpoint).steps().unwrap(), [8]);
+}
+
+#[test]
+fn a_skipped_step_leaves_nothing_to_the_next() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let folder = tempfile::tempdir().unwrap();
+    let attempt = Attempt { broken_steps: vec![3, 4, 9], ..Attempt::new(folder.path()) };
+    let (outcome, stage) = attempt.run_stage(&mut Vec::new());
+    outcome.unwrap();
+    let others = (0..40_u64).filter(|step| ![3, 4, 9].contains(step));
+    assert_eq!(stage.learned_from, others.map(|step| vec![step; config().accumulation]).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_run_that_is_stopped_before_its_first_step_leaves_its_checkpoint_as_it_is() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let folder = tempfile::tempdir().unwrap();
+    Attempt { stop_after: Some(9), ..Attempt::new(folder.path()) }.run(&mut Vec::new()).unwrap();
+    let path = Checkpoints::of_run(folder.path(), config().checkpoint).path(9);
+    // What is written anew holds nothing else.
+    std::fs::write(path.join("mark"), b"").unwrap();
+    let outcome = Attempt { stop_after: Some(0), ..Attempt::new(folder.path()) }.run(&mut Vec::new()).unwrap();
+    let Outcome::Interrupted { step: 9, checkpoint } = outcome else { panic!("{outcome:?}") };
+    assert_eq!(checkpoint, path);
+    assert!(path.join("mark").exists(), "it was written again");
+
+    // A run that has none yet writes one all the same.
+    let folder = tempfile::tempdir().unwrap();
+    let outcome = Attempt { stop_after: Some(0), ..Attempt::new(folder.path()) }.run(&mut Vec::new()).unwrap();
+    let Outcome::Interrupted { step: 0, checkpoint } = outcome else { panic!("{outcome:?}") };
+    assert_eq!(read_state(&checkpoint).unwrap().step, 0);
+}
+
+#[test]
+fn what_a_killed_process_has_left_of_a_checkpoint_is_removed() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let folder = tempfile::tempdir().unwrap();
+    let left = folder.path().join("checkpoints/.step-00000004.partial");
+    let leave = || {
+        std::fs::create_dir_all(&left).unwrap();
+        std::fs::write(left.join("model.safetensors"), b"a part").unwrap();
+    };
+    leave();
+    Attempt { stop_after: Some(9), ..Attempt::new(folder.path()) }.run(&mut Vec::new()).unwrap();
+    assert!(!left.exists(), "when a run begins");
+    leave();
+    Attempt::new(folder.path()).run(&mut Vec::new()).unwrap();
+    assert!(!left.exists(), "when it goes on");
 }
 
 #[test]

@@ -45,7 +45,7 @@ impl CodebookCare {
     /// The quantiser with unused codes replaced, where that is due after `steps` steps.
     ///
     /// # Shapes
-    /// `vectors`: what the encoder put out last, `[vectors, dim]`.
+    /// `vectors`: what the encoder put out in this step, `[vectors, dim]`.
     pub fn replace(
         &mut self,
         quantizer: Nsvq,
@@ -73,6 +73,11 @@ impl CodebookCare {
         self.replaced += replaced;
         self.since_replacement.reset();
         quantizer
+    }
+
+    /// Starts the counts over by which codes are replaced: there are other codes from now on.
+    pub fn forget_codes(&mut self) {
+        self.since_replacement.reset();
     }
 
     /// Numbers since the last line, and a warning where the codebook has collapsed.

@@ -12,6 +12,11 @@ use crate::LaqConfig;
 use crate::loss::LossWeights;
 use crate::quantizer::ReplacementConfig;
 
+/// What divides the sides of RAFT's frames.
+const RAFT_FACTOR: usize = 8;
+/// Smallest side of RAFT's frames.
+const RAFT_SMALLEST_SIDE: usize = 128;
+
 /// Latent actions: the model and how it is trained.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -187,15 +192,116 @@ impl LaqStageConfig {
             let reason = if is_raft { "RAFT needs a file of weights" } else { "only RAFT has weights" };
             faults.push(("loss.flow.weights".to_owned(), reason.to_owned()));
         }
+        if self.has_flow_loss() {
+            let of_flow = flow_faults(&self.loss.flow, self.model.frame_size).into_iter();
+            faults.extend(of_flow.map(|(key, reason)| (format!("loss.flow.{key}"), reason)));
+        }
         let of_loop = self.train.faults().into_iter();
         faults.extend(of_loop.map(|(key, reason)| (format!("train.{key}"), reason)));
         faults
     }
+
+    /// Whether the run gets to a step in which the flow loss has a weight.
+    pub fn has_flow_loss(&self) -> bool {
+        self.loss.weights.flow.at(self.train.steps.saturating_sub(1)).is_some()
+    }
+}
+
+/// What would keep the flow between frames from being found, or from depending on them: found out when the loss begins, it
+/// would end a run that has most of its steps behind it.
+fn flow_faults(config: &FlowConfig, [height, width]: [usize; 2]) -> Vec<(String, String)> {
+    let mut faults = Vec::new();
+    let mut fault = |key: &str, reason: String| faults.push((key.to_owned(), reason));
+    if config.network != FlowNetwork::Classical {
+        let fits = |side: usize| side >= RAFT_SMALLEST_SIDE && side.is_multiple_of(RAFT_FACTOR);
+        if !fits(height) || !fits(width) {
+            fault(
+                "network",
+                format!(
+                    "RAFT needs frames whose sides are multiples of {RAFT_FACTOR} and at least {RAFT_SMALLEST_SIDE} \
+                     pixels, and `laq.model.frame_size` is {height}×{width}"
+                ),
+            );
+        }
+        return faults;
+    }
+    let ClassicalFlow { smallest_side, warps, relaxations, smoothness, .. } = config.classical;
+    if smallest_side > height.min(width) {
+        let reason = format!("{smallest_side} is more than a side of `laq.model.frame_size`, {height}×{width}");
+        fault("classical.smallest_side", reason);
+    }
+    for (key, count) in [("classical.warps", warps), ("classical.relaxations", relaxations)] {
+        if count == 0 {
+            fault(key, "0 is less than 1".to_owned());
+        }
+    }
+    // Where a picture is flat, a flow is divided by the square.
+    let square = (smoothness * smoothness) as f32;
+    if !(square.is_normal() && smoothness > 0.0) {
+        fault("classical.smoothness", format!("{smoothness} is not a number above 0 whose square is one in 32 bits"));
+    }
+    faults
 }
 
 #[cfg(test)]
 mod tests {
-    use super::CodebookConfig;
+    use burn::tensor::{Device, Tensor};
+    use vipra_nn::optical_flow::raft::RaftConfig;
+
+    use super::{CodebookConfig, FlowNetwork, LaqStageConfig, RAFT_FACTOR, RAFT_SMALLEST_SIDE};
+
+    /// Keys of what is wrong with a configuration that is the default but for some edits.
+    fn faults(edit: impl FnOnce(&mut LaqStageConfig)) -> Vec<String> {
+        let mut config = LaqStageConfig::default();
+        edit(&mut config);
+        config.faults().into_iter().map(|(key, _)| key).collect()
+    }
+
+    #[test]
+    fn what_the_flow_loss_cannot_do_is_a_fault_from_the_beginning() {
+        let hopeless = |config: &mut LaqStageConfig| {
+            let classical = &mut config.loss.flow.classical;
+            (classical.smallest_side, classical.warps, classical.relaxations) = (65, 0, 0);
+            classical.smoothness = 0.0;
+        };
+        let keys = ["smallest_side", "warps", "relaxations", "smoothness"];
+        assert_eq!(faults(hopeless), keys.map(|key| format!("loss.flow.classical.{key}")));
+        for smoothness in [-1.0, 1e-30, f64::NAN, f64::INFINITY] {
+            let found = faults(|config| config.loss.flow.classical.smoothness = smoothness);
+            assert_eq!(found, ["loss.flow.classical.smoothness"], "{smoothness}");
+        }
+        let raft = |config: &mut LaqStageConfig| {
+            config.loss.flow.network = FlowNetwork::RaftSmall;
+            config.loss.flow.weights = Some("raft.pth".into());
+        };
+        assert_eq!(faults(raft), ["loss.flow.network"], "frames of 64 pixels");
+        let large = |config: &mut LaqStageConfig| {
+            raft(config);
+            config.model.frame_size = [128, 128];
+        };
+        assert!(faults(large).is_empty());
+
+        // Nothing of it matters to a run that has no such loss, or ends before it.
+        let weightless = |config: &mut LaqStageConfig| {
+            hopeless(config);
+            config.loss.weights.flow.weight = 0.0;
+        };
+        let short = |config: &mut LaqStageConfig| {
+            hopeless(config);
+            config.train.steps = config.loss.weights.flow.start_step;
+        };
+        assert!(faults(|_| {}).is_empty() && faults(weightless).is_empty() && faults(short).is_empty());
+    }
+
+    #[test]
+    fn raft_refuses_the_same_sizes() {
+        let device = Device::flex();
+        let raft = RaftConfig::small().init(&device);
+        let small = RAFT_SMALLEST_SIDE - RAFT_FACTOR;
+        let message = raft.encode(Tensor::zeros([1, 3, small, 256], &device)).unwrap_err().to_string();
+        let sizes = format!("multiples of {RAFT_FACTOR} and at least {RAFT_SMALLEST_SIDE} pixels");
+        assert!(message.contains(&sizes), "{message}");
+    }
 
     #[test]
     fn noise_begins_at_its_step_and_grows() {

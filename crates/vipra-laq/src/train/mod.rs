@@ -5,6 +5,9 @@ mod codebook;
 mod config;
 mod evaluation;
 mod losses;
+#[cfg(test)]
+#[path = "../../tests/made_data/mod.rs"]
+mod made_data;
 mod perceptual;
 mod session;
 mod stage;

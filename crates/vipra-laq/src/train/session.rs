@@ -132,6 +132,13 @@ fn check_sizes(config: &LaqStageConfig, data: &DataConfig) -> Result<()> {
     if data.clip.frames < 2 {
         return Err(Error::Invalid("latent actions need clips of at least 2 frames (`data.clip.frames`)".to_owned()));
     }
+    if data.clip.frames < 3 && config.has_flow_loss() {
+        return Err(Error::Invalid(
+            "the flow loss looks at two rebuilt frames in a row, and of a clip of 2 frames one is rebuilt: take longer \
+             clips (`data.clip.frames`), or set `laq.loss.weights.flow.weight` to 0"
+                .to_owned(),
+        ));
+    }
     Ok(())
 }
 
@@ -178,4 +185,23 @@ fn first_clips(dataset: &Arc<ClipDataset>, count: usize) -> Result<Vec<Clip>> {
     let count = count.min(dataset.sampler().clips_per_epoch() as usize);
     let mut loader = ClipLoader::start(dataset.clone(), LoaderState::default())?;
     (0..count).map(|_| Ok(loader.next_clip()?)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use vipra_data::DataConfig;
+
+    use super::{LaqStageConfig, check_sizes};
+
+    #[test]
+    fn clips_without_flow_are_refused_where_it_has_a_weight() {
+        let (mut config, mut data) = (LaqStageConfig::default(), DataConfig::default());
+        data.clip.frames = 3;
+        check_sizes(&config, &data).unwrap();
+        data.clip.frames = 2;
+        let message = check_sizes(&config, &data).unwrap_err().to_string();
+        assert!(message.contains("laq.loss.weights.flow.weight"), "{message}");
+        config.loss.weights.flow.weight = 0.0;
+        check_sizes(&config, &data).unwrap();
+    }
 }

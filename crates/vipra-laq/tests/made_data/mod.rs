@@ -42,6 +42,17 @@ pub(crate) fn wandering_squares(folder: &Path, lengths: &[usize]) -> PathBuf {
     root
 }
 
+/// The video files of a dataset.
+pub(crate) fn videos_of(root: &Path) -> Vec<PathBuf> {
+    let (mut videos, mut folders) = (Vec::new(), vec![root.join("videos")]);
+    while let Some(folder) = folders.pop() {
+        for path in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            if path.is_dir() { folders.push(path) } else { videos.push(path) }
+        }
+    }
+    videos
+}
+
 fn picture(left: usize, top: usize) -> Frame {
     let mut frame = Frame::new(SIDE, SIDE);
     frame.pixels_mut().fill(90);

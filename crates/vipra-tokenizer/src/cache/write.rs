@@ -1,6 +1,6 @@
 //! Writing: from the first episode to the last, with interruptions.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -26,7 +26,8 @@ pub(super) enum Begun {
 }
 
 impl CacheWriter {
-    /// Makes the folder, or goes on with it. What an interruption left of an episode is dropped.
+    /// Makes the folder, or goes on with it. What an interruption left of an episode is dropped. Other processes cannot write
+    /// these tokens as long as the writer lives.
     pub(super) fn begin(folder: &Path, info: CacheInfo) -> Result<Begun> {
         info.validate(folder)?;
         fs::create_dir_all(folder).map_err(Error::cache_io(folder))?;
@@ -43,9 +44,14 @@ impl CacheWriter {
             return Ok(Begun::Finished);
         }
         let path = folder.join(PARTIAL_FILE);
+        let mut file = open_alone(&path)?;
+        if finished.exists() {
+            // Another process has finished in between: what was opened is that file, or a new and empty one.
+            drop(fs::remove_file(&path));
+            check_finished(&finished, &info)?;
+            return Ok(Begun::Finished);
+        }
         let fault = Error::cache_io(&path);
-        let mut options = OpenOptions::new();
-        let mut file = options.create(true).append(true).read(true).open(&path).map_err(&fault)?;
         let length = file.metadata().map_err(&fault)?.len();
         let (done, kept) = whole_episodes(&info, length);
         file.set_len(kept).map_err(&fault)?;
@@ -79,6 +85,17 @@ impl CacheWriter {
         fs::rename(&partial, &path).map_err(Error::cache_io(&path))?;
         sync_folder(&self.folder)?;
         check_finished(&path, &self.info)
+    }
+}
+
+/// Opens a file to go on with, for this process alone: two would write their episodes one among the other's.
+fn open_alone(path: &Path) -> Result<File> {
+    let mut options = OpenOptions::new();
+    let file = options.create(true).append(true).read(true).open(path).map_err(Error::cache_io(path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(Error::cache(path, "another process is writing these tokens")),
+        Err(TryLockError::Error(error)) => Err(Error::cache_io(path)(error)),
     }
 }
 
@@ -200,6 +217,19 @@ mod tests {
             begun.extend(&bytes);
             prop_assert_eq!(parse_header(&begun, &info).is_ok(), bytes.len() == 40);
         }
+    }
+
+    #[test]
+    fn tokens_are_written_by_one_process_at_a_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let info = info(&[2, 3], 4);
+        let first = CacheWriter::begin(folder.path(), info.clone()).unwrap();
+        assert!(matches!(first, Begun::Unfinished(_)));
+        let second = CacheWriter::begin(folder.path(), info.clone()).err().unwrap().to_string();
+        assert!(second.contains("another process is writing these tokens: "), "{second}");
+        drop(first);
+        write(folder.path(), &info, 2);
+        assert_eq!(TokenCache::open(folder.path()).unwrap().frame(1, 0).unwrap(), tokens(0, 1, 4));
     }
 
     #[test]

@@ -26,13 +26,28 @@ pub struct CodebookCare {
     low_lines: u32,
 }
 
-/// What went through the codebook in a step.
+/// What the passes of a step have put before the codebook.
 #[derive(Debug, Default)]
 pub struct Coded {
     /// `[vectors, code_dim]` of each pass.
     vectors: Vec<Tensor<2>>,
     /// `[vectors]`, of all passes.
     tokens: Vec<i64>,
+}
+
+impl Coded {
+    /// Keeps what a pass has coded.
+    pub fn add(&mut self, rebuilt: &Reconstruction) {
+        self.vectors.push(rebuilt.vectors.clone().without_autodiff());
+        if let Some(chosen) = &rebuilt.chosen {
+            self.tokens.extend(chosen.tokens.clone().into_data().iter::<i64>());
+        }
+    }
+
+    /// Whether there was no pass.
+    pub fn is_empty(&self) -> bool {
+        self.vectors.is_empty()
+    }
 }
 
 impl CodebookCare {
@@ -42,18 +57,7 @@ impl CodebookCare {
         Self { since_replacement: usage.clone(), since_line: usage, replaced: 0, low_lines: 0 }
     }
 
-    /// Counts what a pass has coded, and keeps it in `coded`.
-    pub fn count(&mut self, coded: &mut Coded, rebuilt: &Reconstruction) {
-        coded.vectors.push(rebuilt.vectors.clone().without_autodiff());
-        if let Some(chosen) = &rebuilt.chosen {
-            let tokens: Vec<i64> = chosen.tokens.clone().into_data().iter::<i64>().collect();
-            self.since_replacement.add(&tokens);
-            self.since_line.add(&tokens);
-            coded.tokens.extend(tokens);
-        }
-    }
-
-    /// The model with a codebook that has learned from a step.
+    /// The model with a codebook that has learned from a step, whose codes are counted.
     pub fn learn(
         &mut self,
         model: Vqgan,
@@ -62,9 +66,11 @@ impl CodebookCare {
         config: &CodebookConfig,
         random: &mut ChaCha8Rng,
     ) -> Vqgan {
-        if coded.vectors.is_empty() {
+        if coded.is_empty() {
             return model;
         }
+        self.since_replacement.add(&coded.tokens);
+        self.since_line.add(&coded.tokens);
         let vectors = Tensor::cat(coded.vectors, 0);
         let numbers: Vec<f32> = vectors.clone().into_data().iter::<f32>().collect();
         let mut model = model.map_codebook(|codebook| follow(codebook, &numbers, &coded.tokens, config.memory));

@@ -5,6 +5,9 @@ mod config;
 mod evaluation;
 mod frames;
 mod losses;
+#[cfg(test)]
+#[path = "../../../vipra-laq/tests/made_data/mod.rs"]
+mod made_data;
 mod patchwork;
 mod rare_colors;
 mod seeding;

@@ -1,6 +1,5 @@
 //! The frame tokenizer as a stage of the training loop.
 
-use std::cmp::Ordering;
 use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor};
@@ -28,6 +27,8 @@ pub struct TokenizerStage {
     care: CodebookCare,
     /// What this step's passes have coded.
     coded: Coded,
+    /// Whether codes have begun, and frames pass through them; not known before the first step.
+    codes_have_begun: Option<bool>,
     device: Device,
 }
 
@@ -37,6 +38,9 @@ pub struct TokenizerStage {
 struct State {
     loader: Value,
     codebook: CodebookCare,
+    /// Earlier versions do not say: the first step of the run that goes on decides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    codes_have_begun: Option<bool>,
 }
 
 impl TokenizerStage {
@@ -53,7 +57,8 @@ impl TokenizerStage {
     ) -> Result<Self> {
         let frames = FrameStream::start(dataset, &device)?;
         let care = CodebookCare::new(config.model.codes);
-        Ok(Self { config, frames, held_out, losses, care, coded: Coded::default(), device })
+        let coded = Coded::default();
+        Ok(Self { config, frames, held_out, losses, care, coded, codes_have_begun: None, device })
     }
 
     /// Episodes of which frames were left out.
@@ -90,25 +95,30 @@ impl Stage for TokenizerStage {
             Some(patchwork) => patchwork.extend(batch),
             None => batch,
         };
-        let rebuilt = if step.number < self.config.codebook.first_step {
-            model.reconstruct_uncoded(batch.clone())
-        } else {
-            model.reconstruct(batch.clone())
-        };
-        self.care.count(&mut self.coded, &rebuilt);
+        let is_coded = *self.codes_have_begun.get_or_insert(step.number >= self.config.codebook.first_step);
+        let rebuilt =
+            if is_coded { model.reconstruct(batch.clone()) } else { model.reconstruct_uncoded(batch.clone()) };
+        self.coded.add(&rebuilt);
         Ok(self.losses.losses(rebuilt, batch, patchwork.as_ref())?)
     }
 
     fn after_step(&mut self, model: Vqgan, step: &mut Step) -> Result<Vqgan, StageError> {
         let coded = std::mem::take(&mut self.coded);
-        let config = &self.config.codebook;
-        match (step.number + 1).cmp(&config.first_step) {
-            Ordering::Less => return Ok(model),
-            Ordering::Equal => return Ok(seed_codebook(model, &self.config, self.frames.dataset(), &self.device)?),
-            Ordering::Greater => {}
+        let (config, done) = (&self.config.codebook, step.number + 1);
+        if self.codes_have_begun == Some(true) {
+            let replaces = config.is_due(done, self.config.train.steps);
+            return Ok(self.care.learn(model, coded, replaces, config, &mut step.random));
         }
-        let replaces = config.is_due(step.number + 1, self.config.train.steps);
-        Ok(self.care.learn(model, coded, replaces, config, &mut step.random))
+        if done < config.first_step {
+            return Ok(model);
+        }
+        // After `first_step` steps; after more, if the last of them was skipped.
+        self.codes_have_begun = Some(true);
+        Ok(seed_codebook(model, &self.config, self.frames.dataset(), &self.device)?)
+    }
+
+    fn step_skipped(&mut self) {
+        self.coded = Coded::default();
     }
 
     fn observe(&mut self) -> Scalars {
@@ -128,13 +138,120 @@ impl Stage for TokenizerStage {
     }
 
     fn state(&self) -> Value {
-        serde_json::json!(State { loader: self.frames.state(), codebook: self.care.clone() })
+        let (loader, codebook) = (self.frames.state(), self.care.clone());
+        serde_json::json!(State { loader, codebook, codes_have_begun: self.codes_have_begun })
     }
 
     fn restore(&mut self, state: Value) -> Result<(), StageError> {
-        let State { loader, codebook } = serde_json::from_value(state)?;
+        let State { loader, codebook, codes_have_begun } = serde_json::from_value(state)?;
         self.frames.restore(loader)?;
-        self.care = codebook;
+        (self.care, self.codes_have_begun) = (codebook, codes_have_begun);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use vipra_data::{DataConfig, SourceConfig};
+    use vipra_train::for_step;
+
+    use super::super::frames::frame_data;
+    use super::super::made_data::wandering_squares;
+    use super::*;
+    use crate::{Error, VqganConfig};
+
+    /// A stage whose codes begin after two steps, and its model.
+    fn begin(folder: &Path) -> (TokenizerStage, Vqgan) {
+        let mut config = TokenizerStageConfig {
+            model: VqganConfig {
+                frame_size: [16, 16],
+                width: 8,
+                multipliers: vec![1, 2],
+                blocks: 1,
+                groups: 4,
+                latent_dim: 8,
+                codes: 24,
+                code_dim: 4,
+            },
+            ..TokenizerStageConfig::default()
+        };
+        config.loss.perceptual_weight = 0.0;
+        config.codebook.first_step = 2;
+        config.train.batch_size = 4;
+        let device = Device::flex().autodiff();
+        let sources = vec![SourceConfig::new(wandering_squares(folder, &[12, 12]))];
+        let data = frame_data(&DataConfig { sources, ..DataConfig::default() }, config.image());
+        let dataset = Arc::new(ClipDataset::open(data, &|_, _| {}).unwrap());
+        let no_network = || Err(Error::Invalid("its weight is 0".to_owned()));
+        let losses = LossSet::load(&config.loss, no_network, &device).unwrap();
+        let model = config.model.init(&device).unwrap();
+        (TokenizerStage::new(config, &dataset, Vec::new(), losses, device).unwrap(), model)
+    }
+
+    fn step(number: u64) -> Step {
+        Step { number, is_logged: true, random: for_step(0, number) }
+    }
+
+    /// A pass over the next frames times a factor. Names of its losses.
+    fn pass(stage: &mut TokenizerStage, model: &Vqgan, step: &mut Step, factor: f64) -> Vec<&'static str> {
+        let frames = stage.next_batch().unwrap() * factor;
+        stage.loss(model, frames, step).unwrap().parts.into_iter().map(|(name, _)| name).collect()
+    }
+
+    fn codes(model: &Vqgan) -> Vec<f32> {
+        model.codebook.val().into_data().iter::<f32>().collect()
+    }
+
+    #[test]
+    fn a_skipped_step_leaves_nothing_of_what_it_coded() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut stage, model) = begin(folder.path());
+        let before = stage.care.clone();
+        pass(&mut stage, &model, &mut step(5), f64::NAN);
+        assert!(!stage.coded.is_empty());
+        stage.step_skipped();
+        assert!(stage.coded.is_empty() && stage.care == before);
+
+        let mut next = step(6);
+        pass(&mut stage, &model, &mut next, 1.0);
+        let model = stage.after_step(model, &mut next).unwrap();
+        assert!(codes(&model).into_iter().all(f32::is_finite));
+        assert!(stage.care != before);
+    }
+
+    #[test]
+    fn codes_begin_after_the_first_step_from_theirs_on_that_is_not_skipped() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut stage, mut model) = begin(folder.path());
+        let drawn = codes(&model);
+        for number in 0..4 {
+            let mut step = step(number);
+            let names = pass(&mut stage, &model, &mut step, 1.0);
+            assert_eq!(names.contains(&"commitment"), number == 3, "step {number}");
+            if number == 1 {
+                stage.step_skipped();
+                continue;
+            }
+            model = stage.after_step(model, &mut step).unwrap();
+            assert_eq!(codes(&model) == drawn, number == 0, "step {number}");
+        }
+    }
+
+    #[test]
+    fn codes_of_an_earlier_versions_checkpoint_have_begun_if_its_steps_say_so() {
+        for (number, have_begun) in [(1, false), (2, true)] {
+            let folder = tempfile::tempdir().unwrap();
+            let (mut stage, model) = begin(folder.path());
+            let state = stage.state();
+            assert!(state.get("codes_have_begun").is_none(), "{state}");
+            stage.restore(state).unwrap();
+            pass(&mut stage, &model, &mut step(number), 1.0);
+            let state = stage.state();
+            assert_eq!(state["codes_have_begun"], have_begun);
+            stage.restore(state).unwrap();
+            assert_eq!(stage.codes_have_begun, Some(have_begun));
+        }
     }
 }

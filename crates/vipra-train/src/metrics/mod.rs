@@ -23,12 +23,13 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Opens the metrics of a run that goes on after `step`; what was written of later steps is dropped.
+    /// Opens the metrics of a run that goes on after `step`; what was written of later steps is dropped:
+    /// cut off from the lines, and left out by TensorBoard.
     ///
     /// # Errors
     /// [`Error::Io`](crate::Error::Io).
     pub fn open(folder: &Path, step: u64) -> Result<Self> {
-        Ok(Self { lines: JsonLines::open(&folder.join(METRICS_FILE), step)?, events: EventFile::create(folder)? })
+        Ok(Self { lines: JsonLines::open(&folder.join(METRICS_FILE), step)?, events: EventFile::create(folder, step)? })
     }
 
     /// Writes the numbers of a step. `kind` is "train" or "validation".

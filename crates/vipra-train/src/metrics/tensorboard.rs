@@ -12,6 +12,9 @@ use prost::Message;
 use crate::stage::Scalars;
 use crate::{Error, Result};
 
+/// `SessionLog.START` of `event.proto`.
+const SESSION_START: i32 = 1;
+
 #[derive(Clone, PartialEq, Message)]
 struct Event {
     #[prost(double, tag = "1")]
@@ -22,6 +25,15 @@ struct Event {
     file_version: Option<String>,
     #[prost(message, optional, tag = "5")]
     summary: Option<Summary>,
+    #[prost(message, optional, tag = "7")]
+    session_log: Option<SessionLog>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct SessionLog {
+    /// An enumeration, which is written like a number.
+    #[prost(int32, tag = "1")]
+    status: i32,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -45,12 +57,16 @@ pub(super) struct EventFile {
 }
 
 impl EventFile {
-    /// A new file in the folder, named after the time.
-    pub(super) fn create(folder: &Path) -> Result<Self> {
-        let path = folder.join(format!("events.out.tfevents.{:.0}.vipra", now_secs()));
-        let file = File::create(&path).map_err(|error| Error::io("writing an event file", &path, error))?;
+    /// A new file in the folder for a run that goes on after `step`. It is named after the time, by which TensorBoard sorts
+    /// files, and the process.
+    pub(super) fn create(folder: &Path, step: u64) -> Result<Self> {
+        let path = folder.join(format!("events.out.tfevents.{:.6}.{}.vipra", now_secs(), std::process::id()));
+        let file = File::create_new(&path).map_err(|error| Error::io("writing an event file", &path, error))?;
         let mut events = Self { file, path };
         events.append(&Event { file_version: Some("brain.Event:2".into()), ..Event::at(0) })?;
+        // TensorBoard leaves out what earlier files say of the step of this event and of later ones.
+        let session_log = Some(SessionLog { status: SESSION_START });
+        events.append(&Event { session_log, ..Event::at(step + 1) })?;
         Ok(events)
     }
 
@@ -100,13 +116,10 @@ fn masked_checksum(bytes: &[u8]) -> u32 {
 mod tests {
     use prost::Message;
 
-    use super::{Event, EventFile, masked_checksum};
+    use super::{Event, EventFile, SESSION_START, masked_checksum};
 
-    #[test]
-    fn records_are_framed_and_read_back() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut events = EventFile::create(folder.path()).unwrap();
-        events.write(7, "train", &vec![("loss".into(), 0.5)]).unwrap();
+    /// The events of a file, whose framing must be right.
+    fn read(events: &EventFile) -> Vec<Event> {
         let bytes = std::fs::read(&events.path).unwrap();
         let mut rest = bytes.as_slice();
         let mut read = Vec::new();
@@ -119,9 +132,30 @@ mod tests {
             read.push(Event::decode(payload).unwrap());
             rest = &rest[16 + length..];
         }
+        read
+    }
+
+    #[test]
+    fn records_are_framed_and_read_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut events = EventFile::create(folder.path(), 0).unwrap();
+        events.write(7, "train", &vec![("loss".into(), 0.5)]).unwrap();
+        let read = read(&events);
         assert_eq!(read[0].file_version.as_deref(), Some("brain.Event:2"));
-        let value = &read[1].summary.as_ref().unwrap().value[0];
-        assert_eq!((read[1].step, value.tag.as_str(), value.simple_value), (7, "train/loss", 0.5));
+        let value = &read[2].summary.as_ref().unwrap().value[0];
+        assert_eq!((read[2].step, value.tag.as_str(), value.simple_value), (7, "train/loss", 0.5));
+    }
+
+    #[test]
+    fn a_run_that_goes_on_has_a_file_of_its_own_that_ends_what_earlier_ones_say_of_later_steps() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = [0, 20].map(|step| EventFile::create(folder.path(), step).unwrap());
+        assert_ne!(files[0].path, files[1].path);
+        let started = files.each_ref().map(|file| {
+            let event = read(file).swap_remove(1);
+            (event.step, event.session_log.unwrap().status)
+        });
+        assert_eq!(started, [(1, SESSION_START), (21, SESSION_START)]);
     }
 
     /// Of the bytes of "123456789": CRC-32C's published check value, masked by hand.
