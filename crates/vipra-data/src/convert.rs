@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::error::{Error, Result};
+use crate::config::OnError;
+use crate::error::{Error, InEpisode, Result};
 use crate::feature::{DType, Features};
 use crate::rows::{Column, Rows, Values};
-use crate::source::{Description, Source};
+use crate::source::{Description, Episode, Skipped, Source};
 use crate::video::{DecoderPool, VideoCodec, VideoDecoder, VideoOptions, is_regular};
 use crate::writer::{DEFAULT_FEATURES, DatasetWriter, WriterOptions};
 
@@ -23,22 +24,26 @@ pub struct ConvertOptions {
     pub split: Option<String>,
     /// Leave out everything but pictures and instructions.
     pub without_actions: bool,
+    /// Whether an episode whose rows or frames cannot be read stops the conversion or is left out and listed.
+    pub on_error: OnError,
 }
 
 /// What a conversion did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Converted {
-    /// This many episodes are there now.
-    Written(usize),
-    /// The target already was a complete conversion of the same source with the same options.
-    Already(usize),
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Converted {
+    /// Episodes that are in the target.
+    pub episodes: usize,
+    /// Whether the target already was a complete conversion of the same source with the same options.
+    pub already: bool,
+    /// Episodes that are not in the target because they cannot be read, now or in the conversions that this one goes on with.
+    pub left_out: Vec<Skipped>,
 }
 
 /// Writes `source` as a LeRobot v3.0 dataset to `target`; goes on where an interrupted conversion of the same source
 /// with the same options stopped. `progress` is called with (done, all) episodes.
 ///
 /// # Errors
-/// Everything that can be wrong with the source or the target.
+/// Everything that can be wrong with the source or the target; [`Error::Invalid`] if no episode is left.
 pub fn convert(
     source: &dyn Source,
     target: &Path,
@@ -58,20 +63,28 @@ pub fn convert(
     writer_options.origin = Some(origin(source, options)?);
     if DatasetWriter::finished_options(target).is_some_and(|finished| finished == writer_options) {
         DatasetWriter::remove_replaced(target)?;
-        return Ok(Converted::Already(chosen.len()));
+        let left_out = DatasetWriter::finished_left_out(target)?;
+        return Ok(Converted { episodes: chosen.len().saturating_sub(left_out.len()), already: true, left_out });
     }
     let mut writer = match DatasetWriter::is_interrupted(target) {
         true => DatasetWriter::resume(target, writer_options)?,
         false => DatasetWriter::create(target, writer_options)?,
     };
-    let mut decoders = DecoderPool::new(description.cameras().len());
-    for (done, &episode) in chosen.iter().enumerate().skip(writer.episodes()) {
-        progress(done, chosen.len());
-        plan.copy_episode(episode, &mut decoders, &mut writer)?;
+    plan.copy(&chosen, &mut writer, progress)?;
+    let left_out = writer.left_out().to_vec();
+    if let (0, Some(first)) = (writer.episodes(), left_out.first()) {
+        let reason = format!("none of the {} episodes can be read; {}", chosen.len(), first.reason);
+        return Err(Error::Invalid(reason));
     }
-    progress(chosen.len(), chosen.len());
-    writer.finish(&kept_splits(description, source, &chosen))?;
-    Ok(Converted::Written(chosen.len()))
+    let is_copied = |&at: &usize| left_out.iter().all(|left_out| left_out.what != called(&source.episodes()[at]));
+    let copied: Vec<usize> = chosen.into_iter().filter(is_copied).collect();
+    writer.finish(&kept_splits(description, source, &copied))?;
+    Ok(Converted { episodes: copied.len(), already: false, left_out })
+}
+
+/// What an episode is called where it is left out.
+fn called(episode: &Episode) -> String {
+    format!("episode {}", episode.name)
 }
 
 /// A dataset that grows while it is read, by what is written, is neither source nor target.
@@ -126,13 +139,29 @@ fn rate(source: &dyn Source, chosen: &[usize], wanted: Option<u32>) -> Result<u3
 /// The codec of the videos that are taken over, if any are. All episodes of a camera must have one codec, so those that
 /// cannot be taken over are encoded with it.
 fn copied_codec(source: &dyn Source, chosen: &[usize], options: &ConvertOptions) -> Result<Option<VideoCodec>> {
-    let Some(&first) = chosen.first().filter(|_| options.video.is_none() && !options.images) else { return Ok(None) };
-    for camera in source.description().cameras() {
-        if let Some(video) = source.video(first, camera).filter(|video| video.whole_file) {
-            return Ok(VideoCodec::from_name(&VideoDecoder::open(&video.path)?.info().codec));
+    if options.video.is_some() || options.images {
+        return Ok(None);
+    }
+    let cameras = source.description().cameras();
+    for &at in chosen {
+        let mut videos = cameras.iter().filter_map(|camera| source.video(at, camera));
+        let Some(video) = videos.find(|video| video.whole_file) else { return Ok(None) };
+        match VideoDecoder::open(&video.path) {
+            Ok(decoder) => return Ok(VideoCodec::from_name(&decoder.info().codec)),
+            // It is left out when its turn comes.
+            Err(_) if options.on_error == OnError::Skip => {}
+            Err(error) => return Err(error).in_episode(source.episodes()[at].number),
         }
     }
     Ok(None)
+}
+
+/// Why an episode is not in the target.
+enum Fault {
+    /// It cannot be read.
+    Episode(Error),
+    /// The target cannot be written.
+    Target(Error),
 }
 
 /// How episodes become the new ones.
@@ -185,19 +214,50 @@ impl Plan<'_> {
             .collect()
     }
 
-    fn copy_episode(&self, at: usize, decoders: &mut DecoderPool, writer: &mut DatasetWriter) -> Result<()> {
+    /// Copies the chosen episodes that the target has not dealt with yet.
+    fn copy(
+        &self,
+        chosen: &[usize],
+        writer: &mut DatasetWriter,
+        progress: &(dyn Fn(usize, usize) + Sync),
+    ) -> Result<()> {
+        let mut decoders = DecoderPool::new(self.source.description().cameras().len());
+        let dealt_with = writer.episodes() + writer.left_out().len();
+        for (done, &at) in chosen.iter().enumerate().skip(dealt_with) {
+            progress(done, chosen.len());
+            match self.copy_episode(at, &mut decoders, writer) {
+                Ok(()) => {}
+                Err(Fault::Episode(error)) if self.options.on_error == OnError::Skip => {
+                    let what = called(&self.source.episodes()[at]);
+                    writer.leave_out(Skipped { what, reason: error.to_string() })?;
+                }
+                Err(Fault::Episode(error) | Fault::Target(error)) => return Err(error),
+            }
+        }
+        progress(chosen.len(), chosen.len());
+        Ok(())
+    }
+
+    /// Copies an episode whole or not at all.
+    fn copy_episode(&self, at: usize, decoders: &mut DecoderPool, writer: &mut DatasetWriter) -> Result<(), Fault> {
         let episode = &self.source.episodes()[at];
         let fps = f64::from(self.fps);
         let last_frame = (episode.last_frame_secs() * fps + 1e-6).floor();
         let times: Vec<f64> = (0..=last_frame as usize).map(|frame| frame as f64 / fps).collect();
-        let mut recording = writer.begin_episode(episode.instruction().unwrap_or_default())?;
+        let rows = self.rows(at, times.len()).map_err(Fault::Episode)?;
+        let mut recording = writer.begin_episode(episode.instruction().unwrap_or_default()).map_err(Fault::Target)?;
         for camera in self.source.description().cameras() {
-            if let Some(path) = self.video_to_copy(at, camera)? {
-                recording.copy_video(camera, &path)?;
+            let video = self.video_to_copy(at, camera).in_episode(episode.number).map_err(Fault::Episode)?;
+            if let Some(path) = video {
+                recording.copy_video(camera, &path).map_err(Fault::Target)?;
             }
-            self.source.frames(at, camera, &times, decoders, &mut |_, frame| recording.push(camera, frame))?;
+            let mut fault: fn(Error) -> Fault = Fault::Episode;
+            let copied = self.source.frames(at, camera, &times, decoders, &mut |_, frame| {
+                recording.push(camera, frame).inspect_err(|_| fault = Fault::Target)
+            });
+            copied.map_err(fault)?;
         }
-        recording.finish(&self.rows(at, times.len())?)
+        recording.finish(&rows).map_err(Fault::Target)
     }
 
     /// A video that can be taken over without encoding it again: it holds exactly this episode, frame by frame.

@@ -54,6 +54,38 @@ impl Default for NormalizationConfig {
 }
 
 impl NormalizationConfig {
+    /// Refuses names of what does not exist: they would change nothing, and nobody would notice. `known` are the features that
+    /// have numbers, each with the names of its dimensions.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] with all such names, and those that there are.
+    pub fn check<'a>(&self, known: impl IntoIterator<Item = (&'a str, Vec<String>)>) -> Result<()> {
+        const KINDS: &str = "data.normalization.features";
+        const DIMENSIONS: &str = "data.normalization.identity_dimensions";
+        let known: BTreeMap<&str, Vec<String>> = known.into_iter().collect();
+        let features = known.keys().copied().collect::<Vec<_>>().join(", ");
+        let of_kinds = self.features.keys().map(|name| (KINDS, name));
+        let mut faults: Vec<String> = of_kinds
+            .chain(self.identity_dimensions.keys().map(|name| (DIMENSIONS, name)))
+            .filter(|(_, name)| !known.contains_key(name.as_str()))
+            .map(|(key, name)| format!("{key}: no feature `{name}` (there are: {features})"))
+            .collect();
+        for (feature, names) in &self.identity_dimensions {
+            let Some(dimensions) = known.get(feature.as_str()) else { continue };
+            let there_are = dimensions.join(", ");
+            faults.extend(
+                names
+                    .iter()
+                    .filter(|name| !dimensions.contains(name))
+                    .map(|name| format!("{DIMENSIONS}: no dimension `{name}` of `{feature}` (there are: {there_are})")),
+            );
+        }
+        match faults.is_empty() {
+            true => Ok(()),
+            false => Err(Error::Invalid(faults.join("\n"))),
+        }
+    }
+
     /// Positions of the dimensions of `feature` whose scale the floor raises.
     ///
     /// # Errors
@@ -219,6 +251,29 @@ mod tests {
         assert_eq!(values, [1.0, 1.0]);
         config.identity_dimensions.insert("action".into(), vec!["grip".into()]);
         assert!(matches!(config.build("action", &names, &stats_of(&[1.0, 2.0], 2)), Err(Error::NoSuch { .. })));
+    }
+
+    #[test]
+    fn names_of_what_does_not_exist_are_refused() {
+        let known =
+            || [("action", vec!["x".to_owned(), "gripper".to_owned()]), ("observation.state", vec!["0".to_owned()])];
+        let mut config = NormalizationConfig::default();
+        config.features.insert("action".into(), Normalization::Quantile);
+        config.identity_dimensions.insert("action".into(), vec!["gripper".into()]);
+        config.check(known()).unwrap();
+
+        config.features.insert("actions".into(), Normalization::Identity);
+        config.identity_dimensions.insert("action".into(), vec!["gripper".into(), "grip".into()]);
+        config.identity_dimensions.insert("state".into(), vec!["0".into()]);
+        let message = config.check(known()).unwrap_err().to_string();
+        assert_eq!(
+            message.lines().collect::<Vec<_>>(),
+            [
+                "data.normalization.features: no feature `actions` (there are: action, observation.state)",
+                "data.normalization.identity_dimensions: no feature `state` (there are: action, observation.state)",
+                "data.normalization.identity_dimensions: no dimension `grip` of `action` (there are: x, gripper)",
+            ]
+        );
     }
 
     proptest! {

@@ -1,10 +1,11 @@
-//! What goes to standard output.
+//! What goes to standard output, and what was left out of the data to standard error, so that it is not taken for a result.
 
 use std::io::Write;
 
 use anyhow::Result;
 use comfy_table::{CellAlignment, Table};
 use serde::Serialize;
+use vipra_data::source::Skipped;
 
 /// Prints text as it is.
 ///
@@ -23,6 +24,11 @@ pub fn print(text: &str) -> Result<()> {
 /// If standard output is closed.
 pub fn print_json(value: &impl Serialize) -> Result<()> {
     print(&(serde_json::to_string_pretty(value)? + "\n"))
+}
+
+/// Names what was left out of the data.
+pub fn tell_skipped<'a>(skipped: impl IntoIterator<Item = &'a Skipped>) {
+    skipped.into_iter().for_each(|skipped| tracing::warn!("left out {}: {}", skipped.what, skipped.reason));
 }
 
 /// A table without lines, indented by two; the columns from `first_number` on are aligned to the right.

@@ -6,7 +6,7 @@ use vipra_data::source::Skipped;
 use vipra_train::{Ended, Scalars, as_json};
 
 use crate::commands::Outcome;
-use crate::output::{print, short, table};
+use crate::output::{print, short, table, tell_skipped};
 use crate::run_folder::RunFolder;
 
 /// What came of a run that trained a codebook.
@@ -58,9 +58,7 @@ impl TrainingEnd {
         collapsed: &str,
     ) -> Result<Self> {
         let CodebookRun { ended, parameters, has_collapsed, skipped } = run;
-        for skipped in &skipped {
-            tracing::warn!("left out {}: {}", skipped.what, skipped.reason);
-        }
+        tell_skipped(&skipped);
         if let Some(end) = Self::if_interrupted(&ended) {
             return Ok(end);
         }

@@ -88,8 +88,9 @@ impl ClipLoader {
     ///
     /// # Errors
     /// What is wrong with the next clip; or, if broken clips are skipped, [`Error::Invalid`] with the list of broken
-    /// episodes once there are more than the configuration allows.
+    /// episodes once there are more than the configuration allows, or all clips of an epoch are broken.
     pub fn next_clip(&mut self) -> Result<Clip> {
+        let asked_for = self.next;
         loop {
             let worker = ((self.next - self.first) % self.workers.len() as u64) as usize;
             let before = Instant::now();
@@ -98,7 +99,10 @@ impl ClipLoader {
             self.next += 1;
             match clip {
                 Ok(Ok(clip)) => return Ok(clip),
-                Ok(Err((address, error))) if self.dataset.skips() => self.skip(address, &error)?,
+                Ok(Err((address, error))) if self.dataset.skips() => {
+                    self.skip(address, &error)?;
+                    self.check_whole_epoch(asked_for)?;
+                }
                 Ok(Err((_, error))) => return Err(error),
                 Err(_) => return Err(Error::Invalid("a thread that decodes clips has died".into())),
             }
@@ -150,13 +154,28 @@ impl ClipLoader {
         };
         self.skipped.push(Skipped { what, reason: error.to_string() });
         let limit = self.dataset.config().skip_limit;
-        if self.skipped.len() <= limit {
-            return Ok(());
+        match self.skipped.len() <= limit {
+            true => Ok(()),
+            false => Err(self.give_up(&format!("more than {limit} episodes were skipped (data.skip_limit)"))),
         }
+    }
+
+    /// An error once all clips of a whole epoch were broken: those of the next one would be too, for ever. `first` is the first
+    /// of the broken clips in a row.
+    fn check_whole_epoch(&self, first: u64) -> Result<()> {
+        let per_epoch = self.dataset.sampler().clips_per_epoch();
+        let whole_epoch = first.next_multiple_of(per_epoch);
+        match self.next < whole_epoch + per_epoch {
+            true => Ok(()),
+            false => Err(self.give_up("no clip of a whole epoch could be read")),
+        }
+    }
+
+    /// The error that says why nothing more comes, with what is wrong with each broken episode.
+    fn give_up(&self, why: &str) -> Error {
         let mut reasons: Vec<&str> = self.skipped.iter().map(|skipped| skipped.reason.as_str()).collect();
         reasons.sort_unstable();
-        let reasons = reasons.join("\n  ");
-        Err(Error::Invalid(format!("more than {limit} episodes were skipped (data.skip_limit):\n  {reasons}")))
+        Error::Invalid(format!("{why}:\n  {}", reasons.join("\n  ")))
     }
 }
 

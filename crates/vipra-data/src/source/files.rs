@@ -70,7 +70,8 @@ pub(super) fn dataset_inside(path: &Path) -> Result<Option<PathBuf>> {
     Ok(found.and_then(|file| file.ancestors().nth(2).map(Path::to_path_buf)))
 }
 
-/// A text that changes when the dataset does: names and sizes of all files, and their first and last half MiB.
+/// A text that changes when the dataset does: names and sizes of all files, their first and last half MiB, and the frame rate if
+/// the files do not say it: at another one frames and transitions are others.
 ///
 /// # Errors
 /// [`Error::Io`].
@@ -88,6 +89,9 @@ pub fn fingerprint(source: &dyn Source) -> Result<String> {
         hasher.update_reader((&mut file).take(PART)).map_err(fault)?;
         file.seek(SeekFrom::Start(size.saturating_sub(PART).max(PART.min(size)))).map_err(fault)?;
         hasher.update_reader(&mut file).map_err(fault)?;
+    }
+    if let Some(fps) = source.description().given_fps {
+        hasher.update(&fps.to_le_bytes());
     }
     Ok(hasher.finalize().to_hex().to_string())
 }

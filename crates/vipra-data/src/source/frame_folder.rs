@@ -63,6 +63,7 @@ impl FrameFolder {
             splits: Default::default(),
             skipped: Vec::new(),
             unfinished: false,
+            given_fps: Some(fps),
         };
         Ok(FrameFolder { description, episodes, files })
     }

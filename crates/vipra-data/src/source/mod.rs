@@ -89,7 +89,8 @@ impl Layout {
 /// How to open a dataset.
 #[derive(Clone, Copy)]
 pub struct OpenOptions<'a> {
-    /// Frames a second, for layouts that carry no rate (frame folders); overrides a video's own.
+    /// Frames a second of frame folders, which carry no rate; of videos the rate at which they are sampled in place of their own,
+    /// in the file's own time, so that a video lasts as long as its file says.
     pub fps: Option<f64>,
     /// How far a frame of a LeRobot video may be from the time of its row, in seconds.
     pub tolerance_secs: f64,
@@ -124,10 +125,12 @@ pub struct Description {
     pub skipped: Vec<Skipped>,
     /// Whether it is being recorded, or its recording was interrupted.
     pub unfinished: bool,
+    /// The frame rate that it is read at, where that was said by whoever opened it.
+    pub given_fps: Option<f64>,
 }
 
 /// Something that was left out, and why.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Skipped {
     /// Episode, file or clip.
     pub what: String,
@@ -146,7 +149,8 @@ pub struct Episode {
     pub length: usize,
     /// Frames a second.
     pub fps: f64,
-    /// Its instructions; the first is the one to use.
+    /// Its instructions; the first is the one to use. Those of a LeRobot dataset's metadata, or of the rows, in their order,
+    /// where the metadata names none or several.
     pub tasks: Vec<String>,
 }
 
@@ -161,7 +165,8 @@ impl Episode {
         (0..self.length).map(|frame| frame as f64 / self.fps).collect()
     }
 
-    /// The instruction, if there is one.
+    /// The instruction, if there is one. All frames have the same, that of the first, even where rows of a LeRobot dataset name
+    /// another task midway; [`check`](crate::check::check) names such episodes.
     pub fn instruction(&self) -> Option<&str> {
         self.tasks.first().map(String::as_str)
     }

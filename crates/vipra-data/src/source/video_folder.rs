@@ -60,6 +60,7 @@ impl VideoFolder {
             splits: Default::default(),
             skipped,
             unfinished: false,
+            given_fps: options.fps,
         };
         Ok(VideoFolder { description, episodes, files })
     }

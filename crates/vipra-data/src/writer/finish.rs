@@ -10,7 +10,7 @@ use rustix::io::Errno;
 
 use super::episodes_table::write_episodes;
 use super::layout::{self, FileNumber, Placement, VideoPlacement};
-use super::{DatasetWriter, FINISHED, columns};
+use super::{DatasetWriter, FINISHED, columns, left_out};
 use crate::error::{Error, Result};
 use crate::feature::DType;
 use crate::source::lerobot::read_parquet;
@@ -64,6 +64,7 @@ fn join(writer: &DatasetWriter, joined: &Path) -> Result<()> {
     let options = serde_json::to_value(&writer.options)
         .map_err(|error| Error::Invalid(format!("writing the options of a recording: {error}")))?;
     layout::write_json(&joined.join("meta").join(FINISHED), &options)?;
+    left_out::write(&joined.join("meta"), &writer.left_out)?;
     layout::write_info(joined, &writer.info)?;
     let folders = walkdir::WalkDir::new(joined).into_iter().filter_map(Result::ok);
     folders.filter(|entry| entry.file_type().is_dir()).try_for_each(|folder| layout::sync_folder(folder.path()))

@@ -9,6 +9,7 @@ mod episode;
 mod episodes_table;
 mod finish;
 mod layout;
+mod left_out;
 mod place;
 
 use std::fs::File;
@@ -24,6 +25,7 @@ pub use layout::write_atomic;
 
 use crate::error::{Error, Result};
 use crate::feature::{DType, Feature, Features};
+use crate::source::Skipped;
 use crate::source::lerobot::Info;
 use crate::stats::Collector;
 use crate::video::VideoOptions;
@@ -88,6 +90,7 @@ pub struct DatasetWriter {
     info: Info,
     tasks: IndexSet<String>,
     episodes: Vec<EpisodeRecord>,
+    left_out: Vec<Skipped>,
     /// Of all finished episodes.
     collector: Collector,
     /// Held as long as the recording goes on, so that no other process records into the same folder.
@@ -114,8 +117,8 @@ impl DatasetWriter {
         let marker = serde_json::to_value(&options)
             .map_err(|error| Error::Invalid(format!("writing the options of a recording: {error}")))?;
         layout::write_json(&root.join(RECORDING).join(OPTIONS), &marker)?;
-        let (tasks, episodes, collector) = Default::default();
-        let writer = DatasetWriter { root, options, info, tasks, episodes, collector, _lock: lock };
+        let (tasks, episodes, left_out, collector) = Default::default();
+        let writer = DatasetWriter { root, options, info, tasks, episodes, left_out, collector, _lock: lock };
         writer.write_skeleton()?;
         Ok(writer)
     }
@@ -139,7 +142,8 @@ impl DatasetWriter {
         let mut info = new_info(&options, &root)?;
         layout::count(&mut info, &recorded.tasks, &recorded.episodes);
         let layout::Recorded { tasks, episodes, collector } = recorded;
-        let writer = DatasetWriter { root, options, info, tasks, episodes, collector, _lock: lock };
+        let left_out = left_out::read(&root.join(RECORDING))?;
+        let writer = DatasetWriter { root, options, info, tasks, episodes, left_out, collector, _lock: lock };
         writer.write_skeleton()?;
         Ok(writer)
     }
@@ -154,6 +158,14 @@ impl DatasetWriter {
     pub fn finished_options(root: &Path) -> Option<WriterOptions> {
         let unfinished = root.join(RECORDING).exists();
         place::read_options(&root.join("meta").join(FINISHED)).ok().filter(|_| !unfinished)
+    }
+
+    /// What was left out of the finished dataset at `root`, in order.
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::Metadata`].
+    pub fn finished_left_out(root: &Path) -> Result<Vec<Skipped>> {
+        left_out::read(&root.join("meta"))
     }
 
     /// Removes the recording that the finished dataset at `root` took the place of, in case the process died just then.
@@ -183,6 +195,21 @@ impl DatasetWriter {
     /// Episodes that are finished.
     pub fn episodes(&self) -> usize {
         self.episodes.len()
+    }
+
+    /// Notes what belongs into the dataset and cannot be in it. The list stays with the recording, also when it is resumed, and
+    /// with the finished dataset.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the list cannot be written.
+    pub fn leave_out(&mut self, what: Skipped) -> Result<()> {
+        self.left_out.push(what);
+        left_out::write(&self.root.join(RECORDING), &self.left_out)
+    }
+
+    /// What was left out so far, in order.
+    pub fn left_out(&self) -> &[Skipped] {
+        &self.left_out
     }
 
     /// Completes the dataset. `splits` are named half-open ranges of episodes; without any, all of them are `train`.

@@ -4,7 +4,7 @@ use std::fs::{self, File, TryLockError};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::{OPTIONS, RECORDING, WriterOptions, finish, layout};
+use super::{OPTIONS, RECORDING, WriterOptions, finish, layout, left_out};
 use crate::error::{Error, Result};
 
 /// The folder's full path, without links, so that it can be exchanged for another.
@@ -71,7 +71,7 @@ pub(super) fn remove_leftovers(root: &Path) -> Result<()> {
             layout::remove_folder(&entry)?;
         }
     }
-    Ok(())
+    left_out::remove(&root.join(RECORDING))
 }
 
 /// Reads the options that a recording was begun with.

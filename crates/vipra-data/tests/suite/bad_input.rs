@@ -31,7 +31,11 @@ fn broken(change: impl FnOnce(&Path)) -> Broken {
 const DATA: &str = "data/chunk-000/episode_000001.parquet";
 
 fn video() -> String {
-    format!("videos/chunk-000/{CAMERA}/episode_000001.mp4")
+    video_of(1)
+}
+
+fn video_of(episode: usize) -> String {
+    format!("videos/chunk-000/{CAMERA}/episode_{episode:06}.mp4")
 }
 
 /// Rewrites the Parquet file of episode 1.
@@ -46,6 +50,29 @@ fn edit_file(path: &Path, change: impl FnOnce(RecordBatch) -> RecordBatch) {
     let mut writer = ArrowWriter::try_new(fs::File::create(path).unwrap(), batch.schema(), None).unwrap();
     writer.write(&batch).unwrap();
     writer.close().unwrap();
+}
+
+/// Changes every line of `meta/episodes.jsonl`.
+fn edit_episodes(root: &Path, change: impl Fn(&mut serde_json::Value)) {
+    let path = root.join("meta/episodes.jsonl");
+    let text = fs::read_to_string(&path).unwrap();
+    let changed = text.lines().map(|line| {
+        let mut episode: serde_json::Value = serde_json::from_str(line).unwrap();
+        change(&mut episode);
+        episode.to_string()
+    });
+    fs::write(path, changed.collect::<Vec<_>>().join("\n")).unwrap();
+}
+
+/// Takes the instructions out of `meta/episodes.jsonl`.
+fn remove_tasks(root: &Path) {
+    edit_episodes(root, |episode| drop(episode.as_object_mut().unwrap().remove("tasks")));
+}
+
+fn without_column(batch: &RecordBatch, name: &str) -> RecordBatch {
+    let at = batch.schema().index_of(name).unwrap();
+    let keep: Vec<usize> = (0..batch.num_columns()).filter(|&column| column != at).collect();
+    batch.project(&keep).unwrap()
 }
 
 /// Puts another column in the place of `name`.
@@ -126,13 +153,7 @@ fn a_column_of_another_type_or_none() {
         edit_rows(root, |batch| with_column(&batch, "action", Arc::new(Int64Array::from(vec![1; 5]))));
     });
     expect(&fault(&wrong), &["`action`", "1 values", "[2]"]);
-    let gone = broken(|root| {
-        edit_rows(root, |batch| {
-            let at = batch.schema().index_of("action").unwrap();
-            let keep: Vec<usize> = (0..batch.num_columns()).filter(|&column| column != at).collect();
-            batch.project(&keep).unwrap()
-        });
-    });
+    let gone = broken(|root| edit_rows(root, |batch| without_column(&batch, "action")));
     expect(&fault(&gone), &["`action`", "no such column"]);
 }
 
@@ -147,6 +168,58 @@ fn rows_that_disagree_with_the_metadata() {
         edit_rows(root, |batch| with_column(&batch, "frame_index", Arc::new(Int64Array::from(vec![0, 1, 3, 2, 4]))));
     });
     expect(&fault(&shuffled), &["frame_index is 3", "expected 2"]);
+}
+
+const TASKS: [&str; 2] = ["put carrot on plate", "stack the green block"];
+
+fn instructions(root: &Path) -> Vec<Option<String>> {
+    open(root).episodes().iter().map(|episode| episode.instruction().map(str::to_owned)).collect()
+}
+
+#[test]
+fn the_instruction_is_that_of_the_rows_where_the_metadata_leaves_it_open() {
+    let of_rows = [0, 1, 0].map(|task: usize| Some(TASKS[task].to_owned()));
+    let without_any = broken(remove_tasks);
+    let both = serde_json::json!([TASKS[1], TASKS[0]]);
+    let with_a_set = broken(|root| edit_episodes(root, |episode| episode["tasks"] = both.clone()));
+    for set in [without_any, with_a_set] {
+        assert_eq!(instructions(&set.root), of_rows);
+        let report = check(&set.root, &OpenOptions::default(), 1, &|_, _| {}).unwrap();
+        assert_eq!(report.findings, []);
+    }
+    let unreadable = broken(|root| {
+        remove_tasks(root);
+        fs::remove_file(root.join(DATA)).unwrap();
+    });
+    assert_eq!(instructions(&unreadable.root)[1], None);
+    expect(&fault(&unreadable), &["episode_000001.parquet"]);
+}
+
+#[test]
+fn tasks_that_rows_and_metadata_do_not_share() {
+    let changing = broken(|root| {
+        edit_rows(root, |batch| with_column(&batch, "task_index", Arc::new(Int64Array::from(vec![1, 1, 0, 0, 1]))));
+    });
+    assert_eq!(instructions(&changing.root)[1].as_deref(), Some(TASKS[1]));
+    let report = check(&changing.root, &OpenOptions::default(), 1, &|_, _| {}).unwrap();
+    assert_eq!(report.findings.len(), 2, "{report:?}");
+    assert!(report.findings.iter().all(|finding| finding.episode == Some(1)), "{report:?}");
+    expect(&report.findings[0].problem, &["the task changes at frame 2", "episode_000001.parquet"]);
+    expect(
+        &report.findings[1].problem,
+        &["the task of frame 2 is \"put carrot on plate\"", "names [\"stack the green block\"]"],
+    );
+
+    let without_any = broken(|root| {
+        remove_tasks(root);
+        edit_info(root, |info| drop(info["features"].as_object_mut().unwrap().remove("task_index")));
+        edit_rows(root, |batch| without_column(&batch, "task_index"));
+    });
+    assert_eq!(instructions(&without_any.root)[1], None);
+    let report = check(&without_any.root, &OpenOptions::default(), 1, &|_, _| {}).unwrap();
+    assert_eq!(report.findings.len(), 1, "{report:?}");
+    assert_eq!(report.findings[0].episode, Some(1));
+    expect(&report.findings[0].problem, &["it has no instruction", "episode_000001.parquet"]);
 }
 
 #[test]
@@ -349,6 +422,20 @@ fn broken_clips_stop_or_are_counted_up_to_a_limit() {
     let error = (0..40).find_map(|_| limited.next_clip().err()).unwrap();
     assert!(matches!(error, Error::Invalid(_)));
     expect(&error.to_string(), &["more than 0 episodes", "skip_limit", "episode_000001.mp4"]);
+}
+
+#[test]
+fn a_loader_gives_up_once_no_clip_of_an_epoch_can_be_read() {
+    let without_videos = |episodes: &[usize]| {
+        broken(|root| episodes.iter().for_each(|&episode| fs::remove_file(root.join(video_of(episode))).unwrap()))
+    };
+    let none_left = without_videos(&[0, 1, 2]);
+    let error = loader(&none_left.root, OnError::Skip, 100).next_clip().unwrap_err().to_string();
+    expect(&error, &["no clip of a whole epoch", "episode_000000.mp4", "episode_000001.mp4", "episode_000002.mp4"]);
+
+    let one_left = without_videos(&[0, 1]);
+    let mut skipping = loader(&one_left.root, OnError::Skip, 100);
+    assert!((0..60).all(|_| skipping.next_clip().unwrap().address.episode == 2));
 }
 
 proptest! {

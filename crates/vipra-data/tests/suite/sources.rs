@@ -6,7 +6,7 @@ use vipra_data::convert::{ConvertOptions, Converted, convert};
 use vipra_data::source::{ONLY_CAMERA, fingerprint};
 use vipra_data::video::{VideoCodec, VideoDecoder, VideoEncoder, VideoOptions};
 use vipra_data::writer::DatasetWriter;
-use vipra_data::{DType, Frame, Layout, OpenOptions, Source};
+use vipra_data::{DType, Frame, Layout, OnError, OpenOptions, Source};
 
 /// Half a second each of red, green and blue at 10 frames a second, in every container.
 #[test]
@@ -272,15 +272,86 @@ fn converting_again_says_that_it_is_done() {
     let run =
         |options: &ConvertOptions, target: &std::path::Path| convert(open(&root).as_ref(), target, options, &|_, _| {});
     let options = ConvertOptions::default();
-    assert_eq!(run(&options, &target).unwrap(), Converted::Written(1));
+    let written = Converted { episodes: 1, already: false, left_out: Vec::new() };
+    assert_eq!(run(&options, &target).unwrap(), written);
     // Killed right after the finished dataset took its place: the recording still lies beside it.
     let replaced = folder.path().join(".out.finishing");
     std::fs::create_dir(&replaced).unwrap();
-    assert_eq!(run(&options, &target).unwrap(), Converted::Already(1));
+    assert_eq!(run(&options, &target).unwrap(), Converted { already: true, ..written });
     assert!(!replaced.exists());
     let other = ConvertOptions { images: true, ..Default::default() };
     assert!(run(&other, &target).unwrap_err().to_string().contains("not empty"));
     assert!(run(&options, &root.join("out")).unwrap_err().to_string().contains("inside of the source"));
+}
+
+fn video_of(root: &std::path::Path, episode: usize) -> std::path::PathBuf {
+    root.join(format!("videos/chunk-000/{CAMERA}/episode_{episode:06}.mp4"))
+}
+
+#[test]
+fn episodes_that_cannot_be_read_stop_a_conversion_or_are_left_out_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let (root, target, short) = (folder.path().join("set"), folder.path().join("out"), folder.path().join("short"));
+    write_dataset_v21(&root, &[7, 5, 6, 4, 3]);
+    std::fs::remove_file(video_of(&root, 0)).unwrap();
+    // Two of its frames can be read.
+    write_dataset_v21(&short, &[2]);
+    std::fs::copy(video_of(&short, 0), video_of(&root, 2)).unwrap();
+    std::fs::write(root.join("data/chunk-000/episode_000003.parquet"), "no rows").unwrap();
+
+    let source = open(&root);
+    let run = |on_error| {
+        let options = ConvertOptions { on_error, ..Default::default() };
+        convert(source.as_ref(), &target, &options, &|_, _| {})
+    };
+    assert_eq!(run(OnError::Stop).unwrap_err().episode(), Some(0));
+    let written = run(OnError::Skip).unwrap();
+    assert_eq!((written.episodes, written.already), (2, false));
+    let left_out: Vec<&str> = written.left_out.iter().map(|left_out| left_out.what.as_str()).collect();
+    assert_eq!(left_out, ["episode 0", "episode 2", "episode 3"]);
+    for (left_out, path) in written.left_out.iter().zip(["000000.mp4", "000002.mp4", "000003.parquet"]) {
+        assert!(left_out.reason.contains(path), "{left_out:?}");
+    }
+    assert_eq!(run(OnError::Skip).unwrap(), Converted { already: true, ..written });
+
+    let report = check(&target, &OpenOptions::default(), 1, &|_, _| {}).unwrap();
+    assert_eq!(report.findings, []);
+    let result = open(&target);
+    for (at, (episode, length)) in [(1, 5), (4, 3)].into_iter().enumerate() {
+        let expected = crate::common::rows(episode, length);
+        assert_eq!(result.rows(at).unwrap().columns["matrix"], expected.columns["matrix"]);
+        assert_eq!(levels(result.as_ref(), at, CAMERA), levels(source.as_ref(), episode, CAMERA));
+    }
+}
+
+#[test]
+fn a_conversion_that_left_something_out_goes_on_where_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let (root, target) = (folder.path().join("set"), folder.path().join("out"));
+    write_dataset_v21(&root, &[7, 5, 6, 4]);
+    std::fs::remove_file(video_of(&root, 1)).unwrap();
+    let source = open(&root);
+    let options = ConvertOptions { on_error: OnError::Skip, ..Default::default() };
+    let run = |progress: &(dyn Fn(usize, usize) + Sync)| convert(source.as_ref(), &target, &options, progress);
+    let dies = |done: usize, _: usize| assert!(done < 3, "as if it were killed");
+    assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(&dies))).is_err());
+    assert_eq!(open(&target).episodes().len(), 2);
+    let finished = run(&|done: usize, _: usize| assert!(done >= 3, "nothing is done twice")).unwrap();
+    assert_eq!((finished.episodes, finished.left_out.len()), (3, 1));
+    let lengths: Vec<usize> = open(&target).episodes().iter().map(|episode| episode.length).collect();
+    assert_eq!(lengths, [7, 6, 4]);
+}
+
+#[test]
+fn a_conversion_of_nothing_but_broken_episodes_says_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("set");
+    write_dataset_v21(&root, &[3, 4]);
+    (0..2).for_each(|episode| std::fs::remove_file(video_of(&root, episode)).unwrap());
+    let options = ConvertOptions { on_error: OnError::Skip, ..Default::default() };
+    let error = convert(open(&root).as_ref(), &folder.path().join("out"), &options, &|_, _| {}).unwrap_err();
+    let message = error.to_string();
+    assert!(message.contains("none of the 2 episodes can be read") && message.contains("000000.mp4"), "{message}");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use crate::common::{CAMERA, STORED, grey, levels, open, options, record, rows, solid, write_dataset};
 use vipra_data::check::check;
+use vipra_data::source::Skipped;
 use vipra_data::source::lerobot::Info;
 use vipra_data::writer::DatasetWriter;
 use vipra_data::{DType, Feature, Layout, OpenOptions, Rows, Source, Values, stats};
@@ -183,6 +184,27 @@ fn a_dropped_episode_leaves_no_trace() {
     let source = open(&root);
     assert_holds(source.as_ref(), &[3]);
     assert_eq!(source.description().tasks, ["put carrot on plate"]);
+}
+
+#[test]
+fn what_is_left_out_stays_listed() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("set");
+    let broken = Skipped { what: "episode 7".into(), reason: "no such file".into() };
+    let mut writer = DatasetWriter::create(&root, options()).unwrap();
+    writer.leave_out(broken.clone()).unwrap();
+    drop(writer);
+    // It never got to an episode: the next one begins anew.
+    let mut writer = DatasetWriter::create(&root, options()).unwrap();
+    assert_eq!(writer.left_out(), []);
+    record(&mut writer, 0, 3).unwrap();
+    writer.leave_out(broken.clone()).unwrap();
+    drop(writer);
+    let writer = DatasetWriter::resume(&root, options()).unwrap();
+    assert_eq!(writer.left_out(), std::slice::from_ref(&broken));
+    writer.finish(&[]).unwrap();
+    assert_eq!(DatasetWriter::finished_left_out(&root).unwrap(), [broken]);
+    assert_sound(&root);
 }
 
 #[test]

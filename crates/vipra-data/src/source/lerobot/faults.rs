@@ -52,9 +52,31 @@ impl LeRobot {
             }
             _ => {}
         }
-        let tasks = self.description.tasks.len();
-        if let Some(task) = column("task_index").iter().find(|&&task| task < 0 || task as usize >= tasks) {
-            faults.push(Error::rows(path, format!("task_index is {task}, there are {tasks} tasks")));
+        faults.extend(self.task_faults(episode, column("task_index")));
+        faults
+    }
+
+    /// The `task_index` of an episode's rows against the tasks that there are, those of the episode, and each other.
+    fn task_faults(&self, episode: usize, numbers: &[i64]) -> Vec<Error> {
+        let (path, tasks) = (&self.located[episode].data, &self.description.tasks);
+        let task = |number: i64| usize::try_from(number).ok().and_then(|number| tasks.get(number));
+        let mut faults = Vec::new();
+        if self.episodes[episode].tasks.is_empty() {
+            faults.push(Error::rows(path, "neither the metadata nor the rows name a task: it has no instruction"));
+        }
+        if let Some(number) = numbers.iter().find(|&&number| task(number).is_none()) {
+            faults.push(Error::rows(path, format!("task_index is {number}, there are {} tasks", tasks.len())));
+        }
+        let named = &self.located[episode].tasks;
+        let unnamed = |&number: &i64| task(number).filter(|task| !named.is_empty() && !named.contains(task));
+        if let Some((frame, task)) = numbers.iter().enumerate().find_map(|(at, number)| Some((at, unnamed(number)?))) {
+            let reason = format!("the task of frame {frame} is {task:?}, the metadata names {named:?}");
+            faults.push(Error::rows(path, reason));
+        }
+        if let Some(before) = numbers.windows(2).position(|pair| pair[0] != pair[1]) {
+            let reason =
+                format!("the task changes at frame {}, all frames get the instruction of the first", before + 1);
+            faults.push(Error::rows(path, reason));
         }
         faults
     }

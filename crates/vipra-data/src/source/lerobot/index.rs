@@ -17,6 +17,8 @@ pub(super) struct FileIndex {
 
 struct EpisodeRows {
     range: Range<usize>,
+    /// Every `task_index` of its rows once, in their order.
+    tasks: Vec<i64>,
     fault: Option<Fault>,
 }
 
@@ -29,21 +31,29 @@ enum Fault {
 }
 
 impl FileIndex {
-    /// Reads the three columns that matter.
+    /// Reads the columns that say whose rows they are, when, and of what task.
     pub(super) fn read(path: &Path, fps: f64, tolerance_secs: f64) -> Result<Self> {
-        const NAMES: [&str; 3] = ["episode_index", "frame_index", "timestamp"];
+        const NAMES: [&str; 4] = ["episode_index", "frame_index", "timestamp", "task_index"];
         let batch = table::read(path, |name| NAMES.contains(&name), None)?;
         let episode_index = table::integers(&batch, "episode_index", path)?;
         let frame_index = table::integers(&batch, "frame_index", path)?;
         let timestamp = table::floats(&batch, "timestamp", path)?;
+        // Pictures are found without it; who reads the rows is told what is wrong with it.
+        let task_index = table::integers(&batch, "task_index", path).ok();
 
         let mut episodes: BTreeMap<i64, EpisodeRows> = BTreeMap::new();
         for (row, &episode) in episode_index.iter().enumerate() {
-            let entry = episodes.entry(episode).or_insert(EpisodeRows { range: row..row, fault: None });
+            let empty = EpisodeRows { range: row..row, tasks: Vec::new(), fault: None };
+            let entry = episodes.entry(episode).or_insert(empty);
             if entry.fault.is_none() {
                 entry.fault = fault(entry, row, frame_index[row], timestamp[row], fps, tolerance_secs);
             }
             entry.range.end = row + 1;
+            if let Some(tasks) = &task_index
+                && !entry.tasks.contains(&tasks[row])
+            {
+                entry.tasks.push(tasks[row]);
+            }
         }
         Ok(FileIndex { path: path.to_path_buf(), episodes })
     }
@@ -51,6 +61,11 @@ impl FileIndex {
     /// Whether the file has rows of the episode.
     pub(super) fn contains(&self, episode: usize) -> bool {
         self.episodes.contains_key(&(episode as i64))
+    }
+
+    /// Every `task_index` of the episode's rows once, in their order.
+    pub(super) fn tasks_of(&self, episode: usize) -> &[i64] {
+        self.episodes.get(&(episode as i64)).map_or(&[][..], |rows| rows.tasks.as_slice())
     }
 
     /// The rows of the episode, checked against its `length` in the metadata.

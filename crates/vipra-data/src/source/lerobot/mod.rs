@@ -17,6 +17,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use indexmap::IndexSet;
 use walkdir::WalkDir;
 
 pub use info::Info;
@@ -68,6 +69,8 @@ struct Located {
     videos: Vec<(String, PathBuf, f64)>,
     /// The episode's first row in the whole dataset, where the metadata says.
     first_index: Option<u64>,
+    /// The tasks that the metadata names, in its order.
+    tasks: Vec<String>,
 }
 
 /// What the metadata of either version says.
@@ -122,7 +125,8 @@ pub struct LeRobot {
 }
 
 impl LeRobot {
-    /// Reads the metadata; data and videos are opened when they are asked for.
+    /// Reads the metadata; data and videos are opened when they are asked for, but for the data of episodes whose metadata
+    /// leaves open which instruction is theirs.
     ///
     /// # Errors
     /// Everything that can be wrong with the metadata.
@@ -141,6 +145,7 @@ impl LeRobot {
         let description = Description {
             layout: version.layout(),
             unfinished: root.join(".recording").is_dir(),
+            given_fps: None,
             root: root.to_path_buf(),
             robot_type: info.robot_type.clone(),
             features: info.features.clone(),
@@ -150,7 +155,7 @@ impl LeRobot {
         };
         let tolerance_secs = options.tolerance_secs;
         let (episodes, located) = (table.episodes, table.located);
-        Ok(LeRobot {
+        let mut dataset = LeRobot {
             description,
             info,
             episodes,
@@ -158,7 +163,30 @@ impl LeRobot {
             tolerance_secs,
             indices: Mutex::default(),
             moved: Mutex::default(),
-        })
+        };
+        dataset.take_tasks_of_rows(options.progress);
+        Ok(dataset)
+    }
+
+    /// Puts the tasks of the rows first (interfaces b.7) where the metadata names none, or several, whose order is a set's.
+    fn take_tasks_of_rows(&mut self, progress: &(dyn Fn(usize, usize) + Sync)) {
+        let open: Vec<usize> = (0..self.episodes.len()).filter(|&at| self.episodes[at].tasks.len() != 1).collect();
+        for (done, &at) in open.iter().enumerate() {
+            progress(done, open.len());
+            let mut tasks: IndexSet<String> = self.tasks_of_rows(at).into_iter().collect();
+            tasks.extend(std::mem::take(&mut self.episodes[at].tasks));
+            self.episodes[at].tasks = tasks.into_iter().collect();
+        }
+    }
+
+    /// The tasks of an episode's rows, in their order. Rows that cannot be read have none: who asks for them, or for frames, is
+    /// told why.
+    fn tasks_of_rows(&self, episode: usize) -> Vec<String> {
+        // A file that is not there, as in a download in part, is not worth a search through all the others.
+        let claimed = self.index(&self.located[episode].data);
+        let Ok(index) = claimed.and_then(|_| self.index_of(episode)) else { return Vec::new() };
+        let task = |&number: &i64| self.description.tasks.get(usize::try_from(number).ok()?).cloned();
+        index.tasks_of(self.episodes[episode].number).iter().filter_map(task).collect()
     }
 
     /// The metadata as read.

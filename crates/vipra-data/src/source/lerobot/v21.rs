@@ -41,7 +41,8 @@ pub(super) fn read(root: &Path, info: &Info) -> Result<Table> {
             let video = expand(template, &[chunk, index, ("video_key", Value::Text(camera))], root)?;
             videos.push((camera.to_owned(), video, 0.0));
         }
-        located.push(Located { data: expand(&info.data_path, &[chunk, index], root)?, videos, first_index: None });
+        let data = expand(&info.data_path, &[chunk, index], root)?;
+        located.push(Located { data, videos, first_index: None, tasks: line.tasks.clone() });
         let number = line.episode_index as usize;
         let (name, length) = (number.to_string(), line.length as usize);
         episodes.push(Episode { number, name, length, fps: info.fps, tasks: line.tasks });

@@ -69,6 +69,7 @@ fn read_episodes(root: &Path, info: &Info, path: &Path) -> Result<Vec<(Episode, 
             data: expand(&info.data_path, &at(data.0[row], data.1[row]), root)?,
             videos: Vec::new(),
             first_index: first_index.as_ref().map(|first| first[row]),
+            tasks: tasks[row].clone(),
         };
         for (camera, chunk, file, from_secs) in &videos {
             let [chunk, file] = at(chunk[row], file[row]);

@@ -15,7 +15,7 @@ use crate::cli::ClipsArgs;
 use crate::commands::Stage;
 use crate::config::{Config, load};
 use crate::files::create_parent;
-use crate::output::{print, table};
+use crate::output::{print, table, tell_skipped};
 use crate::progress::Progress;
 use crate::run_folder::RunFolder;
 
@@ -58,9 +58,7 @@ pub fn draw_clips(args: &ClipsArgs) -> Result<String> {
     let per_epoch = dataset.sampler().clips_per_epoch();
     text.push_str(&format!("\n{} of {per_epoch} in an epoch; ", counted(clips.len(), "clip")));
     text.push_str(&format!("{} in {secs:.2} s\n", counted(frames, "frame")));
-    for skipped in dataset.skipped().iter().chain(loader.skipped()) {
-        tracing::warn!("left out {}: {}", skipped.what, skipped.reason);
-    }
+    tell_skipped(dataset.skipped().iter().chain(loader.skipped()));
     Ok(text)
 }
 

@@ -2,35 +2,38 @@
 
 use anyhow::Result;
 use vipra_data::Layout;
-use vipra_data::convert::{ConvertOptions, Converted, convert};
+use vipra_data::convert::{ConvertOptions, convert};
 use vipra_data::video::VideoOptions;
 
-use super::{Outcome, counted, open, report_skipped};
+use super::{Outcome, counted, open};
 use crate::cli::{ConvertArgs, SourceArgs, TargetFormat};
-use crate::output::print;
+use crate::output::{print, tell_skipped};
 use crate::progress::Progress;
 
 pub fn run(args: &ConvertArgs) -> Result<Outcome> {
     let TargetFormat::LerobotV3 = args.to;
     let source = open(&SourceArgs { path: args.source.clone(), fps: source_rate(args), on_error: args.on_error })?;
-    report_skipped(source.as_ref());
+    tell_skipped(&source.description().skipped);
     let options = ConvertOptions {
         fps: args.fps,
         video: video_options(args),
         images: args.images,
         split: args.split.clone(),
         without_actions: args.no_actions,
+        on_error: args.on_error.into(),
     };
     let progress = Progress::new("converting", "episodes");
     let converted = convert(source.as_ref(), &args.target, &options, &|done, all| progress.set(done, all))?;
     drop(progress);
-    print(&match converted {
-        Converted::Written(episodes) => {
-            format!("{} written to {}\n", counted(episodes, "episode"), args.target.display())
-        }
-        Converted::Already(episodes) => {
-            format!("already converted: {} in {}\n", counted(episodes, "episode"), args.target.display())
-        }
+    tell_skipped(&converted.left_out);
+    let episodes = counted(converted.episodes, "episode");
+    let without = match converted.left_out.len() {
+        0 => String::new(),
+        count => format!(", {count} left out"),
+    };
+    print(&match converted.already {
+        false => format!("{episodes} written to {}{without}\n", args.target.display()),
+        true => format!("already converted: {episodes} in {}{without}\n", args.target.display()),
     })?;
     Ok(Outcome::Done)
 }

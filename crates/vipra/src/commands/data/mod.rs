@@ -38,12 +38,6 @@ fn open(args: &SourceArgs) -> Result<Box<dyn Source>> {
     )?)
 }
 
-/// Writes what was left out to standard error, so that it is not taken for a result.
-fn report_skipped(source: &dyn Source) {
-    let skipped = &source.description().skipped;
-    skipped.iter().for_each(|skipped| tracing::warn!("left out {}: {}", skipped.what, skipped.reason));
-}
-
 /// "1 episode", "2 episodes".
 pub fn counted(count: usize, what: &str) -> String {
     if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }

@@ -8,11 +8,11 @@ use vipra_data::normalize::NormalizationConfig;
 use vipra_data::stats::{Collector, FeatureStats, Stats, to_json};
 use vipra_data::video::DecoderPool;
 
-use super::{Outcome, open, report_skipped};
+use super::{Outcome, open};
 use crate::cli::SourceArgs;
 use crate::config::{ConfigArgs, load};
 use crate::files::create_parent;
-use crate::output::{print, print_json, short, table};
+use crate::output::{print, print_json, short, table, tell_skipped};
 use crate::progress::Progress;
 
 pub struct Request {
@@ -30,7 +30,7 @@ pub fn run(request: &Request) -> Result<Outcome> {
         create_parent(path)?;
     }
     let source = open(&request.source)?;
-    report_skipped(source.as_ref());
+    tell_skipped(&source.description().skipped);
     let stats = collect(source.as_ref(), request)?;
     let features = &source.description().features;
     if let Some(path) = &request.out {
