@@ -70,15 +70,12 @@ impl ActionSpace {
         self.names.iter().position(|name| *name == gripper.dimension)
     }
 
-    /// The action that follows `last` when the robot is to stay as it is (reference 7).
-    pub fn no_motion(&self, last: &[f32]) -> Vec<f32> {
-        match self.kind {
-            ActionKind::Absolute => last.to_vec(),
-            ActionKind::DeltaEndEffector => {
-                let gripper = self.gripper_dimension();
-                last.iter().enumerate().map(|(at, value)| if Some(at) == gripper { *value } else { 0.0 }).collect()
-            }
-        }
+    /// Which numbers of an action stay what they were when the robot is to stay as it is; the others are zero then
+    /// (reference 7).
+    pub fn held(&self) -> Vec<bool> {
+        let gripper = self.gripper_dimension();
+        let is_held = |at: usize| self.kind == ActionKind::Absolute || Some(at) == gripper;
+        (0..self.width()).map(is_held).collect()
     }
 }
 
@@ -140,8 +137,8 @@ mod tests {
     }
 
     #[test]
-    fn no_motion_holds_the_gripper() {
-        assert_eq!(space(ActionKind::DeltaEndEffector).no_motion(&[0.3, -1.0]), [0.0, -1.0]);
-        assert_eq!(space(ActionKind::Absolute).no_motion(&[0.3, -1.0]), [0.3, -1.0]);
+    fn a_robot_that_stays_as_it_is_holds_its_gripper() {
+        assert_eq!(space(ActionKind::DeltaEndEffector).held(), [false, true]);
+        assert_eq!(space(ActionKind::Absolute).held(), [true, true]);
     }
 }

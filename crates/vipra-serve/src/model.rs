@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use vipra_control::{ActionChunk, Observation, Policy, PolicyDescription, ProprioSpace};
 use vipra_data::Frame;
 
@@ -15,6 +15,9 @@ use crate::{Error, Result};
 
 /// Deep models recurse; a thread of the standard library has two megabytes otherwise.
 const STACK_BYTES: usize = 16 << 20;
+
+/// For each observation that somebody waits for, how many may stand in the queue whose clients have gone.
+const ABANDONED: usize = 3;
 
 /// A chunk, and how long the policy took for it and those that were computed with it.
 #[derive(Debug)]
@@ -35,8 +38,10 @@ pub(crate) struct Model {
     shared: Arc<Shared>,
 }
 
-#[derive(Default)]
 struct Shared {
+    /// For observations that wait for an answer or are being answered. A client holds its own, so that one that has gone
+    /// keeps nobody out.
+    places: Semaphore,
     ready: AtomicBool,
     reset_wanted: AtomicBool,
 }
@@ -49,8 +54,13 @@ impl Model {
         prompt: Option<&str>,
         limits: &Limits,
     ) -> Result<(Self, JoinHandle<Result<()>>)> {
-        let (jobs, receiver) = mpsc::channel(limits.waiting);
-        let shared = Arc::new(Shared::default());
+        let places = limits.waiting + limits.batch;
+        let (jobs, receiver) = mpsc::channel(places * (1 + ABANDONED));
+        let shared = Arc::new(Shared {
+            places: Semaphore::new(places),
+            ready: AtomicBool::default(),
+            reset_wanted: AtomicBool::default(),
+        });
         let first = warm_up_observation(policy.describe(), prompt.unwrap_or("warm up"));
         let mut worker = Worker { policy, shared: shared.clone(), most: limits.batch };
         let thread = std::thread::Builder::new().name("policy".to_owned()).stack_size(STACK_BYTES);
@@ -67,6 +77,7 @@ impl Model {
 
     /// The chunk for an observation, when its turn comes. Whoever drops this future gives up its place.
     pub(crate) async fn infer(&self, observation: Observation) -> Result<Answer> {
+        let _place = self.shared.places.try_acquire().map_err(|_| Error::Busy)?;
         let (answer, answered) = oneshot::channel();
         self.jobs.try_send(Job { observation, answer }).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => Error::Busy,

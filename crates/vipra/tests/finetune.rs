@@ -207,6 +207,27 @@ fn bad_input_is_said_plainly() {
     contains(&runs(&mut command, 2), &["say what an action does", "finetune.action.kind"]);
 }
 
+#[test]
+fn broken_demonstrations_are_left_out_and_listed() {
+    let place = place();
+    let folder = tempfile::tempdir().unwrap();
+    let broken = made_data::wandering_squares(folder.path(), &[8, 8]);
+    let video = made_data::videos_of(&broken).pop().unwrap();
+    std::fs::write(&video, "no video").unwrap();
+    let learn = |run: &str, settings: &[&str]| {
+        let settings = settings.iter().flat_map(|setting| ["--set", setting]);
+        let mut command = scratch(&place, run, &["--set", "finetune.train.steps=1"]);
+        command.args(settings).arg(&broken);
+        command
+    };
+    contains(&runs(&mut learn("run", &[]), 2), &["file-000.mp4"]);
+    contains(&runs(&mut learn("fine", &["data.on_error=\"skip\""]), 0), &["left out episode"]);
+    let summary: Value = serde_json::from_slice(&std::fs::read(place.path("fine/summary.json")).unwrap()).unwrap();
+    assert_eq!(summary["skipped"].as_array().unwrap().len(), 2, "{summary}");
+    let few = &mut learn("few", &["data.on_error=\"skip\"", "data.skip_limit=0"]);
+    contains(&runs(few, 2), &["more than 0 episodes were skipped"]);
+}
+
 /// Everything that is wrong with a package is said at once.
 #[test]
 fn a_broken_package_is_refused_with_a_list() {

@@ -23,7 +23,7 @@ fn what_is_not_there_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let package = folder.path().join("package");
     let text = refused(&[package.to_str().unwrap()]);
-    assert!(text.contains("policy.json") && text.contains(package.to_str().unwrap()), "{text}");
+    assert!(text.contains("no such folder") && text.contains(package.to_str().unwrap()), "{text}");
     let token = folder.path().join("token");
     let text = refused(&[package.to_str().unwrap(), "--token-file", token.to_str().unwrap()]);
     assert!(text.contains(token.to_str().unwrap()), "{text}");

@@ -26,6 +26,8 @@ pub(super) struct Demonstrations {
     frames: FrameTokens,
     specification: Specification,
     layout: Layout,
+    /// Which numbers of an action stay what they were behind an episode's end, `[action]`.
+    held: Vec<bool>,
     learn_padding: bool,
 }
 
@@ -45,6 +47,7 @@ impl Demonstrations {
         data: &DataConfig,
         (config, cache): (&FinetuneConfig, &Path),
         specification: &Specification,
+        held: &[bool],
         layout: &Layout,
         text: &TextTokenizer,
     ) -> Result<Self> {
@@ -67,6 +70,7 @@ impl Demonstrations {
             frames: FrameTokens::new(config.augmentation, data.seed, cache.to_path_buf()),
             specification: specification.clone(),
             layout: layout.clone(),
+            held: held.to_vec(),
             learn_padding: config.learn_padding,
             sources,
         })
@@ -84,7 +88,7 @@ impl Demonstrations {
         let numbers = source.episodes.get(&address.episode);
         let numbers = numbers.ok_or_else(|| Error::Invalid(format!("episode {} is not open", episode.name)))?;
         let control = &self.specification.control;
-        let chunk = cut(&numbers.actions, &control.action, address.start, control.horizon);
+        let chunk = cut(&numbers.actions, &self.held, address.start, control.horizon);
         let proprio = past_states(&numbers.states, control.proprio.as_ref(), address.start);
         let actions = match &self.specification.bins {
             None => (0..control.horizon as u32).collect(),

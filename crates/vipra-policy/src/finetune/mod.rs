@@ -7,10 +7,13 @@ mod evaluation;
 mod hidden;
 mod numbers;
 mod session;
+mod spaces;
 mod stage;
+mod start;
 
 pub use chunk::{Chunk, cut};
 pub use config::{ActionConfig, FinetuneConfig, ProprioConfig};
 pub use hidden::HiddenConfig;
-pub use session::{Session, Start, Summary, check_demonstrations, train};
+pub use session::{Session, Summary, check_demonstrations, train};
 pub use stage::{FinetuneBatch, FinetuneStage};
+pub use start::Start;

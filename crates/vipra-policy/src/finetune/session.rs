@@ -6,38 +6,21 @@ use std::sync::Arc;
 use burn::module::Module;
 use burn::tensor::Device;
 use serde_json::{Value, json};
-use vipra_control::PolicyDescription;
+use vipra_data::source::Skipped;
 use vipra_data::{DataConfig, SourceConfig};
-use vipra_nn::weights::{Names, Weights, load};
-use vipra_tokenizer::{TextTokenizer, TrainedTokenizer};
+use vipra_tokenizer::TrainedTokenizer;
 use vipra_train::checkpoint::find_weights;
 use vipra_train::{Ended, Interrupt, Progress, Run, as_json, run};
 
 use super::config::FinetuneConfig;
 use super::data::Demonstrations;
-use super::numbers::{DemonstrationSource, Spaces, open_all};
+use super::numbers::{DemonstrationSource, open_all};
+use super::spaces::Spaces;
 use super::stage::{FinetuneStage, HeldOut};
-use crate::bins::Bins;
-use crate::model::{ActionDecoder, ActionSizes, PolicyModel, TransformerConfig, Vocabularies};
+use super::start::Start;
+use crate::Result;
 use crate::order::{Order, Position, evenly_spread, moments};
-use crate::policy::{Features, Package, PackageParts, Specification};
-use crate::trained::{Codebook, TrainedTransformer};
-use crate::{Error, Result};
-
-/// What a policy begins as.
-pub enum Start {
-    /// A pretrained transformer, with the text tokenizer that goes with it.
-    Pretrained(Box<TrainedTransformer>),
-    /// Random weights.
-    Scratch {
-        /// Sizes.
-        model: TransformerConfig,
-        /// Reads instructions and markers.
-        text: TextTokenizer,
-        /// Codes of latent actions, whose embedding is there in any case.
-        latent_action_codes: usize,
-    },
-}
+use crate::policy::{Package, PackageParts};
 
 /// Everything that a run needs.
 pub struct Session<'a> {
@@ -84,6 +67,8 @@ pub struct Summary {
     pub new_parameters: Vec<String>,
     /// Samples of an epoch.
     pub samples_per_epoch: u64,
+    /// What was left out of the demonstrations because it is broken.
+    pub skipped: Vec<Skipped>,
 }
 
 /// Refuses demonstrations that no policy can be learned from: what [`train`] would say of them, before anything else is made.
@@ -109,32 +94,27 @@ pub fn train(session: Session<'_>) -> Result<Summary> {
     let Session { stage: config, data, .. } = session;
     let learned = open_all(session.learned, data, config, session.reading)?;
     let held_out = open_all(session.held_out, data, config, session.reading)?;
+    let skipped = skipped(learned.iter().chain(&held_out));
     let spaces = Spaces::of(&learned, config, &data.normalization)?;
     spaces.check(&held_out)?;
 
     let autodiff = session.device.clone().autodiff();
     session.device.seed(config.train.seed);
-    let (specification, text) = specify(config, &spaces, &learned, &session.start, &session.tokenizer)?;
-    let is_pretrained = matches!(session.start, Start::Pretrained(_));
-    let (model, new_parameters) = begin(&specification, config, &session.start, &session.tokenizer, &autodiff)?;
+    let (specification, text) = session.start.specify(config, &spaces, &learned, &session.tokenizer)?;
+    let (model, new_parameters) = session.start.begin(&specification, config, &session.tokenizer, &autodiff)?;
     let parameters = model.num_params();
 
     let layout = specification.layout(&text)?;
-    let mean = spaces.stats.get(&config.action.feature).map(|stats| stats.mean.clone()).unwrap_or_default();
-    let demonstrations =
-        |sources| Demonstrations::new(sources, data, (config, session.cache), &specification, &layout, &text);
+    let demonstrations = |sources| {
+        Demonstrations::new(sources, data, (config, session.cache), &specification, &spaces.held, &layout, &text)
+    };
     let learned = demonstrations(learned)?;
     let held_out = match held_out.is_empty() {
         true => {
             tracing::warn!("nothing is held out (data.validation is empty): this run says nothing about new scenes");
             None
         }
-        false => {
-            let demonstrations = demonstrations(held_out)?;
-            let addresses = evenly_spread(&moments(demonstrations.sampler())?, config.validation_samples);
-            let of_learned = evenly_spread(&moments(learned.sampler())?, config.validation_samples.div_ceil(4));
-            Some(HeldOut { demonstrations, addresses, learned: of_learned, mean })
-        }
+        false => Some(measured(demonstrations(held_out)?, &learned, config, &spaces)?),
     };
     let samples_per_epoch = learned.sampler().clips_per_epoch();
     let mut stage = FinetuneStage {
@@ -145,7 +125,7 @@ pub fn train(session: Session<'_>) -> Result<Summary> {
         tokenizer: Arc::new(session.tokenizer),
         learned,
         held_out,
-        is_pretrained,
+        is_pretrained: matches!(session.start, Start::Pretrained(_)),
         device: autodiff,
     };
     let outcome = run(
@@ -180,123 +160,31 @@ pub fn train(session: Session<'_>) -> Result<Summary> {
         Package::write(&parts, &folder)?;
         package = Some(folder);
     }
-    Ok(Summary { ended, package, parameters, new_parameters, samples_per_epoch })
+    Ok(Summary { ended, package, parameters, new_parameters, samples_per_epoch, skipped })
 }
 
-/// What the policy will be.
-fn specify(
+/// Moments that are held out, and some of those that are learned from, to compare with.
+fn measured(
+    demonstrations: Demonstrations,
+    learned: &Demonstrations,
     config: &FinetuneConfig,
     spaces: &Spaces,
-    learned: &[DemonstrationSource],
-    start: &Start,
-    tokenizer: &TrainedTokenizer,
-) -> Result<(Specification, TextTokenizer)> {
-    let frames = Codebook {
-        fingerprint: tokenizer.fingerprint.clone(),
-        codes: tokenizer.description.model.codes,
-        length: tokenizer.description.model.tokens_per_frame(),
-    };
-    let mut fingerprints =
-        std::collections::BTreeMap::from([("frame_tokenizer".to_owned(), frames.fingerprint.clone())]);
-    let (model, vocabularies, text, latent_action_codes) = match start {
-        Start::Scratch { model, text, latent_action_codes } => {
-            let vocabularies = model.vocabularies(
-                text.vocab_size(),
-                &frames,
-                tokenizer.description.model.grid(),
-                *latent_action_codes,
-            );
-            (model.clone(), vocabularies, text.clone(), *latent_action_codes)
-        }
-        Start::Pretrained(trained) => {
-            let description = &trained.description;
-            if description.frames.fingerprint != frames.fingerprint {
-                return Err(Error::Mismatch {
-                    what: "this pretrained model",
-                    reason: format!(
-                        "reads the tokens of the frame tokenizer {}, not of {}",
-                        description.frames.fingerprint, frames.fingerprint
-                    ),
-                    path: trained.path.clone(),
-                });
-            }
-            fingerprints.insert("latent_actions".to_owned(), description.latent_actions.fingerprint.clone());
-            let codes = description.latent_actions.codes;
-            (description.model.clone(), description.vocabularies, trained.text.clone(), codes)
-        }
-    };
-    let bins = (config.decoder == ActionDecoder::Autoregressive)
-        .then(|| {
-            let actions = learned.iter().flat_map(|source| source.episodes.values());
-            let actions: Vec<f64> =
-                actions.flat_map(|episode| episode.actions.iter().map(|value| f64::from(*value))).collect();
-            Bins::of(&actions, spaces.action.width(), config.bins)
-        })
-        .transpose()?;
-    let control = PolicyDescription {
-        policy: config.decoder.name().to_owned(),
-        action: spaces.action.clone(),
-        proprio: spaces.proprio.clone(),
-        horizon: config.horizon,
-        control_rate_hz: spaces.control_rate_hz,
-        frame_interval_secs: config.frame_interval_secs,
-        image_size: tokenizer.description.model.frame_size,
-        crops: config.crops,
-        fingerprints,
-    };
-    let specification = Specification {
-        features: Features { action: config.action.feature.clone(), state: config.proprio.feature.clone() },
-        model,
-        vocabularies,
-        sizes: ActionSizes {
-            decoder: config.decoder,
-            action: spaces.action.width(),
-            proprio: spaces.proprio.as_ref().map(|proprio| proprio.names.len()),
-            bins: bins.as_ref().map_or(0, Bins::vocabulary),
-        },
-        fields: config.fields.clone(),
-        instruction_tokens: config.instruction_tokens,
-        frames,
-        latent_action_codes,
-        image: tokenizer.description.image,
-        crop_area: config.augmentation.crop_area,
-        bins,
-        solver: config.solver,
-        sampling: config.sampling,
-        execution: config.execution,
-        control,
-    };
-    Ok((specification, text))
+) -> Result<HeldOut> {
+    Ok(HeldOut {
+        addresses: evenly_spread(&moments(demonstrations.sampler())?, config.validation_samples),
+        demonstrations,
+        learned: evenly_spread(&moments(learned.sampler())?, config.validation_samples.div_ceil(4)),
+        mean: spaces.stats.get(&config.action.feature).map(|stats| stats.mean.clone()).unwrap_or_default(),
+    })
 }
 
-/// The model at its first step, and the names of its parameters that are new.
-fn begin(
-    specification: &Specification,
-    config: &FinetuneConfig,
-    start: &Start,
-    tokenizer: &TrainedTokenizer,
-    device: &Device,
-) -> Result<(PolicyModel, Vec<String>)> {
-    let Specification { model, vocabularies, sizes, .. } = specification;
-    let transformer = initial(model, vocabularies, start, tokenizer, device)?;
-    let policy = sizes.init(transformer, &config.new_parameters, device);
-    let names: Vec<String> = vipra_nn::weights::save(&policy, &Names::default())?.names().map(str::to_owned).collect();
-    let is_new = |name: &String| matches!(start, Start::Scratch { .. }) || !name.starts_with("transformer.");
-    Ok((policy, names.into_iter().filter(is_new).collect()))
-}
-
-fn initial(
-    model: &TransformerConfig,
-    vocabularies: &Vocabularies,
-    start: &Start,
-    tokenizer: &TrainedTokenizer,
-    device: &Device,
-) -> Result<crate::model::Transformer> {
-    match start {
-        Start::Scratch { .. } => model.begin(vocabularies, tokenizer, device),
-        Start::Pretrained(trained) => {
-            let weights = Weights::read_safetensors(&trained.path)?;
-            Ok(load(model.init(vocabularies, device)?, &weights, &Names::default())?)
+/// What was left out of datasets, once: splits of one dataset leave out the same.
+fn skipped<'a>(sources: impl Iterator<Item = &'a DemonstrationSource>) -> Vec<Skipped> {
+    let mut distinct: Vec<Skipped> = Vec::new();
+    for skipped in sources.flat_map(|source| &source.skipped) {
+        if !distinct.contains(skipped) {
+            distinct.push(skipped.clone());
         }
     }
+    distinct
 }

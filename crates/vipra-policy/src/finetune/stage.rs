@@ -76,6 +76,9 @@ impl<'a> Judge<'a> {
                 let prompts: Vec<Sample> = group.iter().map(|moment| layout.up_to_actions(&moment.sample)).collect();
                 let proprio = demonstrations.proprio(group, &device);
                 let chunks = self.decoder.decode(&prompts, proprio, &prefix, &mut random)?;
+                if chunks.iter().flatten().any(|value| !value.is_finite()) {
+                    return Err(Error::Invalid("the policy's actions are no numbers".to_owned()));
+                }
                 group.iter().zip(chunks).for_each(|(moment, chunk)| errors.add(&chunk, &moment.chunk, self.mean));
             }
         }

@@ -52,8 +52,8 @@ impl ChunkDecoder<'_> {
     /// `prompts`: `[observations·crops]`; `proprio`: `[observations·crops, states, state]`, normalised
     ///
     /// # Errors
-    /// [`Error::Vocabulary`]; [`Error::Invalid`] for prompts of different lengths or another beginning, actions that are no
-    /// numbers, or several crops of which bins are chosen.
+    /// [`Error::Vocabulary`]; [`Error::Invalid`] for prompts of different lengths or another beginning, or several crops of
+    /// which bins are chosen. A chunk that is no numbers is the caller's to refuse: others may be fine.
     pub fn decode(
         &self,
         prompts: &[Sample],
@@ -79,9 +79,6 @@ impl ChunkDecoder<'_> {
             }
             ActionDecoder::Autoregressive => self.choose_bins(&mut speaker, *sampling, random)?,
         };
-        if values.iter().any(|value| !value.is_finite()) {
-            return Err(Error::Invalid("the policy's actions are no numbers".to_owned()));
-        }
         Ok(values.chunks(per_chunk).map(|chunk| chunk.iter().map(|value| *value as f32).collect()).collect())
     }
 

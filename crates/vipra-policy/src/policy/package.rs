@@ -125,35 +125,35 @@ impl Package {
         let found = inside.into_iter().find(|folder| folder.join(POLICY_FILE).is_file());
         let path = found.unwrap_or_else(|| path.to_path_buf());
         let broken = |faults: Vec<String>| Error::Package { faults, path: path.clone() };
-        let manifest = std::fs::read(path.join(POLICY_FILE))
-            .map_err(|error| broken(vec![format!("{POLICY_FILE} cannot be read: {error}")]))?;
-        let manifest: Manifest = serde_json::from_slice(&manifest)
-            .map_err(|error| broken(vec![format!("{POLICY_FILE} is not understood: {error}")]))?;
+        let manifest = std::fs::read(path.join(POLICY_FILE)).map_err(|error| broken(vec![not_there(&path, &error)]))?;
+        let manifest: Manifest = serde_json::from_slice(&manifest).map_err(|error| {
+            let advice = "if another version of the program wrote it, finetuning writes it again";
+            broken(vec![format!("{POLICY_FILE} is not understood, {error}; {advice}")])
+        })?;
         let mut faults = Vec::new();
         if manifest.format != FORMAT {
             faults.push(format!("its format is {}, known is {FORMAT}", manifest.format));
         }
-        let mut contents = BTreeMap::new();
         for name in FILES {
-            match std::fs::read(path.join(name)) {
+            match hash_of(&path.join(name)) {
                 Err(error) => faults.push(format!("{name} is missing: {error}")),
-                Ok(bytes) if manifest.files.get(name) != Some(&blake3::hash(&bytes).to_hex().to_string()) => {
+                Ok(hash) if manifest.files.get(name) != Some(&hash) => {
                     faults.push(format!("{name} is not the file that the package was written with"));
                 }
-                Ok(bytes) => {
-                    contents.insert(name, bytes);
-                }
+                Ok(_) => {}
             }
         }
         if !faults.is_empty() {
             return Err(broken(faults));
         }
-        let text_of =
-            |name: &str| String::from_utf8_lossy(contents.get(name).map_or(&[][..], Vec::as_slice)).into_owned();
+        let text_of = |name: &str| {
+            std::fs::read_to_string(path.join(name))
+                .map_err(|error| broken(vec![format!("{name} cannot be read: {error}")]))
+        };
         let statistics: Stats =
-            parse(&text_of(STATISTICS_FILE), STATISTICS_FILE).map_err(|fault| broken(vec![fault]))?;
-        let training: Value = parse(&text_of(TRAINING_FILE), TRAINING_FILE).map_err(|fault| broken(vec![fault]))?;
-        let text = TextTokenizer::from_json(&text_of(TEXT_TOKENIZER_FILE))?;
+            parse(&text_of(STATISTICS_FILE)?, STATISTICS_FILE).map_err(|fault| broken(vec![fault]))?;
+        let training: Value = parse(&text_of(TRAINING_FILE)?, TRAINING_FILE).map_err(|fault| broken(vec![fault]))?;
+        let text = TextTokenizer::from_json(&text_of(TEXT_TOKENIZER_FILE)?)?;
         let weights = Weights::read_safetensors(&path.join(MODEL_FILE))?;
         let mut specification = manifest.specification;
         let written = Specification::of(&weights)?.0;
@@ -190,6 +190,23 @@ impl Package {
         let model = self.specification.load(&self.weights, device)?;
         TrainedPolicy::new(model, self.specification.clone(), self.text.clone(), tokenizer)
     }
+}
+
+/// Why there is no manifest in a folder, and what to do.
+fn not_there(folder: &Path, error: &std::io::Error) -> String {
+    let is_training = folder.join("checkpoints").is_dir() || folder.join("stages").is_dir();
+    match (folder.exists(), is_training) {
+        (false, _) => "there is no such folder".to_owned(),
+        (_, true) => "nothing was finetuned here to its end; that leaves a folder `package`".to_owned(),
+        (true, false) => format!("{POLICY_FILE} cannot be read: {error}"),
+    }
+}
+
+/// Hash of a file, of which no more than a part is in memory at a time.
+fn hash_of(file: &Path) -> std::io::Result<String> {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update_reader(std::fs::File::open(file)?)?;
+    Ok(hasher.finalize().to_hex().to_string())
 }
 
 /// What in a package does not go together.

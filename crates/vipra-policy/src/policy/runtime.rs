@@ -22,6 +22,13 @@ use crate::{Error, Result};
 /// Instructions whose part of the cache is kept.
 const KEPT_INSTRUCTIONS: usize = 16;
 
+/// Bytes of an instruction. What is cut to some hundred tokens is first read whole.
+const INSTRUCTION_BYTES: usize = 4096;
+
+/// How many scales a state may be away from the middle of the demonstrations. What is further away stands for a reading that is
+/// missing, and would overflow in the model.
+const FARTHEST_STATE: f64 = 1e9;
+
 /// A finetuned policy, ready for use.
 #[derive(Debug)]
 pub struct TrainedPolicy {
@@ -118,7 +125,7 @@ impl TrainedPolicy {
         seen.collect()
     }
 
-    /// States on the model's scale.
+    /// Refuses what no model can read, and brings states to the model's scale.
     fn proprio(&self, observation: &Observation) -> vipra_control::Result<Vec<f32>> {
         for frame in &observation.frames {
             if frame.pixels().is_empty() {
@@ -126,10 +133,23 @@ impl TrainedPolicy {
                 return Err(vipra_control::Error::observation("frames", reason));
             }
         }
+        let bytes = observation.instruction.len();
+        if bytes > INSTRUCTION_BYTES {
+            let reason = format!("{bytes} bytes, at most {INSTRUCTION_BYTES} are read");
+            return Err(vipra_control::Error::observation("instruction", reason));
+        }
         let Some(space) = &self.specification.control.proprio else { return Ok(Vec::new()) };
         observation.check_proprio(space.states, space.names.len())?;
         let mut values: Vec<f64> = observation.proprio.iter().flatten().map(|value| f64::from(*value)).collect();
         space.normalizer.normalize(&mut values);
+        if let Some(at) = values.iter().position(|value| value.abs() > FARTHEST_STATE) {
+            let (state, number) = (at / space.names.len(), at % space.names.len());
+            let reason = format!(
+                "`{}` of state {state} is {}, {:.0e} scales away from what was learned from",
+                space.names[number], observation.proprio[state][number], values[at]
+            );
+            return Err(vipra_control::Error::observation("proprio", reason));
+        }
         Ok(values.into_iter().map(|value| value as f32).collect())
     }
 
@@ -207,7 +227,7 @@ impl TrainedPolicy {
         for (instruction, members) in groups {
             let group: Vec<&Seen> = members.iter().filter_map(|index| seen[*index].as_ref().ok()).collect();
             match self.chunks(instruction, &group) {
-                Ok(chunks) => answers.extend(members.into_iter().zip(chunks.into_iter().map(Ok))),
+                Ok(chunks) => answers.extend(members.into_iter().zip(chunks.into_iter().map(finite))),
                 Err(error) => {
                     let failed = |index| (index, Err(vipra_control::Error::Policy(error.to_string().into())));
                     answers.extend(members.into_iter().map(failed));
@@ -217,6 +237,14 @@ impl TrainedPolicy {
         let refused = seen.into_iter().enumerate().filter_map(|(index, seen)| Some((index, Err(seen.err()?))));
         answers.extend(refused);
         answers.into_values().collect()
+    }
+}
+
+/// A chunk that a robot can follow.
+fn finite(chunk: ActionChunk) -> vipra_control::Result<ActionChunk> {
+    match chunk.actions.iter().flatten().all(|value| value.is_finite()) {
+        true => Ok(chunk),
+        false => Err(vipra_control::Error::Policy("its actions are no numbers".into())),
     }
 }
 

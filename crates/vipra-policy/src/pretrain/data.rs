@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use vipra_data::DataConfig;
 use vipra_data::clip::{ClipAddress, ClipConfig, ClipSampler};
-use vipra_data::source::Episode;
+use vipra_data::source::{Episode, Skipped};
 use vipra_tokenizer::{TextTokenizer, TrainedTokenizer};
 
 use super::config::PretrainConfig;
@@ -108,6 +108,11 @@ impl Samples {
     /// Which sample comes when.
     pub fn sampler(&self) -> &ClipSampler {
         &self.sampler
+    }
+
+    /// What was left out of the datasets because it is broken.
+    pub fn skipped(&self) -> Vec<Skipped> {
+        self.sources.iter().flat_map(|source| source.source.description().skipped.clone()).collect()
     }
 
     /// The layout of a sample.

@@ -6,6 +6,7 @@ use burn::module::Module;
 use burn::tensor::Device;
 use serde_json::Value;
 use vipra_data::DataConfig;
+use vipra_data::source::Skipped;
 use vipra_tokenizer::{TextTokenizer, TrainedTokenizer};
 use vipra_train::{Ended, Interrupt, Progress, Run, run};
 
@@ -58,6 +59,8 @@ pub struct Summary {
     pub parameters: usize,
     /// Samples of an epoch.
     pub samples_per_epoch: u64,
+    /// What was left out of the data because it is broken.
+    pub skipped: Vec<Skipped>,
 }
 
 /// Trains, or goes on training.
@@ -84,6 +87,8 @@ pub fn train(session: Session<'_>) -> Result<Summary> {
         session.latent_actions.codes,
     );
     let samples = Samples::open(session.learned, data, config, (layout.clone(), vocabularies), &session.text)?;
+    let learned = samples.skipped();
+    let mut skipped = learned.clone();
     let held_out = match session.held_out {
         [] => {
             tracing::warn!("nothing is held out (data.validation is empty): this run says nothing about new videos");
@@ -92,6 +97,8 @@ pub fn train(session: Session<'_>) -> Result<Summary> {
         prepared => {
             let baselines = Baselines::count(&samples, frame_codes.codes, &session.latent_actions)?;
             let samples = Samples::open(prepared, data, config, (layout, vocabularies), &session.text)?;
+            // Splits of one dataset leave out the same.
+            skipped.extend(samples.skipped().into_iter().filter(|held_out| !learned.contains(held_out)));
             let addresses = held_out_moments(&samples, config.validation_samples)?;
             Some(HeldOut { samples, addresses, baselines })
         }
@@ -127,5 +134,5 @@ pub fn train(session: Session<'_>) -> Result<Summary> {
             progress: session.progress,
         },
     )?;
-    Ok(Summary { ended: outcome.into(), parameters, samples_per_epoch })
+    Ok(Summary { ended: outcome.into(), parameters, samples_per_epoch, skipped })
 }

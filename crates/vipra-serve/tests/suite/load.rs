@@ -89,6 +89,20 @@ fn a_full_queue_is_said() {
 }
 
 #[test]
+fn clients_that_have_gone_keep_nobody_out() {
+    let server = Made::new().served_with(&|options| (options.limits.waiting, options.limits.batch) = (1, 1));
+    let address = server.address();
+    ready(address);
+    for _ in 0..3 {
+        let mut client = Client::connect(address);
+        client.send(&request(1, "sleep"));
+        thread::sleep(Duration::from_millis(100));
+    }
+    let mut client = Client::connect(address);
+    assert_eq!(client.infer(&request(1, "x")).actions[0][1], 1.0);
+}
+
+#[test]
 fn requests_ahead_of_their_answers_have_no_more_bytes_than_one_message() {
     let one = request(1, "sleep");
     let most = encode(&one).unwrap().len() * 5 / 2;

@@ -15,6 +15,7 @@ use super::pretrain::texts;
 use super::{Outcome, Stage, device};
 use crate::cli::FinetuneArgs;
 use crate::config::{Config, to_toml};
+use crate::output::tell_skipped;
 use crate::progress::Progress;
 use crate::run_folder::{RunFolder, TOKENIZER_FILE};
 use crate::training_end::{TrainingEnd, held_out_table, write_summary};
@@ -110,7 +111,8 @@ fn tokenizer_of(args: &FinetuneArgs, pretrained: Option<&TrainedTransformer>) ->
 }
 
 fn report(summary: Summary, config: &Config, folder: &RunFolder) -> Result<TrainingEnd> {
-    let Summary { ended, package, parameters, new_parameters, samples_per_epoch } = summary;
+    let Summary { ended, package, parameters, new_parameters, samples_per_epoch, skipped } = summary;
+    tell_skipped(&skipped);
     if let Some(end) = TrainingEnd::if_interrupted(&ended) {
         return Ok(end);
     }
@@ -121,6 +123,7 @@ fn report(summary: Summary, config: &Config, folder: &RunFolder) -> Result<Train
         "parameters": parameters,
         "new_parameters": new_parameters,
         "validation": as_json(&ended.validation),
+        "skipped": skipped,
     });
     write_summary(folder, &written)?;
     let measured = format!("squared error of the first {} actions, of a chunk", config.finetune.measured_actions);

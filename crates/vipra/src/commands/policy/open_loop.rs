@@ -120,6 +120,14 @@ fn compare(
 ) -> Result<Compared> {
     let Specification { control, features, execution, .. } = specification;
     let facts = &source.episodes()[episode];
+    anyhow::ensure!(
+        (facts.fps - control.control_rate_hz).abs() <= 1e-6 * facts.fps,
+        "episode {} has {} actions a second, the policy {}: {}",
+        facts.name,
+        facts.fps,
+        control.control_rate_hz,
+        args.data.display()
+    );
     let rows = source.rows(episode)?;
     let feature = |name: &str, wanted: &[String]| {
         let found = source.description().features.get(name).filter(|feature| feature.dtype.is_numeric());

@@ -20,6 +20,7 @@ use super::datasets::{configured, with_inputs};
 use super::{Outcome, Stage, device};
 use crate::cli::PretrainArgs;
 use crate::config::Config;
+use crate::output::tell_skipped;
 use crate::run_folder::{LAQ_FILE, RunFolder, TOKENIZER_FILE};
 use crate::training_end::{TrainingEnd, baseline_table, write_summary};
 use crate::training_progress::TrainingProgress;
@@ -141,13 +142,18 @@ fn keep_beside(from: &Path, to: &Path) -> Result<()> {
 }
 
 fn report(summary: Summary, folder: &RunFolder) -> Result<TrainingEnd> {
-    let Summary { ended, parameters, samples_per_epoch } = summary;
+    let Summary { ended, parameters, samples_per_epoch, skipped } = summary;
+    tell_skipped(&skipped);
     if let Some(end) = TrainingEnd::if_interrupted(&ended) {
         return Ok(end);
     }
     let checkpoint = &ended.checkpoint;
-    let written =
-        json!({ "checkpoint": checkpoint, "parameters": parameters, "validation": as_json(&ended.validation) });
+    let written = json!({
+        "checkpoint": checkpoint,
+        "parameters": parameters,
+        "validation": as_json(&ended.validation),
+        "skipped": skipped,
+    });
     write_summary(folder, &written)?;
     let mut text = baseline_table(&ended.validation, HELD_OUT);
     text.push_str(&format!(

@@ -1,0 +1,178 @@
+//! What a policy begins as: its sizes, vocabularies, and weights at the first step.
+
+use std::collections::BTreeMap;
+
+use burn::tensor::Device;
+use vipra_control::PolicyDescription;
+use vipra_nn::weights::{Names, Weights, load, save};
+use vipra_tokenizer::{TextTokenizer, TrainedTokenizer};
+
+use super::config::FinetuneConfig;
+use super::numbers::DemonstrationSource;
+use super::spaces::Spaces;
+use crate::bins::Bins;
+use crate::model::{ActionDecoder, ActionSizes, PolicyModel, Transformer, TransformerConfig, Vocabularies};
+use crate::policy::{Features, Specification};
+use crate::trained::{Codebook, TrainedTransformer};
+use crate::{Error, Result};
+
+/// What a policy begins as.
+pub enum Start {
+    /// A pretrained transformer, with the text tokenizer that goes with it.
+    Pretrained(Box<TrainedTransformer>),
+    /// Random weights.
+    Scratch {
+        /// Sizes.
+        model: TransformerConfig,
+        /// Reads instructions and markers.
+        text: TextTokenizer,
+        /// Codes of latent actions, whose embedding is there in any case.
+        latent_action_codes: usize,
+    },
+}
+
+/// What a policy takes over from what it begins as.
+struct Inherited {
+    model: TransformerConfig,
+    vocabularies: Vocabularies,
+    text: TextTokenizer,
+    latent_action_codes: usize,
+    /// By name, what the policy was made from.
+    fingerprints: BTreeMap<String, String>,
+}
+
+impl Start {
+    /// What the policy will be, and the tokenizer of its instructions.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`] for a model that reads the tokens of another frame tokenizer; [`Error::Invalid`] for actions that
+    /// cannot be put into bins.
+    pub(super) fn specify(
+        &self,
+        config: &FinetuneConfig,
+        spaces: &Spaces,
+        learned: &[DemonstrationSource],
+        tokenizer: &TrainedTokenizer,
+    ) -> Result<(Specification, TextTokenizer)> {
+        let frames = Codebook {
+            fingerprint: tokenizer.fingerprint.clone(),
+            codes: tokenizer.description.model.codes,
+            length: tokenizer.description.model.tokens_per_frame(),
+        };
+        let Inherited { model, vocabularies, text, latent_action_codes, fingerprints } =
+            self.inherited(&frames, tokenizer)?;
+        let bins = match config.decoder {
+            ActionDecoder::Autoregressive => Some(bins(config, spaces, learned)?),
+            ActionDecoder::FlowMatching => None,
+        };
+        let specification = Specification {
+            control: PolicyDescription {
+                policy: config.decoder.name().to_owned(),
+                action: spaces.action.clone(),
+                proprio: spaces.proprio.clone(),
+                horizon: config.horizon,
+                control_rate_hz: spaces.control_rate_hz,
+                frame_interval_secs: config.frame_interval_secs,
+                image_size: tokenizer.description.model.frame_size,
+                crops: config.crops,
+                fingerprints,
+            },
+            features: Features { action: config.action.feature.clone(), state: config.proprio.feature.clone() },
+            model,
+            vocabularies,
+            sizes: ActionSizes {
+                decoder: config.decoder,
+                action: spaces.action.width(),
+                proprio: spaces.proprio.as_ref().map(|proprio| proprio.names.len()),
+                bins: bins.as_ref().map_or(0, Bins::vocabulary),
+            },
+            fields: config.fields.clone(),
+            instruction_tokens: config.instruction_tokens,
+            frames,
+            latent_action_codes,
+            image: tokenizer.description.image,
+            crop_area: config.augmentation.crop_area,
+            bins,
+            solver: config.solver,
+            sampling: config.sampling,
+            execution: config.execution,
+        };
+        Ok((specification, text))
+    }
+
+    fn inherited(&self, frames: &Codebook, tokenizer: &TrainedTokenizer) -> Result<Inherited> {
+        let mut fingerprints = BTreeMap::from([("frame_tokenizer".to_owned(), frames.fingerprint.clone())]);
+        match self {
+            Start::Scratch { model, text, latent_action_codes } => {
+                let grid = tokenizer.description.model.grid();
+                Ok(Inherited {
+                    vocabularies: model.vocabularies(text.vocab_size(), frames, grid, *latent_action_codes),
+                    model: model.clone(),
+                    text: text.clone(),
+                    latent_action_codes: *latent_action_codes,
+                    fingerprints,
+                })
+            }
+            Start::Pretrained(trained) => {
+                let description = &trained.description;
+                let read = &description.frames.fingerprint;
+                if *read != frames.fingerprint {
+                    let reason =
+                        format!("reads the tokens of the frame tokenizer {read}, not of {}", frames.fingerprint);
+                    return Err(Error::Mismatch { what: "this pretrained model", reason, path: trained.path.clone() });
+                }
+                fingerprints.insert("latent_actions".to_owned(), description.latent_actions.fingerprint.clone());
+                fingerprints.insert("pretrained".to_owned(), trained.fingerprint.clone());
+                Ok(Inherited {
+                    model: description.model.clone(),
+                    vocabularies: description.vocabularies,
+                    text: trained.text.clone(),
+                    latent_action_codes: description.latent_actions.codes,
+                    fingerprints,
+                })
+            }
+        }
+    }
+
+    /// The model at its first step, and the names of its parameters that are new.
+    ///
+    /// # Errors
+    /// What is wrong with the pretrained weights.
+    pub(super) fn begin(
+        &self,
+        specification: &Specification,
+        config: &FinetuneConfig,
+        tokenizer: &TrainedTokenizer,
+        device: &Device,
+    ) -> Result<(PolicyModel, Vec<String>)> {
+        let Specification { model, vocabularies, sizes, .. } = specification;
+        let transformer = self.transformer(model, vocabularies, tokenizer, device)?;
+        let policy = sizes.init(transformer, &config.new_parameters, device);
+        let names: Vec<String> = save(&policy, &Names::default())?.names().map(str::to_owned).collect();
+        let is_new = |name: &String| matches!(self, Start::Scratch { .. }) || !name.starts_with("transformer.");
+        Ok((policy, names.into_iter().filter(is_new).collect()))
+    }
+
+    fn transformer(
+        &self,
+        model: &TransformerConfig,
+        vocabularies: &Vocabularies,
+        tokenizer: &TrainedTokenizer,
+        device: &Device,
+    ) -> Result<Transformer> {
+        match self {
+            Start::Scratch { .. } => model.begin(vocabularies, tokenizer, device),
+            Start::Pretrained(trained) => {
+                let weights = Weights::read_safetensors(&trained.path)?;
+                Ok(load(model.init(vocabularies, device)?, &weights, &Names::default())?)
+            }
+        }
+    }
+}
+
+/// Bins of the actions that are learned from.
+fn bins(config: &FinetuneConfig, spaces: &Spaces, learned: &[DemonstrationSource]) -> Result<Bins> {
+    let episodes = learned.iter().flat_map(|source| source.episodes.values());
+    let actions = episodes.flat_map(|episode| episode.actions.iter().map(|value| f64::from(*value)));
+    Bins::of(&actions.collect::<Vec<_>>(), spaces.action.width(), config.bins)
+}
