@@ -188,6 +188,13 @@ def test_a_server_that_hangs_is_not_healthy_and_is_asked_once():
     assert len(connections) == 1
 
 
+def test_a_server_that_is_not_there_is_said():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    with pytest.raises(ServerError, match=f"{port} cannot be reached .*vipra serve"):
+        WebSocketClient(port=port)
+
+
 def _take(listener, connections):
     while True:
         try:

@@ -42,6 +42,8 @@ class WebSocketClient:
         except InvalidHandshake as error:
             # Such as no token, or too many connections.
             raise ServerError(f"{address} refuses: {error}") from error
+        except OSError as error:
+            raise ServerError(f"{address} cannot be reached ({error}): does `vipra serve` run there?") from error
         self._open = ExitStack()
         self._socket = self._open.enter_context(connection)
         self.metadata = self._greeting(address)
@@ -100,7 +102,7 @@ class WebSocketClient:
             self.close()
             raise ServerError(f"no answer within {self._timeout_secs} s") from error
         except ConnectionClosed as error:
-            raise ServerError(f"the connection is closed: {error}") from error
+            raise ServerError(f"the connection is closed, a new client connects again: {error}") from error
         return answer
 
     def close(self):

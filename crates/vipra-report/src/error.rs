@@ -10,7 +10,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[non_exhaustive]
 pub enum Error {
     /// The folder has nothing that a run leaves.
-    #[error("no run folder: it has nothing of what a run leaves (configuration, data, stages): {}", path.display())]
+    #[error("no run folder: it has neither a configuration nor stages such as `tokenizer` and `policy`, or is one of these: {}", path.display())]
     NoRun {
         /// The folder.
         path: PathBuf,

@@ -118,8 +118,13 @@ fn data_that_a_run_was_given_are_counted_from_its_records() {
 fn a_folder_that_is_no_run_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), "holiday.txt", "sun");
+    write(folder.path(), "meta/info.json", "a dataset");
+    write(folder.path(), "data/chunk-000/file-000.parquet", "");
     assert!(matches!(vipra_report::write(folder.path()), Err(Error::NoRun { .. })));
     assert!(!folder.path().join("report.html").exists());
+    write(folder.path(), "policy/config.toml", "");
+    write(folder.path(), "policy/checkpoints/step-00000001/state.json", "{}");
+    assert!(matches!(vipra_report::write(&folder.path().join("policy")), Err(Error::NoRun { .. })));
     assert!(matches!(vipra_report::write("nowhere/at/all".as_ref()), Err(Error::NoRun { .. })));
 }
 

@@ -1,13 +1,16 @@
 //! The folder of a run: what it was told, and what came of it.
 
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use vipra_train::checkpoint::differences;
+use vipra_train::checkpoint::{differences, first_of};
 
 use crate::commands::Stage;
 use crate::config::{Config, ConfigArgs, load, to_toml};
 
+/// Held while a command works in the folder.
+const LOCK: &str = "run.lock";
 /// Models that a run is given lie here.
 const MODELS_FOLDER: &str = "models";
 /// The frame tokenizer that a run's model goes with.
@@ -15,18 +18,21 @@ pub const TOKENIZER_FILE: &str = "models/tokenizer.safetensors";
 /// The latent action model that a run's model goes with.
 pub const LAQ_FILE: &str = "models/latent-actions.safetensors";
 
-/// A folder that begins with the resolved configuration.
+/// A folder that begins with the resolved configuration, and belongs to this process as long as this lives.
 pub struct RunFolder {
     path: PathBuf,
+    /// Gives the folder free when it is closed.
+    _lock: File,
 }
 
 impl RunFolder {
-    /// Makes the folder and writes `config.toml` into it.
+    /// Makes the folder, takes it for this process, and writes `config.toml` into it.
     ///
     /// # Errors
-    /// If it cannot be written, or holds a run of which `stage` read another configuration.
+    /// If it cannot be written, another process works in it, or it holds a run of which `stage` read another configuration.
     pub fn create(path: &Path, config: &Config, stage: Stage) -> Result<Self> {
         std::fs::create_dir_all(path).with_context(|| format!("making the run folder {}", path.display()))?;
+        let lock = lock(path)?;
         let file = path.join("config.toml");
         match std::fs::read_to_string(&file) {
             // Written again it would be lost on a full disk, and with it the run.
@@ -37,7 +43,7 @@ impl RunFolder {
             }
             _ => std::fs::write(&file, to_toml(config)?).with_context(|| format!("writing {}", file.display()))?,
         }
-        Ok(RunFolder { path: path.to_path_buf() })
+        Ok(RunFolder { path: path.to_path_buf(), _lock: lock })
     }
 
     /// The folder.
@@ -49,6 +55,26 @@ impl RunFolder {
     pub fn file(&self, name: &str) -> PathBuf {
         self.path.join(name)
     }
+}
+
+/// Keeps other processes out of a folder until the file is closed: two would write each other's checkpoints.
+///
+/// # Errors
+/// If another process works in it, or the file cannot be written.
+pub fn lock(folder: &Path) -> Result<File> {
+    let path = folder.join(LOCK);
+    let lock = File::create(&path).with_context(|| format!("writing {}", path.display()))?;
+    match lock.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            anyhow::bail!("another process works in this run folder: {}", folder.display())
+        }
+        // Some network file systems have no locks.
+        Err(TryLockError::Error(error)) => {
+            tracing::warn!("other processes are not kept out of {}: {error}", folder.display());
+        }
+    }
+    Ok(lock)
 }
 
 /// The configuration that a run folder begins with, found from the run or from one of its checkpoints.
@@ -66,17 +92,16 @@ pub fn config_of_run(model: &Path) -> Result<Config> {
 /// Whether anything came of the run: a folder with nothing but what a run is given is one that could not begin.
 fn has_begun(folder: &Path) -> Result<bool> {
     let entries = std::fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))?;
-    let is_given = |name: &std::ffi::OsStr| name == "config.toml" || name == MODELS_FOLDER;
+    let is_given = |name: &std::ffi::OsStr| name == "config.toml" || name == LOCK || name == MODELS_FOLDER;
     let others = entries.filter(|entry| entry.as_ref().map_or(true, |entry| !is_given(&entry.file_name())));
     Ok(others.count() > 0)
 }
 
-/// Whether a stage is told the same, how fast it reads data aside. Keys that another version did not know are what they are by
-/// default.
+/// Whether a stage is told to learn the same. Keys that another version did not know are what they are by default.
 fn means_the_same(before: &str, now: &Config, stage: Stage) -> bool {
-    let Ok(mut before) = toml::from_str::<Config>(before) else { return false };
-    before.data.loader = now.data.loader;
-    before.read_by(stage) == now.clone().read_by(stage)
+    let of_learning = |config: Config| config.read_by(stage).of_learning().ok();
+    let before = toml::from_str::<Config>(before).ok().and_then(of_learning);
+    before.is_some() && before == of_learning(now.clone())
 }
 
 /// What differs between the configuration in the folder and the one asked for.
@@ -86,7 +111,7 @@ fn differing_fields(before: &str, now: &Config) -> String {
         (Some(before), Some(now)) => differences(&before, &now),
         _ => Vec::new(),
     };
-    if fields.is_empty() { "its config.toml cannot be compared".to_owned() } else { fields.join("; ") }
+    if fields.is_empty() { "its config.toml cannot be compared".to_owned() } else { first_of(&fields) }
 }
 
 #[cfg(test)]
@@ -115,6 +140,19 @@ mod tests {
     }
 
     #[test]
+    fn a_folder_belongs_to_one_process_at_a_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = Config::default();
+        let first = RunFolder::create(folder.path(), &config, Stage::Laq).unwrap();
+        let refused = RunFolder::create(folder.path(), &config, Stage::Laq).err().unwrap().to_string();
+        assert!(refused.contains("another process works in this run folder: "), "{refused}");
+        drop(first);
+        // Nothing has begun, whatever the lock has left.
+        config.data.seed += 1;
+        RunFolder::create(folder.path(), &config, Stage::Laq).unwrap();
+    }
+
+    #[test]
     fn a_run_goes_on_with_keys_that_came_later_and_whatever_its_stage_does_not_read() {
         let mut config = Config::default();
         let older = |text: &str| text.replace("\nframe_interval_secs = 0.4\n", "\n").replace("\nframes = 8\n", "\n");
@@ -123,6 +161,7 @@ mod tests {
         RunFolder::create(folder.path(), &config, Stage::Laq).unwrap();
         config.finetune.horizon += 1;
         config.data.loader.prefetch += 1;
+        config.laq.train.log_every += 1;
         RunFolder::create(folder.path(), &config, Stage::Laq).unwrap();
         assert!(RunFolder::create(folder.path(), &config, Stage::Finetune).is_err());
         config.data.clip.frames += 1;

@@ -160,6 +160,8 @@ fn mistakes_on_the_command_line_are_answered() {
     contains(&missing, &["No such file or directory"]);
     contains(&fails(&["data", "convert", text(&root), "x", "--codec", "mpeg2"]), &["av1, h264, hevc, vp9"]);
     contains(&fails(&["data", "inspect", "x", "--fps", "0"]), &["0.001"]);
+    contains(&fails(&["data", "clips", "x", "--contact-sheet", "x.jpg"]), &["must end in .png"]);
+    contains(&fails(&["laq", "train", "--camera", "wrist", "--config", "tiny", "--run", "x"]), &["<PATHS>"]);
     contains(&fails(&["dat"]), &["data"]);
 }
 

@@ -141,6 +141,9 @@ fn the_embedded_pipeline_is_made_once_and_changed_in_part() {
     assert_eq!(evaluate["inputs"]["finetune"], record(&place, "finetune")["fingerprint"]);
     assert!(evaluate["seconds"].as_f64().unwrap() > 0.0);
 
+    // How often a training is looked at and kept is no part of what it learns.
+    let watching = ["--set", "laq.train.log_every=7", "--set", "finetune.train.checkpoint.keep=5"];
+    assert_eq!(skipped(&runs(&mut run(&place, &watching), 0)), 8);
     assert_eq!(skipped(&runs(&mut run(&place, &[]), 0)), 8);
     let before = STAGES.map(|stage| record(&place, stage));
     let learning = ["--set", "finetune.train.steps=2"];
@@ -160,8 +163,13 @@ fn the_embedded_pipeline_is_made_once_and_changed_in_part() {
     contains(&told, &["8/9 evaluate: evaluating", "9/9 report"]);
     std::fs::remove_dir_all(place.path("run/policy/package")).unwrap();
     let told = runs(&mut run(&place, &learning), 0);
-    contains(&told, &["finetune: finetuning on the demonstrations (its results are gone)"]);
+    contains(&told, &["finetune: finetuning on the demonstrations (some of its results are gone)"]);
     assert_eq!(skipped(&told), 7, "{told}");
+    assert!(!Path::new(&place.path("run/aside/finetune-3")).exists(), "what was learned is thrown away");
+    // A part of the stages leaves what is known of the others.
+    runs(&mut run(&place, &[&learning[..], &["--until", "laq"]].concat()), 0);
+    let summary: Value = serde_json::from_slice(&std::fs::read(place.path("run/summary.json")).unwrap()).unwrap();
+    assert_eq!(summary["stages"].as_array().unwrap().len(), 8);
 }
 
 #[test]

@@ -59,6 +59,8 @@ def evaluate(
     gets a video of each episode that is run.
     """
     out = Path(out)
+    # Named twice, an episode is still one.
+    tasks, episodes = list(dict.fromkeys(tasks)), list(dict.fromkeys(episodes))
     done = finished(out, header)
     results = list(done.values())
     with open(out, "a", encoding="utf-8") as lines:

@@ -37,8 +37,10 @@ struct Section {
 /// The page of a run.
 pub(crate) fn page(run: &Path) -> Result<String> {
     let records = records(run)?;
-    let is_run = [layout::CONFIG, layout::DATA, layout::TOKENIZER, layout::LAQ, layout::PRETRAIN, layout::POLICY];
-    if records.is_empty() && !is_run.iter().any(|name| run.join(name).exists()) {
+    let is_run = [layout::CONFIG, layout::TOKENIZER, layout::LAQ, layout::PRETRAIN, layout::POLICY];
+    // The folder of one training has a configuration as well.
+    let is_training = run.join("checkpoints").is_dir();
+    if records.is_empty() && (is_training || !is_run.iter().any(|name| run.join(name).exists())) {
         return Err(Error::NoRun { path: run.to_path_buf() });
     }
     let evaluations = evaluation::read(run)?;

@@ -27,10 +27,10 @@ pub struct DatasetsArgs {
     /// these are learned from and held out; of others, one episode in twenty is held out, the last ones.
     pub paths: Vec<PathBuf>,
     /// Frames a second: of frame folders, which carry no rate, and of videos in place of their own.
-    #[arg(long, value_name = "RATE", value_parser = super::rate)]
+    #[arg(long, value_name = "RATE", value_parser = super::rate, requires = "paths")]
     pub fps: Option<f64>,
     /// The camera, where a dataset has several.
-    #[arg(long)]
+    #[arg(long, requires = "paths")]
     pub camera: Option<String>,
 }
 

@@ -78,7 +78,7 @@ pub struct TransferArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub transitions: Option<u16>,
     /// The animation to write: A on the left, B as the codes of A move it on the right.
-    #[arg(long, value_name = "GIF")]
+    #[arg(long, value_name = "GIF", value_parser = |name: &str| super::file_named(name, "gif"))]
     pub out: PathBuf,
 }
 

@@ -256,7 +256,7 @@ pub struct ClipsArgs {
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub epoch: u64,
     /// Draw the clips, one a row; frames past an episode's end are dark.
-    #[arg(long, value_name = "PNG")]
+    #[arg(long, value_name = "PNG", value_parser = |name: &str| file_named(name, "png"))]
     pub contact_sheet: Option<PathBuf>,
     /// A run folder to write: the resolved configuration, the contact sheet and a summary.
     #[arg(long, value_name = "DIR")]
@@ -265,6 +265,15 @@ pub struct ClipsArgs {
 
 fn default_workers() -> u16 {
     std::thread::available_parallelism().map_or(1, |threads| threads.get().min(256) as u16)
+}
+
+/// A file to write, whose name says what it will be.
+fn file_named(name: &str, extension: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(name);
+    match path.extension().is_some_and(|found| found.eq_ignore_ascii_case(extension)) {
+        true => Ok(path),
+        false => Err(format!("its name must end in .{extension}, which is what is written")),
+    }
 }
 
 fn rate(text: &str) -> Result<f64, String> {

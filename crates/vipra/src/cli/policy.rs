@@ -142,7 +142,7 @@ pub struct OpenLoopArgs {
     #[arg(long)]
     pub camera: Option<String>,
     /// Draw true and predicted actions, one curve a dimension; the numbers lie beside it as JSON.
-    #[arg(long, value_name = "PNG")]
+    #[arg(long, value_name = "PNG", value_parser = |name: &str| super::file_named(name, "png"))]
     pub out: Option<PathBuf>,
     /// Print JSON.
     #[arg(long)]

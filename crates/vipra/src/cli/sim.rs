@@ -18,10 +18,10 @@ pub enum SimCommand {
 /// What lies on the table, and what is to be done with it.
 #[derive(Args, Clone, Default)]
 pub struct ScenesArgs {
-    /// Set only these tasks, by chance [default: all].
+    /// Set only these tasks, by chance [default: all; of an evaluation, those that the policy was made for].
     #[arg(long = "task", value_name = "TASKS", value_delimiter = ',', value_parser = tasks())]
     pub tasks: Vec<TaskKind>,
-    /// Only these lie on the table: `--object "red block,yellow plate"` [default: everything].
+    /// Only these lie on the table: `--object "red block,yellow plate"` [default: everything; of an evaluation, as --task].
     #[arg(long = "object", value_name = "OBJECTS", value_delimiter = ',', value_parser = clap::value_parser!(Object))]
     pub objects: Vec<Object>,
 }

@@ -44,11 +44,7 @@ pub fn measured_on(model: &Path, args: &DatasetsArgs) -> Result<Config> {
 /// # Errors
 /// If a dataset cannot be opened.
 pub fn with_inputs(config: &Config, inputs: Value) -> Result<Value> {
-    let mut configuration = serde_json::to_value(config).context("the configuration has no form in JSON")?;
-    if let Some(data) = configuration["data"].as_object_mut() {
-        // How fast it is read.
-        data.remove("loader");
-    }
+    let mut configuration = config.of_learning().context("the configuration has no form in JSON")?;
     configuration["inputs"] = inputs;
     configuration["inputs"]["datasets"] = json!(dataset_fingerprints(&config.data)?);
     Ok(configuration)
@@ -67,8 +63,8 @@ fn dataset_fingerprints(data: &DataConfig) -> Result<BTreeMap<String, String>> {
     Ok(fingerprints)
 }
 
-/// Puts datasets of the command line in place of the configuration's: splits `train` and `val` where a dataset has them,
-/// else its last episodes are held out. What the configuration holds out stays.
+/// Puts datasets of the command line in place of the configuration's, of what is learned from and of what is held out: splits
+/// `train` and `val` where a dataset has them, else its last episodes are held out.
 fn split_datasets(data: &mut DataConfig, args: &DatasetsArgs) -> Result<()> {
     let DatasetsArgs { paths, fps, camera } = args;
     let fps = *fps;
@@ -79,6 +75,9 @@ fn split_datasets(data: &mut DataConfig, args: &DatasetsArgs) -> Result<()> {
         ..SourceConfig::new(path)
     };
     if !paths.is_empty() {
+        if !data.validation.is_empty() {
+            tracing::warn!("data.validation is not used: what is held out is taken from the datasets that are named");
+        }
         (data.sources, data.validation) = (Vec::new(), Vec::new());
     }
     for path in paths {

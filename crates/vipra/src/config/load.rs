@@ -6,7 +6,7 @@ use toml::{Table, Value};
 
 use super::Config;
 use super::faults::{self, Fault, Faults};
-use super::read::read_with_base;
+use super::read::{Merging, read_with_base};
 
 /// How commands are told their configuration.
 #[derive(Args, Clone, Debug, Default)]
@@ -30,7 +30,9 @@ pub fn load(args: &ConfigArgs) -> Result<Config> {
     let mut list: Vec<Fault> = args.set.iter().filter_map(|assignment| set(&mut table, assignment).err()).collect();
     let value = serde_json::to_value(&table).context("the configuration cannot be checked")?;
     list.extend(faults::find(&value)?);
-    let config = match table.try_into::<Config>() {
+    // A section that is set in part is for the rest what this section is by default, not what its kind is elsewhere.
+    let defaults = Table::try_from(Config::default()).context("the defaults have no form in TOML")?;
+    let config = match Merging::of_config().merged(defaults, table).try_into::<Config>() {
         Ok(config) => config,
         Err(error) if list.is_empty() => {
             let reason = error.to_string();
@@ -155,6 +157,19 @@ mod tests {
         assert!(load(&above).unwrap_err().to_string().contains("behind each other"));
         assert_eq!(faults_of("base = 1", &[]).len(), 1);
         assert!(format!("{:#}", load_text("base = \"nothing\"", &[]).unwrap_err()).contains("nothing"));
+    }
+
+    #[test]
+    fn a_section_that_is_set_in_part_keeps_its_other_defaults() {
+        let mut wanted = Config::default();
+        wanted.pretrain.train.steps = 10;
+        wanted.finetune.augmentation.crop_area = 0.7;
+        let set = ["pretrain.train.steps=10", "finetune.augmentation.crop_area=0.7"];
+        assert_eq!(load_text("", &set).unwrap(), wanted);
+        // One of several kinds takes nothing over from another one.
+        let ensemble = "finetune.execution={ensemble={decay=0.1}}";
+        assert!(load_text("base = \"simpler\"", &[ensemble]).is_ok());
+        assert!(load_text("base = \"simpler\"\n[finetune.execution.ensemble]\ndecay = 0.1\n", &[]).is_ok());
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod schema;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use vipra_data::DataConfig;
 use vipra_data::normalize::NormalizationConfig;
 use vipra_laq::train::LaqStageConfig;
@@ -65,6 +66,16 @@ impl Config {
         read
     }
 
+    /// What a training's results depend on, of all sections.
+    ///
+    /// # Errors
+    /// If it has no form in JSON.
+    pub fn of_learning(&self) -> serde_json::Result<Value> {
+        let mut configuration = serde_json::to_value(self)?;
+        leave_out_watching(&mut configuration);
+        Ok(configuration)
+    }
+
     /// What the types cannot say, over all sections.
     fn faults(&self) -> Vec<Fault> {
         let section = |name: &'static str, faults: Vec<(String, String)>| {
@@ -77,6 +88,21 @@ impl Config {
             .chain(section("finetune", self.finetune.faults()))
             .chain(section("run", self.run.faults()))
             .collect()
+    }
+}
+
+/// Takes out what changes nothing of what is learned: how fast data is read, and how often a training is looked at and kept.
+pub fn leave_out_watching(configuration: &mut Value) {
+    let sections = configuration.as_object_mut().into_iter().flatten();
+    for (name, section) in sections {
+        if let Some(data) = section.as_object_mut().filter(|_| name == "data") {
+            data.remove("loader");
+        }
+        if let Some(train) = section.get_mut("train").and_then(Value::as_object_mut) {
+            for key in ["log_every", "validate_every", "checkpoint"] {
+                train.remove(key);
+            }
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use toml::{Table, Value};
 
 use super::faults::{Fault, Faults};
+use super::schema;
 
 /// Presets that are part of the program; a file of the same name wins.
 pub const PRESETS: [(&str, &str); 5] = [
@@ -30,6 +31,7 @@ const MOST_BASES: usize = 8;
 pub fn read_with_base(name: Option<&str>) -> Result<(String, Table)> {
     let (origin, mut table) = read_table(name)?;
     let (mut last, mut folder) = (origin.clone(), folder_of(name));
+    let merging = Merging::of_config();
     for _ in 0..MOST_BASES {
         let unset = table.remove(UNSET);
         let base = match table.remove(BASE) {
@@ -46,7 +48,7 @@ pub fn read_with_base(name: Option<&str>) -> Result<(String, Table)> {
         if let Some(unset) = unset {
             remove_all(&mut below, &unset).map_err(|reason| fault(&last, UNSET, &reason))?;
         }
-        table = merged(below, table);
+        table = merging.merged(below, table);
         (last, folder) = (base_origin, folder_of(Some(&base)));
     }
     Err(fault(&origin, BASE, &format!("more than {MOST_BASES} files stand behind each other")).into())
@@ -72,16 +74,38 @@ fn folder_of(name: Option<&str>) -> PathBuf {
     name.and_then(|name| Path::new(name).parent()).map(Path::to_path_buf).unwrap_or_default()
 }
 
-/// Sections are merged; of everything else the upper one counts.
-fn merged(mut below: Table, above: Table) -> Table {
-    for (key, value) in above {
-        let value = match (below.remove(&key), value) {
-            (Some(Value::Table(below)), Value::Table(above)) => Value::Table(merged(below, above)),
-            (_, value) => value,
-        };
-        below.insert(key, value);
+/// Keys over others: sections are merged, of everything else the upper one counts.
+pub struct Merging {
+    schema: serde_json::Value,
+}
+
+impl Merging {
+    /// By the sections of [`Config`](super::Config).
+    pub fn of_config() -> Self {
+        Self { schema: schema::of_config() }
     }
-    below
+
+    /// `above` over `below`.
+    pub fn merged(&self, below: Table, above: Table) -> Table {
+        self.merged_at(&self.schema, below, above)
+    }
+
+    fn merged_at(&self, node: &serde_json::Value, mut below: Table, above: Table) -> Table {
+        if schema::is_choice(node) && !below.keys().eq(above.keys()) {
+            return above;
+        }
+        for (key, value) in above {
+            let value = match (below.remove(&key), value) {
+                (Some(Value::Table(below)), Value::Table(above)) => {
+                    let inner = schema::inner(&self.schema, node, &key).unwrap_or(&serde_json::Value::Null);
+                    Value::Table(self.merged_at(inner, below, above))
+                }
+                (_, value) => value,
+            };
+            below.insert(key, value);
+        }
+        below
+    }
 }
 
 fn read_table(name: Option<&str>) -> Result<(String, Table)> {

@@ -24,14 +24,22 @@ pub fn resolve<'a>(root: &'a Value, node: &'a Value) -> &'a Value {
 
 /// The schema of the value at `path`, as far as there is one.
 pub fn at<'a>(root: &'a Value, path: &[String]) -> Option<&'a Value> {
-    path.iter().try_fold(resolve(root, root), |node, step| {
-        let node = resolve(root, node);
-        let inner = match node.get("properties").and_then(|properties| properties.get(step)) {
-            Some(property) => property,
-            None => node.get("items").or_else(|| node.get("additionalProperties").filter(|inner| inner.is_object()))?,
-        };
-        Some(resolve(root, inner))
-    })
+    path.iter().try_fold(resolve(root, root), |node, step| inner(root, node, step))
+}
+
+/// The schema of an entry of a section or list.
+pub fn inner<'a>(root: &'a Value, node: &'a Value, step: &str) -> Option<&'a Value> {
+    let node = resolve(root, node);
+    let inner = match node.get("properties").and_then(|properties| properties.get(step)) {
+        Some(property) => property,
+        None => node.get("items").or_else(|| node.get("additionalProperties").filter(|inner| inner.is_object()))?,
+    };
+    Some(resolve(root, inner))
+}
+
+/// Whether a section is one of several, of which each has keys of its own.
+pub fn is_choice(node: &Value) -> bool {
+    node.get("oneOf").is_some()
 }
 
 /// The names that are valid in a section.

@@ -19,6 +19,7 @@ use crate::commands::device;
 use crate::commands::policy::open_package;
 use crate::output::{print, print_json};
 use crate::progress::Progress;
+use crate::run_folder::config_of_run;
 
 pub fn run(args: &EvalRunArgs) -> Result<Outcome> {
     let summaries = run_episodes(args)?;
@@ -42,7 +43,7 @@ pub fn run_episodes(args: &EvalRunArgs) -> Result<Vec<Summary>> {
     };
     let [side, _] = policy.describe().image_size;
     let EnvironmentName::Tabletop = args.env;
-    let scenes = args.scenes.of(Split::Seen);
+    let scenes = scenes(args, &package);
     let config = TabletopConfig { embodiment: Embodiment::Gripper, scenes, size: side };
     let options = EvaluateOptions { execution, parallel: args.parallel.into(), videos: args.videos };
     let seeds: Vec<u64> = (0..u64::from(args.seeds)).collect();
@@ -86,6 +87,29 @@ fn header(package: &Package, table: &TabletopConfig, options: &EvaluateOptions) 
         header["objects"] = objects.iter().map(Object::to_string).collect();
     }
     header.as_object().cloned().context("a header is an object")
+}
+
+/// Those that are asked for; else those that the policy was made for.
+fn scenes(args: &EvalRunArgs, package: &Package) -> Scenes {
+    let asked = args.scenes.of(Split::Seen);
+    if !asked.tasks.is_empty() || !asked.objects.is_empty() {
+        return asked;
+    }
+    let made_for = config_of_run(&package.path)
+        .and_then(|config| config.run.tabletop.scenes().map_err(anyhow::Error::msg))
+        .inspect_err(|error| {
+            tracing::warn!("all tasks and objects, for it is not known what the policy was made for: {error:#}")
+        });
+    let Ok(made_for) = made_for else { return asked };
+    if !made_for.tasks.is_empty() || !made_for.objects.is_empty() {
+        let named = |names: Vec<String>| if names.is_empty() { "all".to_owned() } else { names.join(", ") };
+        let tasks = named(made_for.tasks.iter().map(|task| task.name().to_owned()).collect());
+        let objects = named(made_for.objects.iter().map(ToString::to_string).collect());
+        tracing::warn!(
+            "only what the policy was made for (tasks: {tasks}; objects: {objects}); --task and --object say otherwise"
+        );
+    }
+    made_for
 }
 
 fn splits(names: &[String]) -> Result<Vec<String>> {

@@ -23,6 +23,12 @@ pub fn read_clip(text: &str, frames: usize, description: &Description) -> Result
     let (source, at) = find_episode(place)?;
     let camera = source.description().camera(None)?.to_owned();
     let episode = &source.episodes()[at];
+    let length_secs = episode.length as f64 / episode.fps;
+    anyhow::ensure!(
+        (0.0..length_secs).contains(&start_secs),
+        "the clip is to begin at {start_secs} s, and {} lasts {length_secs:.1} s: {text}",
+        episode.name
+    );
     let wanted: Vec<usize> = (0..frames)
         .map(|index| {
             let secs: f64 = start_secs + index as f64 * description.clip.interval_secs;

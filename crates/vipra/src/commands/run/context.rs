@@ -103,7 +103,7 @@ impl Context {
         let reading = Progress::new("reading demonstrations", "episodes");
         let show = |done, all| reading.set(done, all);
         check_demonstrations(&sources, &self.config.data, &self.config.finetune, &show)
-            .context("reading the demonstrations of the run")
+            .context("reading the demonstrations of the run, which nothing up to `--until pretrain` needs")
     }
 
     /// Where the results of a stage lie.

@@ -12,7 +12,7 @@ mod tables;
 mod work;
 
 use std::collections::BTreeSet;
-use std::fs::{File, TryLockError};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
@@ -34,11 +34,10 @@ use crate::cli::RunArgs;
 use crate::config::{ConfigArgs, load, to_toml};
 use crate::log::{also_to, say};
 use crate::output::print;
+use crate::run_folder::lock;
 
 /// The log of a run, in its folder.
 const LOG: &str = "run.log";
-/// Held while a run works in its folder.
-const LOCK: &str = "run.lock";
 
 pub fn run(args: &RunArgs) -> Result<Outcome> {
     let context = Context::load(args)?;
@@ -97,12 +96,7 @@ fn begin(context: &Context) -> Result<File> {
     let run = &context.run;
     let records = run.join(RECORDS);
     std::fs::create_dir_all(&records).with_context(|| format!("making {}", records.display()))?;
-    let path = run.join(LOCK);
-    let lock = File::create(&path).with_context(|| format!("writing {}", path.display()))?;
-    lock.try_lock().map_err(|error| match error {
-        TryLockError::WouldBlock => anyhow::anyhow!("another `vipra run` works in this folder: {}", run.display()),
-        TryLockError::Error(error) => anyhow::Error::new(error).context(format!("locking {}", path.display())),
-    })?;
+    let lock = lock(run)?;
     also_to(&run.join(LOG))?;
     Ok(lock)
 }
@@ -147,7 +141,7 @@ fn make(planned: Planned, place: &str, context: &Context, monitor: &Monitor) -> 
             say(&format!("{place}: skipped, {why} ({})", before.key_figure));
             return Ok(Some(before));
         }
-        (Task::Continue, before) => before,
+        (Task::Continue, before) => before.filter(|_| has_something(&context.folder(stage))),
         _ => None,
     };
     say(&format!("{place}: {} ({why})", stage.purpose()));
@@ -170,7 +164,6 @@ fn make(planned: Planned, place: &str, context: &Context, monitor: &Monitor) -> 
 /// Moves away what lies where a stage is to be made from other things than before, and forgets it.
 fn tidy(stage: Stage, context: &Context) -> Result<()> {
     let folder = context.folder(stage);
-    let has_something = |folder: &Path| folder.read_dir().is_ok_and(|mut entries| entries.next().is_some());
     // A keyed folder is made again only when that is asked for: then its record was forgotten before.
     let may_stay = stage.is_keyed() && Record::read(&context.run, stage)?.is_some();
     if has_something(&folder) && !may_stay {
@@ -178,4 +171,8 @@ fn tidy(stage: Stage, context: &Context) -> Result<()> {
         say(&format!("    what lay in {} is moved to {}", folder.display(), kept.display()));
     }
     forget(&context.run, stage)
+}
+
+fn has_something(folder: &Path) -> bool {
+    folder.read_dir().is_ok_and(|mut entries| entries.next().is_some())
 }

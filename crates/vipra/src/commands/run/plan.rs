@@ -5,13 +5,10 @@ use std::path::Path;
 
 use anyhow::Result;
 use serde_json::Value;
-use vipra_train::checkpoint::differences;
+use vipra_train::checkpoint::{differences, first_of};
 
 use super::record::{Record, State};
 use super::stage::Stage;
-
-/// Differences that are named; more are counted.
-const NAMED_DIFFERENCES: usize = 3;
 
 /// A stage, and what is to be done.
 #[derive(Debug)]
@@ -33,7 +30,7 @@ pub struct Planned {
 pub enum Task {
     /// Nothing: what is there is what it would make.
     Keep,
-    /// It goes on where it was interrupted.
+    /// It goes on from what is there.
     Continue,
     /// It is made; what lies in its folder is another's.
     Make,
@@ -76,7 +73,8 @@ fn decide(stage: Stage, before: Option<&Record>, now: &Record, again: bool, is_t
         None => (Task::Make, "not made yet".to_owned()),
         Some(before) if before.fingerprint != now.fingerprint => (Task::Make, reason(stage, before, now)),
         Some(before) if before.state == State::Begun => (Task::Continue, "was interrupted, goes on".to_owned()),
-        Some(_) if !is_there => (Task::Make, "its results are gone".to_owned()),
+        // What is left of them may be what took long.
+        Some(_) if !is_there => (Task::Continue, "some of its results are gone".to_owned()),
         Some(_) => (Task::Keep, "nothing that it is made from has changed".to_owned()),
     }
 }
@@ -88,12 +86,9 @@ fn reason(stage: Stage, before: &Record, now: &Record) -> String {
         (before.inputs.get(name) != Some(fingerprint)).then(|| format!("other {name}"))
     };
     reasons.extend(now.inputs.iter().filter_map(changed));
-    let more = reasons.len().saturating_sub(NAMED_DIFFERENCES);
-    reasons.truncate(NAMED_DIFFERENCES);
-    match (reasons.is_empty(), more) {
-        (true, _) => "another version of the program made it".to_owned(),
-        (_, 0) => reasons.join("; "),
-        (_, more) => format!("{}; {more} more", reasons.join("; ")),
+    match reasons.is_empty() {
+        true => "another version of the program made it".to_owned(),
+        false => first_of(&reasons),
     }
 }
 
@@ -178,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn results_that_are_gone_are_made_again() {
+    fn a_stage_whose_results_are_gone_goes_on_from_what_is_left() {
         let folder = tempfile::tempdir().unwrap();
         let run = folder.path();
         finish(run, tasks(run, 1, &BTreeSet::new()));
@@ -191,7 +186,8 @@ mod tests {
             &gone,
         )
         .unwrap();
-        assert_eq!(made(&planned), [Stage::Tokenizer]);
+        assert_eq!(made(&planned), []);
+        assert_eq!(planned[2].task, Task::Continue);
         assert!(planned[2].why.contains("gone"));
     }
 }

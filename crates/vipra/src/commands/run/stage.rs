@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use crate::config::leave_out_watching;
+
 /// A stage of the pipeline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Stage {
@@ -86,12 +88,13 @@ impl Stage {
         }
     }
 
-    /// Takes out of a configuration what changes nothing of the stage's results: how fast data is read, and how the numbers of
-    /// demonstrations are scaled, which finetuning alone looks at.
+    /// Takes out of a configuration what changes nothing of the stage's results, as how the numbers of demonstrations are
+    /// scaled, which finetuning alone looks at.
     pub fn leave_out_unread(self, configuration: &mut Value) {
-        let Some(data) = configuration.get_mut("data").and_then(Value::as_object_mut) else { return };
-        data.remove("loader");
-        if self != Self::Finetune {
+        leave_out_watching(configuration);
+        if let Some(data) = configuration.get_mut("data").and_then(Value::as_object_mut)
+            && self != Self::Finetune
+        {
             data.remove("normalization");
         }
     }

@@ -115,13 +115,29 @@ pub fn summary(records: &[Record], context: &Context, report: &Path) -> String {
     text
 }
 
-/// Writes `summary.json` into the run folder: all records, in order.
+/// Writes `summary.json` into the run folder: the records of this run's stages, in order, and of others that were made from
+/// them.
 ///
 /// # Errors
-/// If it cannot be written.
-pub fn write_summary(records: &[Record], context: &Context) -> Result<()> {
+/// If it cannot be written, or another stage's record cannot be read.
+pub fn write_summary(made: &[Record], context: &Context) -> Result<()> {
     let file = context.run.join("summary.json");
+    let mut records: Vec<Record> = Vec::new();
+    for stage in Stage::ALL {
+        let record = match made.iter().find(|record| record.stage == stage.name()) {
+            Some(record) => Some(record.clone()),
+            None => Record::read(&context.run, stage)?,
+        };
+        records.extend(record.filter(|record| record.state == State::Done && is_made_from(record, &records)));
+    }
     let secs: f64 = records.iter().map(|record| record.seconds).sum();
     let summary = json!({ "version": env!("CARGO_PKG_VERSION"), "seconds": secs, "stages": records });
     std::fs::write(&file, serde_json::to_vec_pretty(&summary)?).with_context(|| format!("writing {}", file.display()))
+}
+
+fn is_made_from(record: &Record, others: &[Record]) -> bool {
+    let is_known = |(name, fingerprint): (&String, &String)| {
+        others.iter().any(|other| other.stage == *name && other.fingerprint == *fingerprint)
+    };
+    record.inputs.iter().all(is_known)
 }
