@@ -68,6 +68,8 @@ seed = 2
 [run.demonstrations.record.gripper]
 episodes = 3
 seed = 3
+[run.tabletop]
+tasks = ["put"]
 [run.evaluation]
 episodes = 2
 videos = 1
@@ -140,6 +142,13 @@ fn the_embedded_pipeline_is_made_once_and_changed_in_part() {
     assert_eq!(evaluate["figures"]["splits"]["seen"]["success_any"]["trials"], 2);
     assert_eq!(evaluate["inputs"]["finetune"], record(&place, "finetune")["fingerprint"]);
     assert!(evaluate["seconds"].as_f64().unwrap() > 0.0);
+
+    // By hand as well, a policy is asked for what it was made for.
+    let by_hand = ["eval", &place.path("run"), "--out", &place.path("by hand"), "--episodes", "1", "--videos", "0"];
+    let told = runs(vipra(&by_hand).args(["--split", "seen"]), 0);
+    contains(&told, &["what the policy was made for (tasks: put; objects: all)"]);
+    let outcomes = std::fs::read_to_string(place.path("by hand/outcomes.jsonl")).unwrap();
+    contains(&outcomes, &[r#""tasks":["put"]"#]);
 
     // How often a training is looked at and kept is no part of what it learns.
     let watching = ["--set", "laq.train.log_every=7", "--set", "finetune.train.checkpoint.keep=5"];

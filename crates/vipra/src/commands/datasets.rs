@@ -24,6 +24,11 @@ const VALIDATION: &str = "val";
 /// # Errors
 /// What is wrong with either.
 pub fn configured(stage: Stage, args: &TrainArgs) -> Result<Config> {
+    if args.config.config.is_none() {
+        tracing::warn!(
+            "no --config: sizes and steps are the published ones, made for eight GPUs, unless --set says otherwise"
+        );
+    }
     let mut config = load(&args.config)?.read_by(stage);
     split_datasets(&mut config.data, &args.datasets)?;
     Ok(config)

@@ -59,6 +59,8 @@ impl Config {
         }
         if stage == Stage::Finetune {
             read.finetune = self.finetune;
+            // A policy's package says what it was made for.
+            read.run.tabletop = self.run.tabletop;
         } else {
             // Of demonstrations' numbers alone.
             read.data.normalization = NormalizationConfig::default();
@@ -73,6 +75,7 @@ impl Config {
     pub fn of_learning(&self) -> serde_json::Result<Value> {
         let mut configuration = serde_json::to_value(self)?;
         leave_out_watching(&mut configuration);
+        configuration.as_object_mut().and_then(|sections| sections.remove("run"));
         Ok(configuration)
     }
 
