@@ -17,7 +17,7 @@ use crate::commands::Outcome;
 use crate::commands::data::first_names;
 use crate::commands::device;
 use crate::files::create_parent;
-use crate::output::{print, print_json, short, table};
+use crate::output::{print, print_json, short, table, tell_skipped};
 use crate::progress::Progress;
 
 /// How far a policy's actions are from the true ones in a dimension, in the robot's units.
@@ -66,6 +66,10 @@ pub fn compare_episode(args: &OpenLoopArgs) -> Result<Vec<DimensionError>> {
     let options = OpenOptions { on_error: OnError::Skip, ..OpenOptions::default() };
     let source = vipra_data::open(&args.data, &options).with_context(|| format!("opening {}", args.data.display()))?;
     let episode = source.episodes().iter().position(|episode| episode.name == args.episode);
+    if episode.is_none() {
+        // It may be one of these.
+        tell_skipped(&source.description().skipped);
+    }
     let episode = episode.with_context(|| {
         let (count, names) = (source.episodes().len(), first_names(source.as_ref()));
         format!("there is no episode `{}` among the {count} of {}: {names}", args.episode, args.data.display())

@@ -11,6 +11,7 @@ use vipra_nn::pixels;
 
 use super::{Models, device_of};
 use crate::cli::PredictArgs;
+use crate::output::tell_skipped;
 
 /// A frame of an episode, by positions.
 #[derive(Clone, Copy)]
@@ -54,6 +55,7 @@ impl Reader {
         // Other episodes may be broken.
         let options = OpenOptions { fps: args.fps, on_error: OnError::Skip, ..OpenOptions::default() };
         let source = vipra_data::open(&args.dataset, &options)?;
+        tell_skipped(&source.description().skipped);
         let camera = source.description().camera(args.camera.as_deref())?.to_owned();
         let description = &models.transformer.description;
         Ok(Self {
