@@ -397,6 +397,16 @@ fn rows_are_not_resampled() {
 }
 
 #[test]
+fn videos_at_another_rate_are_another_dataset() {
+    let at = |fps: Option<f64>| {
+        let options = OpenOptions { fps, ..OpenOptions::default() };
+        fingerprint(vipra_data::open(&fixture("videos"), &options).unwrap().as_ref()).unwrap()
+    };
+    assert_eq!(at(Some(5.0)), at(Some(5.0)));
+    assert!(at(None) != at(Some(5.0)) && at(Some(5.0)) != at(Some(2.5)));
+}
+
+#[test]
 fn a_fingerprint_changes_with_the_data() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path().join("set");
