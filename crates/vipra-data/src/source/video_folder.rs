@@ -58,6 +58,7 @@ impl VideoFolder {
             features: Features::from([(ONLY_CAMERA.to_owned(), Feature::camera(DType::Video, width, height))]),
             tasks: tasks_of(&episodes),
             splits: Default::default(),
+            malformed_splits: Default::default(),
             skipped,
             unfinished: false,
             given_fps: options.fps,
@@ -68,19 +69,19 @@ impl VideoFolder {
 
 fn probe(root: &Path, path: &Path, number: usize, fps: Option<f64>) -> Result<(Episode, (usize, usize))> {
     let decoder = VideoDecoder::open(path)?;
-    let info = decoder.info();
-    if info.frames == 0 {
+    let (own_fps, frames) = decoder.length()?;
+    if frames == 0 {
         return Err(Error::video(path, "opening the video", "it has no frames"));
     }
     // Another rate than the video's own only changes how finely it is sampled, not how long it lasts.
     let (length, fps) = match fps {
-        Some(fps) => (((info.frames as f64 / info.fps) * fps + 1e-6).floor().max(1.0) as usize, fps),
-        None => (info.frames, info.fps),
+        Some(fps) => (((frames as f64 / own_fps) * fps + 1e-6).floor().max(1.0) as usize, fps),
+        None => (frames, own_fps),
     };
     let name = path.strip_prefix(root).ok().filter(|relative| !relative.as_os_str().is_empty()).unwrap_or(path);
     let tasks = instruction_in(&[path.with_extension("txt")])?;
     let episode = Episode { number, name: name.display().to_string(), length, fps, tasks };
-    Ok((episode, (info.width, info.height)))
+    Ok((episode, (decoder.info().width, decoder.info().height)))
 }
 
 impl Source for VideoFolder {

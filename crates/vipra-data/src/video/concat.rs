@@ -37,8 +37,8 @@ pub fn concat(parts: &[(PathBuf, f64)], output: &Path) -> Result<()> {
         return Err(Error::Invalid(format!("no videos to join into {}", output.display())));
     };
     super::init(output)?;
-    let mut writer =
-        ffmpeg::format::output_as(output, "mp4").map_err(|error| Error::video(output, "creating the video", error))?;
+    let mut writer = ffmpeg::format::output_as(&super::file_name(output)?, "mp4")
+        .map_err(|error| Error::video(output, "creating the video", error))?;
     let kind = add_stream_like(first, &mut writer)?;
     write_header(&mut writer).map_err(|error| Error::video(output, "writing the header", error))?;
     let ticks = writer.stream(0).map_or(ffmpeg::Rational(1, 1), |stream| stream.time_base());
@@ -52,12 +52,8 @@ pub fn concat(parts: &[(PathBuf, f64)], output: &Path) -> Result<()> {
 }
 
 fn open(path: &Path) -> Result<(ffmpeg::format::context::Input, usize, VideoKind)> {
-    super::init(path)?;
-    let input = ffmpeg::format::input(path).map_err(|error| Error::video(path, "opening the video", error))?;
-    let stream = input
-        .streams()
-        .best(ffmpeg::media::Type::Video)
-        .ok_or_else(|| Error::video(path, "opening the video", "it has no video stream"))?;
+    let input = packets::open(path)?;
+    let stream = packets::video_stream(&input, path)?;
     let index = stream.index();
     let parameters = stream.parameters();
     // SAFETY: the parameters belong to `input`, which is alive; their extradata is as long as they say, and is copied.
@@ -107,11 +103,7 @@ fn append(
         None => (ticks, 0),
     };
     let offset = (offset_secs / f64::from(ticks)).round() as i64;
-    let mut packet = ffmpeg::Packet::empty();
-    while packets::read(&mut packet, &mut input, part)? {
-        if packet.stream() != index {
-            continue;
-        }
+    while let Some(mut packet) = packets::next(&mut input, index, part)? {
         packet.set_pts(packet.pts().map(|tick| tick - start));
         packet.set_dts(packet.dts().map(|tick| tick - start));
         packet.rescale_ts(part_ticks, ticks);

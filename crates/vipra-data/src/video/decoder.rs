@@ -4,11 +4,16 @@ use std::path::{Path, PathBuf};
 
 use ffmpeg_next as ffmpeg;
 use ffmpeg_next::ffi;
+use ffmpeg_next::format::context::Input;
 
 use super::packets;
 use super::rgb::Converter;
 use crate::error::{Error, Result};
 use crate::frame::{Frame, check_size};
+
+/// What differs by more from the end of the frame before is a gap between two frames of a program stream. What differs by
+/// less is a time that FFmpeg gave to a neighbour.
+const GAP_SECS: f64 = 0.5;
 
 /// What a video says about itself.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,23 +26,36 @@ pub struct VideoInfo {
     pub width: usize,
     /// Pixels.
     pub height: usize,
-    /// Frames a second, on average.
+    /// Frames a second, on average; FFmpeg's guess where the header does not say ([`VideoDecoder::length`] knows).
     pub fps: f64,
-    /// Frames, as the container counts them or as rate and duration suggest.
+    /// Frames, as the header counts them or as rate and duration suggest: 0 where it has neither. Exactly:
+    /// [`VideoDecoder::length`].
     pub frames: usize,
 }
 
 /// A decoder that stays open and finds frames by their time.
 ///
 /// Times are seconds from the start of the video stream. Going forward decodes on; a jump seeks to the key frame before
-/// its target. One thread a decoder: what decodes many clips at once has many decoders.
+/// its target. MPEG program streams (`.mpg`) do not say where their frames are: going back in them decodes again from the
+/// beginning. One thread a decoder: what decodes many clips at once has many decoders.
 pub struct VideoDecoder {
     path: PathBuf,
     info: VideoInfo,
-    input: ffmpeg::format::context::Input,
+    header: Header,
+    input: Input,
     stream: usize,
     seconds_per_tick: f64,
     start_tick: i64,
+    /// Times are certain only from the beginning on, see [`packets::is_program_stream`].
+    sequential: bool,
+    /// The container says when a packet goes into the decoder, not when its frame is shown (AVI).
+    times_of_decoding: bool,
+    /// The first packet, as long as the decoder was not given any.
+    first_packet: Option<ffmpeg::Packet>,
+    /// Packets that the decoder was given since the file was opened.
+    fed: usize,
+    /// The decoder begins anew, with the next key frame.
+    needs_key_frame: bool,
     decoder: ffmpeg::codec::decoder::Video,
     /// The frame decoded last, and the one before it if nothing was skipped between them.
     current: Decoded,
@@ -73,42 +91,30 @@ impl VideoDecoder {
     /// [`Error::Video`] if it cannot be opened or has no video stream, [`Error::TooLarge`] beyond
     /// [`MAX_PIXELS`](crate::MAX_PIXELS).
     pub fn open(path: &Path) -> Result<Self> {
-        super::init(path)?;
-        let fault = |doing: &'static str| move |error: ffmpeg::Error| Error::video(path, doing, error);
-        let input = ffmpeg::format::input(path).map_err(fault("opening the video"))?;
-        let stream = input
-            .streams()
-            .best(ffmpeg::media::Type::Video)
-            .ok_or_else(|| Error::video(path, "opening the video", "it has no video stream"))?;
-
-        let mut context =
-            ffmpeg::codec::Context::from_parameters(stream.parameters()).map_err(fault("reading the codec"))?;
-        context.set_threading(ffmpeg::threading::Config::count(1));
-        let decoder = context.decoder().video().map_err(fault("opening the decoder"))?;
-        check_size(u64::from(decoder.width()), u64::from(decoder.height()), path)?;
-
-        let (fps, frames) = rate_and_length(&stream, path)?;
-        let info = VideoInfo {
-            codec: decoder.id().name().to_owned(),
-            pixel_format: decoder.format().descriptor().map_or_else(|| "unknown".to_owned(), |d| d.name().to_owned()),
-            width: decoder.width() as usize,
-            height: decoder.height() as usize,
-            fps,
-            frames,
-        };
+        let mut input = packets::open(path)?;
+        let stream = packets::video_stream(&input, path)?;
+        let decoder = open_decoder(&stream, path)?;
+        let header = Header::of(&input, &stream);
+        let info = header.info(&decoder, path)?;
         let seconds_per_tick = f64::from(stream.time_base());
-        let start_tick = match stream.start_time() {
-            ffi::AV_NOPTS_VALUE => 0,
-            tick => tick,
-        };
+        let start_tick = packets::start_tick(&stream);
         let stream = stream.index();
-        Ok(VideoDecoder {
+        let sequential = packets::is_program_stream(&input);
+        let first_packet = packets::next(&mut input, stream, path)?;
+        let times_of_decoding = !sequential && first_packet.as_ref().is_some_and(|packet| packet.pts().is_none());
+        let mut opened = VideoDecoder {
             path: path.to_path_buf(),
             info,
+            header,
             input,
             stream,
             seconds_per_tick,
             start_tick,
+            sequential,
+            times_of_decoding,
+            first_packet,
+            fed: 0,
+            needs_key_frame: false,
             decoder,
             current: Decoded::none(),
             previous: Decoded::none(),
@@ -119,7 +125,11 @@ impl VideoDecoder {
             ended: false,
             converter: Converter::default(),
             picture: Frame::default(),
-        })
+        };
+        if times_of_decoding {
+            opened.begin_at_first_frame()?;
+        }
+        Ok(opened)
     }
 
     /// The file.
@@ -130,6 +140,15 @@ impl VideoDecoder {
     /// What the video says about itself.
     pub fn info(&self) -> &VideoInfo {
         &self.info
+    }
+
+    /// Frames a second, on average, and the number of frames. Where the header does not tell (live recordings, Matroska,
+    /// MPEG, trimmed files) packets are counted, for which the file is read to its end.
+    ///
+    /// # Errors
+    /// [`Error::Video`] if it cannot be read to its end or has no frame rate.
+    pub fn length(&self) -> Result<(f64, usize)> {
+        self.header.length(&self.path)
     }
 
     /// Hands the frame nearest to each of `times_secs` to `take`, together with its number in `times_secs` and its own
@@ -199,17 +218,18 @@ impl VideoDecoder {
     /// A video that was cut off ends before its container says; the last frame must not stand in for the rest.
     fn check_not_past_end(&self, wanted: f64) -> Result<()> {
         let Some(last) = self.current.secs.filter(|_| self.ended) else { return Ok(()) };
-        let shown_until = last + self.current.duration_secs.max(1.0 / self.info.fps);
-        if wanted <= shown_until + 0.5 / self.info.fps {
+        let is_shown = |fps: f64| wanted <= last + self.current.duration_secs.max(1.0 / fps) + 0.5 / fps;
+        // A guessed rate can be far too high. Only the packets tell the right one.
+        if is_shown(self.info.fps) || (self.header.fps.is_none() && is_shown(self.length()?.0)) {
             return Ok(());
         }
         Err(Error::FrameTime { wanted_secs: wanted, nearest_secs: last, path: self.path.clone() })
     }
 
     fn should_seek(&self, wanted: f64) -> bool {
-        let Some(current) = self.current.secs else { return wanted * self.info.fps > 0.5 };
-        if current > wanted {
-            return true;
+        let Some(current) = self.current.secs else { return !self.sequential && wanted * self.info.fps > 0.5 };
+        if current > wanted || self.sequential {
+            return current > wanted;
         }
         match self.key_frame_before(wanted) {
             Some(key) => key > current + 1.5 / self.info.fps,
@@ -235,36 +255,61 @@ impl VideoDecoder {
         Some((entry - self.start_tick) as f64 * self.seconds_per_tick)
     }
 
-    /// Seeks so that the next frame decoded is at or before `wanted`. Indices are in decoding order, so with
-    /// reordered frames a seek can land late: then it is tried again from further back.
+    /// Makes `current` a frame at or before `wanted`. A seek can land late: indices are in decoding order, MPEG streams
+    /// have none. Then it is tried again from further back, at last from the beginning.
     fn seek_before(&mut self, wanted: f64) -> Result<()> {
         let mut back_secs = 0.0;
-        loop {
+        while !self.sequential {
             let target = (wanted - back_secs).max(0.0);
-            self.seek(target)?;
+            if !self.seek(target) {
+                break;
+            }
             self.advance()?;
-            let early_enough = self.current.secs.is_some_and(|secs| secs <= wanted + self.rounding_secs());
-            if early_enough || target == 0.0 {
+            if self.current.secs.is_some_and(|secs| secs <= wanted + self.rounding_secs()) {
                 return Ok(());
+            }
+            if target == 0.0 {
+                break;
             }
             back_secs = if back_secs == 0.0 { 1.0 } else { back_secs * 4.0 };
         }
+        self.restart()
     }
 
-    fn seek(&mut self, target: f64) -> Result<()> {
+    /// Seeks; false if the container cannot (GIF).
+    fn seek(&mut self, target: f64) -> bool {
         let base = self.start_tick as f64 * self.seconds_per_tick;
         let micros = ((base + target + self.rounding_secs()) * f64::from(ffi::AV_TIME_BASE)).floor() as i64;
         if self.input.seek(micros, ..micros).is_err() {
-            // Some demuxers (gif) cannot seek: begin again.
-            *self = VideoDecoder::open(&self.path)?;
-            return Ok(());
+            return false;
         }
         self.decoder.flush();
+        self.first_packet = None;
+        self.needs_key_frame = true;
         self.current.secs = None;
         self.previous.secs = None;
         self.draining = false;
         self.ended = false;
-        self.next_is_first = target == 0.0;
+        self.next_is_first = false;
+        true
+    }
+
+    /// Begins again, as if nothing had been asked for yet. The picture stays: it may be handed out once more.
+    fn restart(&mut self) -> Result<()> {
+        let opened = VideoDecoder::open(&self.path)?;
+        let picture = std::mem::take(&mut self.picture);
+        *self = VideoDecoder { picture, ..opened };
+        Ok(())
+    }
+
+    /// Decodes the first frame and makes its time 0. Where times are those of decoding, it comes out as much later as the
+    /// decoder holds frames back, and all others as well.
+    fn begin_at_first_frame(&mut self) -> Result<()> {
+        self.advance()?;
+        if let Some(tick) = tick_of(&self.current.frame) {
+            self.start_tick = tick;
+            self.current.secs = Some(0.0);
+        }
         Ok(())
     }
 
@@ -283,30 +328,70 @@ impl VideoDecoder {
                 Err(error) => return Err(Error::video(&self.path, "decoding", error)),
             }
         }
-        let frame = &self.spare.frame;
-        let tick = frame.timestamp().or_else(|| frame.pts());
-        self.spare.secs = Some(match tick {
-            Some(tick) => (tick - self.start_tick) as f64 * self.seconds_per_tick,
-            None => self.current.secs.map_or(0.0, |secs| secs + 1.0 / self.info.fps),
-        });
-        self.spare.duration_secs = frame.packet().duration.max(0) as f64 * self.seconds_per_tick;
+        self.spare.duration_secs = match self.spare.frame.packet().duration {
+            ticks if ticks > 0 => ticks as f64 * self.seconds_per_tick,
+            _ => 0.0,
+        };
+        self.spare.secs = self.time_of_spare();
         std::mem::swap(&mut self.previous, &mut self.current);
         std::mem::swap(&mut self.current, &mut self.spare);
         self.current_is_first = std::mem::take(&mut self.next_is_first);
         Ok(())
     }
 
+    /// When the frame decoded into `spare`, the one after `current`, is shown; `None` if that is not certain.
+    fn time_of_spare(&self) -> Option<f64> {
+        let frame = &self.spare.frame;
+        let said = tick_of(frame).map(|tick| (tick - self.start_tick) as f64 * self.seconds_per_tick);
+        let Some(current) = self.current.secs else {
+            if self.next_is_first {
+                return Some(if self.sequential { self.secs_before_first() } else { said.unwrap_or(0.0) });
+            }
+            // A time that is not in the file is made up by FFmpeg, after a seek not as from the beginning on.
+            return said.filter(|_| self.times_of_decoding || frame.pts().is_some());
+        };
+        let next = current + self.secs_of(&self.current);
+        match said {
+            Some(said) if !self.sequential || (said - next).abs() > GAP_SECS => Some(said),
+            _ => Some(next),
+        }
+    }
+
+    /// How long that lasts which comes before the first frame of a program stream and cannot be decoded: pictures without
+    /// the key frame that they stand on.
+    fn secs_before_first(&self) -> f64 {
+        // SAFETY: the context is that of `self.decoder`, which is alive; one number of it is read.
+        let held_back = unsafe { (*self.decoder.as_ptr()).has_b_frames };
+        let skipped = self.fed.saturating_sub(1 + held_back.max(0) as usize);
+        skipped as f64 * self.secs_of(&self.spare)
+    }
+
+    /// How long a frame is shown.
+    fn secs_of(&self, decoded: &Decoded) -> f64 {
+        if decoded.duration_secs > 0.0 { decoded.duration_secs } else { 1.0 / self.info.fps }
+    }
+
     /// Gives the decoder the stream's next packet, or the end of the stream.
     fn feed(&mut self) -> Result<()> {
-        let mut packet = ffmpeg::Packet::empty();
-        while packets::read(&mut packet, &mut self.input, &self.path)? {
-            if packet.stream() == self.stream {
-                let sent = self.decoder.send_packet(&packet);
-                return sent.map_err(|error| Error::video(&self.path, "decoding a packet", error));
+        while let Some(packet) = self.next_packet()? {
+            // Some decoders make grey pictures of what stands between key frames.
+            if self.needs_key_frame && !packet.is_key() {
+                continue;
             }
+            self.needs_key_frame = false;
+            self.fed += 1;
+            let sent = self.decoder.send_packet(&packet);
+            return sent.map_err(|error| Error::video(&self.path, "decoding a packet", error));
         }
         self.draining = true;
         self.decoder.send_eof().map_err(|error| Error::video(&self.path, "ending the stream", error))
+    }
+
+    fn next_packet(&mut self) -> Result<Option<ffmpeg::Packet>> {
+        match self.first_packet.take() {
+            Some(packet) => Ok(Some(packet)),
+            None => packets::next(&mut self.input, self.stream, &self.path),
+        }
     }
 }
 
@@ -316,25 +401,76 @@ impl Decoded {
     }
 }
 
-/// Frames a second and frames, from the header where it tells, from the packets where it does not (live recordings,
-/// Matroska, trimmed files).
-fn rate_and_length(stream: &ffmpeg::Stream<'_>, path: &Path) -> Result<(f64, usize)> {
-    let rates = [f64::from(stream.avg_frame_rate()), f64::from(stream.rate())];
-    let fps = rates.into_iter().find(|rate| rate.is_finite() && *rate > 0.0);
-    let duration_secs = stream.duration().max(0) as f64 * f64::from(stream.time_base());
-    match (fps, stream.frames()) {
-        // Where the two agree there is no edit list that hides frames, and nothing needs to be read.
-        (Some(fps), counted) if counted > 0 && (counted as f64 - duration_secs * fps).abs() < 1.5 => {
-            Ok((fps, counted as usize))
+fn open_decoder(stream: &ffmpeg::Stream<'_>, path: &Path) -> Result<ffmpeg::codec::decoder::Video> {
+    let fault = |doing: &'static str| move |error: ffmpeg::Error| Error::video(path, doing, error);
+    let mut context =
+        ffmpeg::codec::Context::from_parameters(stream.parameters()).map_err(fault("reading the codec"))?;
+    context.set_threading(ffmpeg::threading::Config::count(1));
+    let decoder = context.decoder().video().map_err(fault("opening the decoder"))?;
+    check_size(u64::from(decoder.width()), u64::from(decoder.height()), path)?;
+    Ok(decoder)
+}
+
+/// In the stream's ticks, if it is known.
+fn tick_of(frame: &ffmpeg::frame::Video) -> Option<i64> {
+    frame.timestamp().or_else(|| frame.pts())
+}
+
+/// What a header says of rate and length.
+struct Header {
+    /// Frames a second, on average.
+    fps: Option<f64>,
+    /// FFmpeg's guess from a few times: the rate of which all of them would be multiples.
+    guessed_fps: Option<f64>,
+    /// Frames, where the header counts those that are shown.
+    frames: Option<usize>,
+    /// 0 where the header does not say.
+    duration_secs: f64,
+}
+
+impl Header {
+    fn of(input: &Input, stream: &ffmpeg::Stream<'_>) -> Self {
+        let known = |rate: ffmpeg::Rational| Some(f64::from(rate)).filter(|rate| rate.is_finite() && *rate > 0.0);
+        let fps = known(stream.avg_frame_rate());
+        let duration_secs = match stream.duration() {
+            ticks if ticks > 0 => ticks as f64 * f64::from(stream.time_base()),
+            _ => input.duration().max(0) as f64 / f64::from(ffi::AV_TIME_BASE),
+        };
+        // Where number and duration agree there is no edit list that hides frames.
+        let number = stream.frames();
+        let agree = number > 0 && fps.is_some_and(|fps| (number as f64 - duration_secs * fps).abs() < 0.5);
+        let frames = agree.then_some(number as usize);
+        Header { fps, guessed_fps: known(stream.rate()), frames, duration_secs }
+    }
+
+    fn info(&self, decoder: &ffmpeg::codec::decoder::Video, path: &Path) -> Result<VideoInfo> {
+        let fps = match self.fps.or(self.guessed_fps) {
+            Some(fps) => fps,
+            None => self.length(path)?.0,
+        };
+        let pixel_format = decoder.format().descriptor().map_or("unknown", |format| format.name());
+        Ok(VideoInfo {
+            codec: decoder.id().name().to_owned(),
+            pixel_format: pixel_format.to_owned(),
+            width: decoder.width() as usize,
+            height: decoder.height() as usize,
+            fps,
+            frames: self.frames.unwrap_or((self.duration_secs * fps).round() as usize),
+        })
+    }
+
+    /// Rate and number of frames, counted where the header does not tell.
+    fn length(&self, path: &Path) -> Result<(f64, usize)> {
+        if let (Some(fps), Some(frames)) = (self.fps, self.frames) {
+            return Ok((fps, frames));
         }
-        (fps, _) => {
-            let times = packets::frame_times(path)?;
-            let last_secs = times.last().copied().unwrap_or(0.0);
-            let fps = fps.or((last_secs > 0.0).then(|| (times.len() - 1) as f64 / last_secs));
-            let fps = fps.ok_or_else(|| Error::video(path, "opening the video", "it has no frame rate"))?;
-            // Counted at the average rate: with a variable one, frames are not what time is made of.
-            let frames = if times.is_empty() { 0 } else { (last_secs * fps).round() as usize + 1 };
-            Ok((fps, frames))
-        }
+        let secs = packets::frame_times(path)?.secs;
+        let (first_secs, last_secs) = (secs.first().copied().unwrap_or(0.0), secs.last().copied().unwrap_or(0.0));
+        let counted = (last_secs > first_secs).then(|| (secs.len() - 1) as f64 / (last_secs - first_secs));
+        let fps = self.fps.or(counted).or(self.guessed_fps);
+        let fps = fps.ok_or_else(|| Error::video(path, "opening the video", "it has no frame rate"))?;
+        // Counted at the average rate: with a variable one, frames are not what time is made of.
+        let frames = if secs.is_empty() { 0 } else { (last_secs * fps).round() as usize + 1 };
+        Ok((fps, frames))
     }
 }

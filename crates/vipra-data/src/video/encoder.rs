@@ -144,7 +144,8 @@ impl VideoEncoder {
             .ok_or_else(|| Error::video(path, "creating the video", format!("FFmpeg was built without {name}")))?;
 
         let _opening = one_at_a_time();
-        let mut output = ffmpeg::format::output_as(path, "mp4").map_err(fault("creating the video"))?;
+        let mut output =
+            ffmpeg::format::output_as(&super::file_name(path)?, "mp4").map_err(fault("creating the video"))?;
         let frame_ticks = ffmpeg::Rational(1, fps as i32);
         let mut settings =
             ffmpeg::codec::Context::new_with_codec(codec).encoder().video().map_err(fault("creating the encoder"))?;

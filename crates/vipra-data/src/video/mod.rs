@@ -7,7 +7,7 @@ mod packets;
 mod pool;
 mod rgb;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Once;
 
 use ffmpeg_next as ffmpeg;
@@ -27,6 +27,19 @@ pub(crate) fn init(path: &Path) -> Result<()> {
     ffmpeg::init().map_err(|error| Error::video(path, "starting FFmpeg", error))
 }
 
+/// A file's name as FFmpeg is to be given it. FFmpeg takes what stands before a colon for a protocol, which it cannot in
+/// a path that begins at the root.
+///
+/// # Errors
+/// [`Error::Video`] if the name is not UTF-8, [`Error::Io`] if there is no working directory.
+fn file_name(path: &Path) -> Result<PathBuf> {
+    let absolute = std::path::absolute(path).map_err(|error| Error::io(path, error))?;
+    match absolute.to_str() {
+        Some(name) if !name.contains('\0') => Ok(absolute),
+        _ => Err(Error::video(path, "naming the file", "FFmpeg takes only names that are UTF-8, without zeros")),
+    }
+}
+
 /// The version of the FFmpeg libraries in this process, such as `libavcodec 59.37.100`.
 pub fn ffmpeg_version() -> String {
     let version = ffmpeg::codec::version();
@@ -37,4 +50,21 @@ pub fn ffmpeg_version() -> String {
 pub fn available_encoders() -> Vec<&'static str> {
     let codecs = [VideoCodec::Av1, VideoCodec::H264, VideoCodec::Hevc, VideoCodec::Vp9];
     codecs.into_iter().filter(|codec| codec.is_available()).map(VideoCodec::name).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_colon_is_not_taken_for_a_protocol() {
+        let name = file_name(Path::new("2024-05-01T12:30/a.mp4")).unwrap();
+        assert!(name.is_absolute() && name.ends_with("2024-05-01T12:30/a.mp4"), "{}", name.display());
+    }
+
+    #[test]
+    fn a_name_that_ffmpeg_cannot_be_given_is_an_error() {
+        let error = file_name(Path::new("a\0.mp4")).unwrap_err();
+        assert!(error.to_string().contains("UTF-8"), "{error}");
+    }
 }

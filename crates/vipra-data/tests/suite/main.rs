@@ -8,4 +8,5 @@ mod common;
 mod preprocess_parity;
 mod real_data;
 mod sources;
+mod videos;
 mod writer;
