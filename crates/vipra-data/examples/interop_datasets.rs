@@ -47,7 +47,7 @@ fn features(camera: DType) -> Features {
     let mut matrix = Feature::numeric(DType::Float32, &["a", "b", "c", "d", "e", "f"]);
     matrix.shape = vec![2, 3];
     Features::from([
-        (FRONT.to_owned(), Feature::camera(camera, 96, 64)),
+        (FRONT.to_owned(), Feature::camera(camera.clone(), 96, 64)),
         (WRIST.to_owned(), Feature::camera(camera, 64, 64)),
         ("observation.state".to_owned(), Feature::numeric(DType::Float32, &["x", "y", "gripper"])),
         ("action".to_owned(), Feature::numeric(DType::Float32, &["dx", "dy", "gripper"])),

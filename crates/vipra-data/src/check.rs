@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::config::OnError;
 use crate::error::{Error, InEpisode, Result};
-use crate::source::{OpenOptions, Source, open};
+use crate::source::{OpenOptions, Source, open, readable_rows};
 use crate::video::DecoderPool;
 
 /// What was looked at, and what is wrong.
@@ -96,14 +96,12 @@ pub fn check(
 
 /// The number of frames decoded, and everything wrong with the episode.
 fn check_episode(source: &dyn Source, at: usize, decoders: &mut DecoderPool) -> (usize, Vec<Error>) {
-    let mut errors = Vec::new();
     let episode = &source.episodes()[at];
-    let named = |error: Error| Err::<(), Error>(error).in_episode(episode.number).err();
-    match source.rows(at) {
-        Ok(rows) => errors.extend(source.check_episode(at, &rows).into_iter().filter_map(named)),
+    let mut errors = match check_rows(source, at) {
+        Ok(errors) => errors,
         // Rows that are not as many as the metadata says leave nothing to compare pictures with.
         Err(error) => return (0, vec![error]),
-    }
+    };
 
     let times = episode.frame_times();
     let mut frames = 0;
@@ -123,6 +121,15 @@ fn check_episode(source: &dyn Source, at: usize, decoders: &mut DecoderPool) -> 
         errors.extend(outcome.err());
     }
     (frames, errors)
+}
+
+/// What is wrong with the columns of an episode; the error is what is wrong with its rows as a whole.
+fn check_rows(source: &dyn Source, at: usize) -> Result<Vec<Error>> {
+    let number = source.episodes()[at].number;
+    let (rows, unreadable) = readable_rows(source, at, &source.description().row_features())?;
+    let named = |error: Error| Err::<(), Error>(error).in_episode(number).err();
+    let others = source.check_episode(at, &rows).into_iter().filter_map(named);
+    Ok(unreadable.into_iter().map(|(_, error)| error).chain(others).collect())
 }
 
 /// Compares a video's size, rate and codec with what the metadata says of the camera.

@@ -1,12 +1,14 @@
 //! Any dataset to LeRobot v3.0.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use crate::config::OnError;
 use crate::error::{Error, InEpisode, Result};
 use crate::feature::{DType, Features};
+use crate::frame::Frame;
 use crate::rows::{Column, Rows, Values};
-use crate::source::{Description, Episode, Skipped, Source};
+use crate::source::{Description, Episode, Layout, Skipped, Source};
 use crate::video::{DecoderPool, VideoCodec, VideoDecoder, VideoOptions, is_regular};
 use crate::writer::{DEFAULT_FEATURES, DatasetWriter, WriterOptions};
 
@@ -76,7 +78,8 @@ pub fn convert(
         let reason = format!("none of the {} episodes can be read; {}", chosen.len(), first.reason);
         return Err(Error::Invalid(reason));
     }
-    let is_copied = |&at: &usize| left_out.iter().all(|left_out| left_out.what != called(&source.episodes()[at]));
+    let not_copied: HashSet<&str> = left_out.iter().map(|left_out| left_out.what.as_str()).collect();
+    let is_copied = |&at: &usize| !not_copied.contains(called(&source.episodes()[at]).as_str());
     let copied: Vec<usize> = chosen.into_iter().filter(is_copied).collect();
     writer.finish(&kept_splits(description, source, &copied))?;
     Ok(Converted { episodes: copied.len(), already: false, left_out })
@@ -89,6 +92,17 @@ fn called(episode: &Episode) -> String {
 
 /// A dataset that grows while it is read, by what is written, is neither source nor target.
 fn check_outside(source: &Path, target: &Path) -> Result<()> {
+    match lies_inside(source, target)? {
+        true => Err(Error::Invalid(format!("the target lies inside of the source: {}", target.display()))),
+        false => Ok(()),
+    }
+}
+
+/// Whether a file or folder, which need not be there yet, lies in the folder of a dataset.
+///
+/// # Errors
+/// [`Error::Io`] if the dataset is not there.
+pub fn lies_inside(source: &Path, target: &Path) -> Result<bool> {
     let full = |path: &Path| std::path::absolute(path).map_err(|error| Error::io(path, error));
     let source_full = std::fs::canonicalize(source).map_err(|error| Error::io(source, error))?;
     // The target's links are those of the part that exists.
@@ -98,10 +112,7 @@ fn check_outside(source: &Path, target: &Path) -> Result<()> {
         Some((part, real)) => target_full.strip_prefix(part).map_or(real.clone(), |rest| real.join(rest)),
         None => target_full,
     };
-    if resolved.starts_with(&source_full) && source_full.is_dir() {
-        return Err(Error::Invalid(format!("the target lies inside of the source: {}", target.display())));
-    }
-    Ok(())
+    Ok(resolved.starts_with(&source_full) && source_full.is_dir())
 }
 
 /// What is converted and how, as far as the writer's options do not say it.
@@ -179,6 +190,12 @@ impl Plan<'_> {
         if let Some((name, _)) = description.features.iter().find(|(_, feature)| feature.is_depth()) {
             return Err(Error::Invalid(format!("camera `{name}` holds distances, which cannot be written as RGB")));
         }
+        for (name, feature) in description.features.iter().filter(|_| !self.options.without_actions) {
+            if let DType::Other(dtype) = &feature.dtype {
+                let root = description.root.display();
+                tracing::warn!("feature `{name}` is left out, {dtype:?} is not a type that is known: {root}");
+            }
+        }
         let has_rows = description.features.values().any(|feature| feature.dtype.is_numeric());
         let other_rate = chosen.iter().map(|&at| &self.source.episodes()[at]).find(|e| e.fps != f64::from(self.fps));
         match other_rate.filter(|_| has_rows && !self.options.without_actions) {
@@ -199,12 +216,12 @@ impl Plan<'_> {
         let is_default = |name: &str| DEFAULT_FEATURES.iter().any(|(default, _)| *default == name);
         let features = self.source.description().features.iter();
         features
-            .filter(|(name, feature)| !is_default(name) && feature.dtype != DType::Language)
+            .filter(|(name, feature)| !is_default(name) && (feature.dtype.is_camera() || feature.dtype.has_rows()))
             .filter(|(_, feature)| !self.options.without_actions || feature.dtype.is_camera())
             .map(|(name, feature)| {
                 let mut feature = feature.clone();
                 if feature.dtype.is_camera() {
-                    let dtype = if self.options.images { DType::Image } else { feature.dtype };
+                    let dtype = if self.options.images { DType::Image } else { feature.dtype.clone() };
                     let (width, height) = feature.picture_size().unwrap_or_default();
                     // Pictures come as RGB, [height, width, 3], however the source stores them.
                     feature = crate::feature::Feature::camera(dtype, width, height);
@@ -252,12 +269,31 @@ impl Plan<'_> {
                 recording.copy_video(camera, &path).map_err(Fault::Target)?;
             }
             let mut fault: fn(Error) -> Fault = Fault::Episode;
-            let copied = self.source.frames(at, camera, &times, decoders, &mut |_, frame| {
+            let copied = self.source.frames(at, camera, &times, decoders, &mut |nth, frame| {
+                self.check_size(at, camera, nth, frame)?;
                 recording.push(camera, frame).inspect_err(|_| fault = Fault::Target)
             });
             copied.map_err(fault)?;
         }
         recording.finish(&rows).map_err(Fault::Target)
+    }
+
+    /// Refuses a picture of another size than the dataset's: an episode has one video, and all have one size.
+    fn check_size(&self, at: usize, camera: &str, nth: usize, frame: &Frame) -> Result<()> {
+        let description = self.source.description();
+        let said = description.features.get(camera).and_then(|feature| feature.picture_size()).unwrap_or_default();
+        let found = (frame.width(), frame.height());
+        if found == said {
+            return Ok(());
+        }
+        let episode = &self.source.episodes()[at];
+        let reason = format!("frame {nth} has {}×{} pixels, the dataset {}×{}", found.0, found.1, said.0, said.1);
+        let path = match (self.source.video(at, camera), description.layout) {
+            (Some(video), _) => video.path,
+            (None, Layout::FrameFolder) => description.root.join(&episode.name),
+            (None, _) => description.root.clone(),
+        };
+        Err(Error::column(&path, camera, reason)).in_episode(episode.number)
     }
 
     /// A video that can be taken over without encoding it again: it holds exactly this episode, frame by frame.
@@ -278,18 +314,16 @@ impl Plan<'_> {
 
     /// The rows to write: without the default columns, with each frame's instruction where the source has several.
     fn rows(&self, at: usize, frames: usize) -> Result<Rows> {
-        let tasks = &self.source.description().tasks;
-        let mut rows = Rows { length: frames, ..Default::default() };
-        if self.options.without_actions {
-            return Ok(rows);
+        let features = self.features();
+        let stored = |name: &&str| *name == "task_index" || features.contains_key(*name);
+        let mut wanted = self.source.description().row_features();
+        wanted.retain(stored);
+        if self.options.without_actions || wanted.is_empty() {
+            return Ok(Rows { length: frames, ..Default::default() });
         }
-        let read = self.source.rows(at)?;
-        if read.columns.is_empty() {
-            return Ok(rows);
-        }
-        rows = read;
+        let mut rows = self.source.rows_of(at, &wanted)?;
         if let Some(Column { values: Values::I64(numbers), .. }) = rows.columns.get("task_index") {
-            let text = |&number: &i64| usize::try_from(number).ok().and_then(|number| tasks.get(number)).cloned();
+            let text = |&number: &i64| self.source.task(number).map(str::to_owned);
             let texts = numbers.iter().map(text).collect::<Option<Vec<_>>>();
             let texts = texts.ok_or_else(|| {
                 Error::Invalid(format!("episode {}: a task_index without a task", self.source.episodes()[at].number))

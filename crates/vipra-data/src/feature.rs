@@ -9,24 +9,54 @@ pub type Features = IndexMap<String, Feature>;
 
 /// One feature, as under `features` of LeRobot's `meta/info.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(from = "AsWritten")]
 pub struct Feature {
     /// Type of one element, or how pictures are stored.
     pub dtype: DType,
     /// Without a time axis.
     pub shape: Vec<usize>,
     /// Names of the dimensions; six forms occur in public data, see [`Feature::dimension_names`].
-    #[serde(default)]
     pub names: Value,
     /// Frames a second, where the feature says it again.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub fps: Option<f64>,
     /// Facts about the video stream (`video.codec`, `video.pix_fmt`, …); `video_info` in older files.
-    #[serde(default, alias = "video_info", skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub info: Option<serde_json::Map<String, Value>>,
 }
 
+/// A feature with both names of its facts: lerobot's tools write `info` beside the `video_info` of an older dataset.
+#[derive(Deserialize)]
+struct AsWritten {
+    dtype: DType,
+    shape: Vec<usize>,
+    #[serde(default)]
+    names: Value,
+    #[serde(default)]
+    fps: Option<f64>,
+    #[serde(default)]
+    info: Option<serde_json::Map<String, Value>>,
+    #[serde(default)]
+    video_info: Option<serde_json::Map<String, Value>>,
+}
+
+impl From<AsWritten> for Feature {
+    fn from(written: AsWritten) -> Self {
+        let AsWritten { dtype, shape, names, fps, info, video_info } = written;
+        let info = match (video_info, info) {
+            // What `info` says counts.
+            (Some(mut older), Some(newer)) => {
+                older.extend(newer);
+                Some(older)
+            }
+            (older, newer) => newer.or(older),
+        };
+        Feature { dtype, shape, names, fps, info }
+    }
+}
+
 /// The element types that LeRobot metadata names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[allow(missing_docs)]
 pub enum DType {
@@ -46,21 +76,29 @@ pub enum DType {
     Float16,
     Float32,
     Float64,
+    /// None that is known, in the spelling of the metadata. It is a fault only for whoever wants such values.
+    #[serde(untagged)]
+    Other(String),
 }
 
 impl DType {
     /// Whether values of this type are pictures.
-    pub fn is_camera(self) -> bool {
+    pub fn is_camera(&self) -> bool {
         matches!(self, DType::Video | DType::Image)
     }
 
     /// Whether statistics of such values make sense.
-    pub fn is_numeric(self) -> bool {
-        !matches!(self, DType::Video | DType::Image | DType::String | DType::Language)
+    pub fn is_numeric(&self) -> bool {
+        self.has_rows() && *self != DType::String
+    }
+
+    /// Whether such values are read as columns of [`Rows`](crate::Rows): numbers and texts.
+    pub fn has_rows(&self) -> bool {
+        !matches!(self, DType::Video | DType::Image | DType::Language | DType::Other(_))
     }
 
     /// The spelling of the metadata.
-    pub fn as_str(self) -> &'static str {
+    pub fn as_str(&self) -> &str {
         match self {
             DType::Video => "video",
             DType::Image => "image",
@@ -78,6 +116,7 @@ impl DType {
             DType::Float16 => "float16",
             DType::Float32 => "float32",
             DType::Float64 => "float64",
+            DType::Other(name) => name,
         }
     }
 }
@@ -160,6 +199,38 @@ mod tests {
             assert_eq!(feature(&[2], names).dimension_names(), ["0", "1"]);
         }
         assert_eq!(feature(&[1], json!("x")).dimension_names(), ["x"]);
+    }
+
+    #[test]
+    fn facts_are_found_under_both_of_their_names() {
+        let read = |facts: Value| {
+            let mut feature = json!({"dtype": "video", "shape": [64, 96, 3]});
+            feature.as_object_mut().unwrap().extend(facts.as_object().unwrap().clone());
+            serde_json::from_value::<Feature>(feature).unwrap()
+        };
+        let old = json!({"video.codec": "av1", "video.fps": 5});
+        for (info, codec) in [(json!({}), "av1"), (json!({"video.codec": "h264"}), "h264"), (Value::Null, "av1")] {
+            let feature = read(json!({"info": info, "video_info": old}));
+            assert_eq!(feature.video_fact("codec"), Some(&json!(codec)));
+            assert_eq!(feature.video_fact("fps"), Some(&json!(5)));
+            // And it is written under one of them.
+            let written = serde_json::to_value(&feature).unwrap();
+            assert!(written.get("video_info").is_none() && written["info"]["video.fps"] == 5);
+            assert_eq!(serde_json::from_value::<Feature>(written).unwrap(), feature);
+        }
+        assert_eq!(read(json!({"video_info": old})).video_fact("codec"), Some(&json!("av1")));
+        assert_eq!(read(json!({})).info, None);
+    }
+
+    #[test]
+    fn a_type_that_is_not_known_keeps_its_name() {
+        let read = |name: &str| serde_json::from_value::<DType>(json!(name)).unwrap();
+        assert_eq!(read("float32"), DType::Float32);
+        let other = read("float");
+        assert_eq!((&other, other.as_str()), (&DType::Other("float".into()), "float"));
+        assert!(!other.is_numeric() && !other.is_camera() && !other.has_rows());
+        assert_eq!(serde_json::to_value(other).unwrap(), "float");
+        assert!(serde_json::from_value::<DType>(json!(["float32"])).is_err());
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::feature::Features;
 use crate::frame::Frame;
 use crate::rows::Rows;
-use crate::source::Source;
+use crate::source::{Source, readable_rows};
 use crate::video::DecoderPool;
 
 /// Statistics of every feature that has some.
@@ -253,26 +253,32 @@ impl Collector {
         }
     }
 
-    /// Adds all rows of an episode and, of the `cameras`, all frames.
+    /// Adds the numbers of an episode and, of the `cameras`, all frames; nothing of them if there is an error. Features of which
+    /// this episode's column is missing, damaged or not finite are left out and returned, each with what is wrong.
     ///
     /// # Errors
-    /// Those of reading them.
+    /// What is wrong with the episode's rows as a whole, or with its pictures.
     pub fn add_episode(
         &mut self,
         source: &dyn Source,
         at: usize,
         cameras: &[&str],
         decoders: &mut DecoderPool,
-    ) -> Result<()> {
-        self.add_rows(&source.rows(at)?);
+    ) -> Result<Vec<(String, Error)>> {
+        let numeric = source.description().features.iter().filter(|(_, feature)| feature.dtype.is_numeric());
+        let numeric: Vec<&str> = numeric.map(|(name, _)| name.as_str()).collect();
+        let (rows, unreadable) = readable_rows(source, at, &numeric)?;
+        let mut added = Collector::default();
+        added.add_rows(&rows);
         let times = source.episodes()[at].frame_times();
         for camera in cameras {
             source.frames(at, camera, &times, decoders, &mut |_, frame| {
-                self.add_picture(camera, frame);
+                added.add_picture(camera, frame);
                 Ok(())
             })?;
         }
-        Ok(())
+        self.merge(added);
+        Ok(unreadable)
     }
 
     /// What was gathered of pictures, to be kept until it is added again.

@@ -135,7 +135,7 @@ fn clips_draw_a_sheet_and_fill_a_run_folder() {
     assert!(std::fs::read(&sheet).unwrap().starts_with(b"\x89PNG"));
     let config = std::fs::read_to_string(run.join("config.toml")).unwrap();
     contains(&config, &["frames = 3", "width = 64", "set\""]);
-    assert!(run.join("summary.json").exists() && run.join("contact-sheet.png").exists());
+    assert!(run.join("clips.json").exists() && run.join("contact-sheet.png").exists());
 
     // The written configuration gives the same clips again, and the folder belongs to it.
     let again = succeeds(&["data", "clips", "--config", text(&run.join("config.toml")), "--count", "4"]);

@@ -55,6 +55,8 @@ pub(crate) fn instruction_in(candidates: &[PathBuf]) -> Result<Vec<String>> {
     for path in candidates {
         match std::fs::read_to_string(path) {
             Ok(text) => {
+                // Some editors put a mark before the first letter, which nobody sees.
+                let text = text.trim_start_matches('\u{feff}');
                 return Ok(text.lines().map(str::trim).filter(|line| !line.is_empty()).map(Into::into).collect());
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}

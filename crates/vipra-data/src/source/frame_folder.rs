@@ -1,13 +1,15 @@
 //! A folder of frame folders: every folder of pictures is an episode without actions.
 
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use indexmap::IndexMap;
 
 use super::{
-    Description, Episode, Layout, ONLY_CAMERA, OpenOptions, Source, TakeFrame, episode_at, has_extension,
-    instruction_in, tasks_of, visible_files,
+    Description, Episode, Layout, ONLY_CAMERA, OpenOptions, Skipped, Source, TakeFrame, episode_at, has_extension,
+    instruction_in, tasks_of, video_folder, visible_files,
 };
+use crate::config::OnError;
 use crate::error::{Error, InEpisode, Result};
 use crate::feature::{DType, Feature, Features};
 use crate::frame::Frame;
@@ -23,6 +25,30 @@ pub(super) fn matches(path: &Path) -> Result<bool> {
     Ok(path.is_dir() && visible_files(path)?.iter().any(|file| has_extension(file, &EXTENSIONS)))
 }
 
+/// Refuses a folder with frames beside videos: which of them are the episodes, and which a preview of them?
+pub(super) fn check_no_frames_beside_videos(root: &Path) -> Result<()> {
+    let files = visible_files(root)?;
+    let is_video = |file: &&PathBuf| has_extension(file, &video_folder::EXTENSIONS);
+    let (Some(video), Some(frame)) = (files.iter().find(is_video), find_frame(&files)) else { return Ok(()) };
+    let name = |file: &Path| file.strip_prefix(root).unwrap_or(file).display().to_string();
+    let reason = format!(
+        "both videos ({}) and folders of pictures ({}) lie here: name a folder that holds one kind, or move the other elsewhere",
+        name(video),
+        name(frame)
+    );
+    Err(Error::UnknownLayout { reason, path: root.to_path_buf() })
+}
+
+/// A picture that is one of several in a folder without videos. Those beside a video are of it, such as a preview.
+fn find_frame(files: &[PathBuf]) -> Option<&Path> {
+    let videos = files.iter().filter(|file| has_extension(file, &video_folder::EXTENSIONS));
+    let with_videos: HashSet<Option<&Path>> = videos.map(|video| video.parent()).collect();
+    let mut first_of: HashMap<Option<&Path>, &Path> = HashMap::new();
+    let pictures = files.iter().filter(|file| has_extension(file, &EXTENSIONS));
+    let mut pictures = pictures.filter(|picture| !with_videos.contains(&picture.parent()));
+    pictures.find_map(|picture| first_of.insert(picture.parent(), picture))
+}
+
 /// The frame folders below a folder, sorted by path; within each, the pictures in natural order.
 pub(super) struct FrameFolder {
     description: Description,
@@ -31,29 +57,34 @@ pub(super) struct FrameFolder {
 }
 
 impl FrameFolder {
-    /// Lists the folders; pictures are opened when they are asked for.
+    /// Lists the folders and looks at a picture of each, to learn its size; the others are opened when they are asked for.
     ///
     /// # Errors
-    /// [`Error::Invalid`] without a frame rate, and whatever keeps the folders from being read.
+    /// [`Error::Invalid`] without a frame rate; the first folder without a picture that can be read, unless broken ones are to
+    /// be skipped; and whatever keeps the folders from being read.
     pub(super) fn open(root: &Path, options: &OpenOptions<'_>) -> Result<Self> {
         let fps = options.fps.ok_or_else(|| {
             let hint = "frame folders carry no frame rate: say it with --fps (or `fps` of the source)";
             Error::Invalid(format!("{hint}: {}", root.display()))
         })?;
-        let mut folders: IndexMap<PathBuf, Vec<PathBuf>> = IndexMap::new();
-        for file in visible_files(root)?.into_iter().filter(|file| has_extension(file, &EXTENSIONS)) {
-            let folder = file.parent().unwrap_or(root).to_path_buf();
-            folders.entry(folder).or_default().push(file);
+        let folders = folders_of_pictures(root)?;
+        let count = folders.len();
+        let (mut episodes, mut files, mut skipped, mut size) = (Vec::new(), Vec::new(), Vec::new(), None);
+        for (number, (folder, pictures)) in folders.into_iter().enumerate() {
+            (options.progress)(number, count);
+            match probe(root, &folder, number, &pictures, fps) {
+                Ok((episode, found_size)) => {
+                    size = size.or(Some(found_size));
+                    episodes.push(episode);
+                    files.push(pictures);
+                }
+                Err(error) if options.on_error == OnError::Skip => {
+                    skipped.push(Skipped { what: folder.display().to_string(), reason: error.to_string() });
+                }
+                Err(error) => return Err(error).in_episode(number),
+            }
         }
-        let (mut episodes, mut files) = (Vec::new(), Vec::new());
-        for (folder, pictures) in folders {
-            episodes.push(describe(root, &folder, episodes.len(), pictures.len(), fps)?);
-            files.push(pictures);
-        }
-        let (width, height) = match files.iter().flatten().next() {
-            Some(first) => picture::size_of_file(first)?,
-            None => (0, 0),
-        };
+        let (width, height) = size.unwrap_or((0, 0));
         let description = Description {
             layout: Layout::FrameFolder,
             root: root.to_path_buf(),
@@ -61,12 +92,37 @@ impl FrameFolder {
             features: Features::from([(ONLY_CAMERA.to_owned(), Feature::camera(DType::Image, width, height))]),
             tasks: tasks_of(&episodes),
             splits: Default::default(),
-            skipped: Vec::new(),
+            malformed_splits: Default::default(),
+            skipped,
             unfinished: false,
             given_fps: Some(fps),
         };
         Ok(FrameFolder { description, episodes, files })
     }
+}
+
+/// The pictures below a folder by the folder that they lie in.
+fn folders_of_pictures(root: &Path) -> Result<IndexMap<PathBuf, Vec<PathBuf>>> {
+    let mut folders: IndexMap<PathBuf, Vec<PathBuf>> = IndexMap::new();
+    for file in visible_files(root)?.into_iter().filter(|file| has_extension(file, &EXTENSIONS)) {
+        let folder = file.parent().unwrap_or(root).to_path_buf();
+        folders.entry(folder).or_default().push(file);
+    }
+    Ok(folders)
+}
+
+/// The episode of a folder, and the size of its first picture that can be read.
+fn probe(
+    root: &Path,
+    folder: &Path,
+    number: usize,
+    pictures: &[PathBuf],
+    fps: f64,
+) -> Result<(Episode, (usize, usize))> {
+    let readable = pictures.iter().find_map(|picture| picture::size_of_file(picture).ok());
+    // Of none that can be read, what is wrong with the first.
+    let size = readable.map_or_else(|| picture::size_of_file(&pictures[0]), Ok)?;
+    Ok((describe(root, folder, number, pictures.len(), fps)?, size))
 }
 
 /// The instruction may lie in the folder or, where pictures have a folder of their own, in its parent.

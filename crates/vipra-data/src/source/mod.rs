@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 pub use files::fingerprint;
 pub(crate) use files::{has_extension, instruction_in, sorted_entries, visible_files};
+pub(crate) use read::readable_rows;
 pub use read::{read_augmented_frames, read_frames};
 
 use crate::config::OnError;
@@ -72,7 +73,7 @@ impl Layout {
             return Err(Error::UnsupportedVersion { version: "v1".into(), path: path.join("meta_data") });
         }
         if video_folder::matches(path)? {
-            return Ok(Layout::VideoFolder);
+            return frame_folder::check_no_frames_beside_videos(path).map(|()| Layout::VideoFolder);
         }
         if frame_folder::matches(path)? {
             return Ok(Layout::FrameFolder);
@@ -117,10 +118,12 @@ pub struct Description {
     pub robot_type: Option<String>,
     /// Cameras, states, actions, … in the order of the metadata.
     pub features: Features,
-    /// Instructions; a row's `task_index` counts in them.
+    /// Instructions, in the order of their numbers; [`Source::task`] is the one of a number.
     pub tasks: Vec<String>,
     /// Named half-open ranges of episodes.
     pub splits: BTreeMap<String, Range<usize>>,
+    /// Splits that are no ranges, and what stands there instead.
+    pub malformed_splits: BTreeMap<String, String>,
     /// Episodes that were left out when opening, and why.
     pub skipped: Vec<Skipped>,
     /// Whether it is being recorded, or its recording was interrupted.
@@ -203,6 +206,25 @@ pub trait Source: Send + Sync {
     /// Everything that can be wrong with the episode's rows, with its number.
     fn rows(&self, episode: usize) -> Result<Rows>;
 
+    /// The rows of an episode, of some features alone: what is wrong with the columns of others does not matter. Of none of
+    /// them, only their number is known and checked.
+    ///
+    /// # Errors
+    /// [`Error::NoSuch`] if there is no such feature, [`Error::Column`] if its values are none of rows, such as pictures; what
+    /// is wrong with these columns, with the episode's number.
+    fn rows_of(&self, episode: usize, features: &[&str]) -> Result<Rows> {
+        features.iter().try_for_each(|name| self.description().check_has_rows(name))?;
+        let mut rows = self.rows(episode)?;
+        rows.columns.retain(|name, _| features.contains(&name.as_str()));
+        Ok(rows)
+    }
+
+    /// The instruction that a row's `task_index` stands for. Numbers may be left out.
+    fn task(&self, task_index: i64) -> Option<&str> {
+        let at = usize::try_from(task_index).ok()?;
+        self.description().tasks.get(at).map(String::as_str)
+    }
+
     /// Faults of the metadata that reading gets along with, such as wrong totals.
     fn check_metadata(&self) -> Vec<Error> {
         Vec::new()
@@ -252,6 +274,26 @@ impl Description {
         self.features.iter().filter(|(_, f)| f.dtype.is_camera()).map(|(name, _)| name.as_str()).collect()
     }
 
+    /// Names of the features that rows hold: numbers and texts.
+    pub fn row_features(&self) -> Vec<&str> {
+        self.features.iter().filter(|(_, f)| f.dtype.has_rows()).map(|(name, _)| name.as_str()).collect()
+    }
+
+    /// Refuses a feature that rows do not hold.
+    pub(crate) fn check_has_rows(&self, name: &str) -> Result<()> {
+        let feature = self.features.get(name).ok_or_else(|| Error::NoSuch {
+            what: "feature",
+            name: name.to_owned(),
+            known: self.row_features().into_iter().map(str::to_owned).collect(),
+            path: self.root.clone(),
+        })?;
+        if feature.dtype.has_rows() {
+            return Ok(());
+        }
+        let reason = format!("values of type {:?} are not read as rows", feature.dtype.as_str());
+        Err(Error::column(&self.root, name, reason))
+    }
+
     /// The camera called `name`, or the only one there is.
     ///
     /// # Errors
@@ -282,7 +324,7 @@ impl Description {
     /// `0:100` (all of them without one).
     ///
     /// # Errors
-    /// [`Error::NoSuch`] if there is no such split.
+    /// [`Error::NoSuch`] if there is no such split, [`Error::Metadata`] if it is no range.
     pub fn split(&self, split: Option<&str>, episodes: &[Episode]) -> Result<Vec<usize>> {
         let Some(name) = split else { return Ok((0..episodes.len()).collect()) };
         if let Some(range) = parse_range(name).filter(|_| !self.splits.contains_key(name)) {
@@ -291,6 +333,9 @@ impl Description {
             }
             let reason = format!("split `{name}` is not a range of the {} episodes", episodes.len());
             return Err(Error::OutOfRange { reason, path: self.root.clone() });
+        }
+        if let Some(text) = self.malformed_splits.get(name) {
+            return Err(lerobot::malformed_split(&self.root, name, text));
         }
         let range = self.splits.get(name).ok_or_else(|| Error::NoSuch {
             what: "split",

@@ -1,9 +1,33 @@
-//! Frames of an episode at a model's size.
+//! Frames of an episode at a model's size, and its rows as far as they go.
 
 use super::Source;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::picture::{Augmentation, ImageConfig, Resizer};
+use crate::rows::Rows;
 use crate::video::DecoderPool;
+
+/// Of some features, those rows of an episode that can be read; and the features that cannot, each with what is wrong.
+///
+/// # Errors
+/// What is wrong with the rows as a whole, such as their number.
+pub(crate) fn readable_rows(
+    source: &dyn Source,
+    episode: usize,
+    features: &[&str],
+) -> Result<(Rows, Vec<(String, Error)>)> {
+    if let Ok(rows) = source.rows_of(episode, features) {
+        return Ok((rows, Vec::new()));
+    }
+    let mut rows = source.rows_of(episode, &[])?;
+    let mut unreadable = Vec::new();
+    for &feature in features {
+        match source.rows_of(episode, &[feature]) {
+            Ok(read) => rows.columns.extend(read.columns),
+            Err(error) => unreadable.push((feature.to_owned(), error)),
+        }
+    }
+    Ok((rows, unreadable))
+}
 
 /// Reads frames of an episode by their numbers, ascending, as a model sees them.
 ///

@@ -52,7 +52,7 @@ pub(super) fn feature_column(
         return Err(Error::Size { what, expected: rows * feature.width(), found: values.len() });
     }
     let fault = |reason: String| Error::column(path, name, reason);
-    let (plain, kind) = plain_column(values, feature.dtype);
+    let (plain, kind) = plain_column(values, &feature.dtype);
     let kind = kind.ok_or_else(|| fault(format!("such values cannot be stored as {}", feature.dtype.as_str())))?;
     let options = CastOptions { safe: false, ..Default::default() };
     let plain = cast_with_options(&plain, &kind, &options).map_err(|error| fault(error.to_string()))?;
@@ -68,7 +68,7 @@ pub(super) fn feature_column(
 }
 
 /// The values as an array, and the type they are to be stored as.
-fn plain_column(values: &Values, dtype: DType) -> (ArrayRef, Option<DataType>) {
+fn plain_column(values: &Values, dtype: &DType) -> (ArrayRef, Option<DataType>) {
     let array: ArrayRef = match values {
         Values::F32(values) => Arc::new(Float32Array::from(values.clone())),
         Values::F64(values) => Arc::new(Float64Array::from(values.clone())),

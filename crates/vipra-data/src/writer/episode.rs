@@ -139,11 +139,47 @@ impl<'a> EpisodeWriter<'a> {
     fn finish_rows(mut self, rows: &Rows) -> Result<()> {
         self.check(rows)?;
         let tasks = self.tasks(rows)?;
-        let data = self.scratch.join("data.parquet");
-        let mut all_tasks = self.writer.tasks.clone();
-        all_tasks.extend(tasks.iter().cloned());
-        self.write_data(rows, &tasks, &all_tasks, &data)?;
+        let known = self.writer.tasks.len();
+        for task in &tasks {
+            if !self.writer.tasks.contains(task) {
+                self.writer.tasks.insert(task.clone());
+            }
+        }
+        let record = self.commit(rows, &tasks).inspect_err(|_| {
+            self.writer.tasks.truncate(known);
+            // Its new ones may have been written.
+            self.writer.tasks_written = 0;
+        })?;
+        self.writer.collector.merge(self.collector);
+        self.writer.episodes.push(record);
+        layout::count(&mut self.writer.info, &self.writer.tasks, &self.writer.episodes);
+        layout::write_info(&self.writer.root, &self.writer.info)?;
+        layout::remove_folder(&self.scratch)
+    }
 
+    /// Puts the files of the episode in place.
+    fn commit(&mut self, rows: &Rows, tasks: &[String]) -> Result<EpisodeRecord> {
+        let data = self.scratch.join("data.parquet");
+        self.write_data(rows, tasks, &data)?;
+        let videos = self.finish_videos()?;
+        let record = EpisodeRecord {
+            length: rows.length,
+            tasks: tasks.iter().collect::<IndexSet<_>>().into_iter().cloned().collect(),
+            stats: self.collector.finish(),
+        };
+        let finished = Finished {
+            number: self.number,
+            record: &record,
+            histograms: self.collector.histograms(),
+            data: &data,
+            videos: &videos,
+        };
+        layout::commit(self.writer, &finished)?;
+        Ok(record)
+    }
+
+    /// Completes the videos: camera and file.
+    fn finish_videos(&mut self) -> Result<Vec<(String, PathBuf)>> {
         let mut videos = Vec::new();
         for (name, camera) in std::mem::take(&mut self.cameras) {
             match camera {
@@ -155,26 +191,7 @@ impl<'a> EpisodeWriter<'a> {
                 Camera::Pictures(_) => {}
             }
         }
-        let record = EpisodeRecord {
-            length: rows.length,
-            tasks: tasks.iter().collect::<IndexSet<_>>().into_iter().cloned().collect(),
-            stats: self.collector.finish(),
-        };
-        let finished = Finished {
-            number: self.number,
-            record: &record,
-            tasks: &all_tasks,
-            histograms: self.collector.histograms(),
-            data: &data,
-            videos: &videos,
-        };
-        layout::commit(self.writer, &finished)?;
-        self.writer.tasks = all_tasks;
-        self.writer.collector.merge(self.collector);
-        self.writer.episodes.push(record);
-        layout::count(&mut self.writer.info, &self.writer.tasks, &self.writer.episodes);
-        layout::write_info(&self.writer.root, &self.writer.info)?;
-        layout::remove_folder(&self.scratch)
+        Ok(videos)
     }
 
     fn check(&self, rows: &Rows) -> Result<()> {
@@ -217,9 +234,9 @@ impl<'a> EpisodeWriter<'a> {
         }
     }
 
-    fn write_data(&mut self, rows: &Rows, tasks: &[String], all_tasks: &IndexSet<String>, path: &Path) -> Result<()> {
+    fn write_data(&mut self, rows: &Rows, tasks: &[String], path: &Path) -> Result<()> {
         let first_index = self.writer.episodes.iter().map(|episode| episode.length).sum();
-        let defaults = default_columns(self.number, first_index, self.writer.options.fps, tasks, all_tasks);
+        let defaults = default_columns(self.number, first_index, self.writer.options.fps, tasks, &self.writer.tasks);
         let mut data = Vec::new();
         let mut numeric = Rows { length: rows.length, columns: IndexMap::new() };
         for (name, feature) in &self.writer.info.features {

@@ -11,7 +11,6 @@ use serde_json::json;
 use super::episodes_table::write_episodes;
 use super::{DatasetWriter, RECORDING, WriterOptions, columns};
 use crate::error::{Error, Result};
-use crate::rows::Values;
 use crate::source::lerobot::{Info, LeRobot, Value, Version, expand};
 use crate::source::{OpenOptions, Source};
 use crate::stats::{Collector, Histograms, Stats};
@@ -195,22 +194,31 @@ pub(super) fn video_facts(
     facts.as_object().cloned().unwrap_or_default()
 }
 
+/// Whether `meta/tasks.parquet` is to be written, which holds `written` of `all` instructions: with each new one, and of
+/// thousands with a tenth more. With an instruction an episode, a file with each would make gigabytes.
+fn is_due(written: usize, all: usize) -> bool {
+    let waiting = all.saturating_sub(written);
+    waiting > 0 && (all <= 1000 || waiting >= all / 10)
+}
+
 /// An episode whose files are complete and wait to be put in place.
 pub(super) struct Finished<'a> {
     pub(super) number: usize,
     pub(super) record: &'a EpisodeRecord,
-    /// All instructions so far, those of this episode included.
-    pub(super) tasks: &'a IndexSet<String>,
     pub(super) histograms: &'a Histograms,
     pub(super) data: &'a Path,
     pub(super) videos: &'a [(String, PathBuf)],
 }
 
-/// Puts an episode's files in place; its row of `meta/episodes` comes last and makes it count.
-pub(super) fn commit(writer: &DatasetWriter, episode: &Finished<'_>) -> Result<()> {
+/// Puts an episode's files in place; its row of `meta/episodes` comes last and makes it count. Its instructions are among the
+/// writer's.
+pub(super) fn commit(writer: &mut DatasetWriter, episode: &Finished<'_>) -> Result<()> {
+    if is_due(writer.tasks_written, writer.tasks.len()) {
+        write_tasks(&writer.root, &writer.tasks)?;
+        writer.tasks_written = writer.tasks.len();
+    }
     let (root, info) = (&writer.root, &writer.info);
     let file = FileNumber(episode.number);
-    write_tasks(root, episode.tasks)?;
     let histograms = serde_json::to_value(episode.histograms)
         .map_err(|error| Error::Invalid(format!("keeping the statistics of pictures: {error}")))?;
     write_json(&histograms_path(root, episode.number), &histograms)?;
@@ -240,6 +248,7 @@ fn read_histograms(root: &Path, number: usize) -> Result<Histograms> {
 }
 
 /// What an interrupted recording finished.
+#[derive(Default)]
 pub(super) struct Recorded {
     pub(super) tasks: IndexSet<String>,
     pub(super) episodes: Vec<EpisodeRecord>,
@@ -249,23 +258,17 @@ pub(super) struct Recorded {
 /// Reads back what an interrupted recording finished.
 pub(super) fn read_recorded(root: &Path) -> Result<Recorded> {
     let source = LeRobot::open(root, Version::V30, &OpenOptions::default())?;
-    let mut recorded = Recorded { tasks: IndexSet::new(), episodes: Vec::new(), collector: Collector::default() };
-    let mut used_tasks = 0;
+    // Those of its episodes: one of an episode that was not finished is not among them.
+    let tasks = source.description().tasks.iter().cloned().collect();
+    let mut recorded = Recorded { tasks, ..Recorded::default() };
     for (at, episode) in source.episodes().iter().enumerate() {
         let mut collector = Collector::default();
-        let rows = source.rows(at)?;
-        if let Some(Values::I64(tasks)) = rows.columns.get("task_index").map(|column| &column.values) {
-            let most = tasks.iter().max().map_or(0, |&task| task as usize + 1);
-            used_tasks = used_tasks.max(most);
-        }
-        collector.add_rows(&rows);
+        collector.add_rows(&source.rows(at)?);
         collector.merge(Collector::from_histograms(read_histograms(root, episode.number)?));
         let (length, tasks) = (episode.length, episode.tasks.clone());
         recorded.episodes.push(EpisodeRecord { length, tasks, stats: collector.finish() });
         recorded.collector.merge(collector);
     }
-    // An instruction is written before the episode that needs it, which may then not have been finished.
-    recorded.tasks = source.description().tasks.iter().take(used_tasks).cloned().collect();
     Ok(recorded)
 }
 
@@ -288,4 +291,22 @@ pub(super) fn remove_unfinished(root: &Path, episodes: usize) -> Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_due;
+
+    #[test]
+    fn many_instructions_are_written_in_parts_that_grow() {
+        let (mut written, mut files, mut lines) = (0, 0, 0);
+        for all in 1..=50_000 {
+            assert!(!is_due(all, all));
+            if is_due(written, all) {
+                (written, files, lines) = (all, files + 1, lines + all);
+            }
+            assert!(all - written <= if all <= 1000 { 0 } else { all / 10 }, "{written} of {all}");
+        }
+        assert!(files < 1100 && lines < 30 * 50_000, "{files} files with {lines} instructions");
+    }
 }

@@ -3,6 +3,10 @@
 //! While recording, every finished episode lies in files of its own, which can be read as a dataset at any moment: an
 //! episode counts from when its row of `meta/episodes` is in place, and that is written last. [`DatasetWriter::finish`] joins
 //! the files up to LeRobot's sizes in a folder beside the dataset and swaps the two.
+//!
+//! Instructions are numbered as they come, and each episode's row holds its own, so that they are known without
+//! `meta/tasks.parquet`; it is there for other programs. Of a recording with more than a thousand different ones it lags up to
+//! a tenth behind until the recording is finished, since it can only be written whole.
 
 mod columns;
 mod episode;
@@ -89,6 +93,8 @@ pub struct DatasetWriter {
     options: WriterOptions,
     info: Info,
     tasks: IndexSet<String>,
+    /// How many of them are in `meta/tasks.parquet`.
+    tasks_written: usize,
     episodes: Vec<EpisodeRecord>,
     left_out: Vec<Skipped>,
     /// Of all finished episodes.
@@ -117,10 +123,7 @@ impl DatasetWriter {
         let marker = serde_json::to_value(&options)
             .map_err(|error| Error::Invalid(format!("writing the options of a recording: {error}")))?;
         layout::write_json(&root.join(RECORDING).join(OPTIONS), &marker)?;
-        let (tasks, episodes, left_out, collector) = Default::default();
-        let writer = DatasetWriter { root, options, info, tasks, episodes, left_out, collector, _lock: lock };
-        writer.write_skeleton()?;
-        Ok(writer)
+        DatasetWriter::begin(root, options, info, layout::Recorded::default(), lock)
     }
 
     /// Goes on with an interrupted recording of the same options; what of it was not finished is removed.
@@ -141,11 +144,24 @@ impl DatasetWriter {
         layout::remove_unfinished(&root, recorded.episodes.len())?;
         let mut info = new_info(&options, &root)?;
         layout::count(&mut info, &recorded.tasks, &recorded.episodes);
+        DatasetWriter::begin(root, options, info, recorded, lock)
+    }
+
+    /// A writer that goes on behind what was recorded, with everything in place that a dataset without further episodes has.
+    fn begin(
+        root: PathBuf,
+        options: WriterOptions,
+        info: Info,
+        recorded: layout::Recorded,
+        lock: File,
+    ) -> Result<Self> {
         let layout::Recorded { tasks, episodes, collector } = recorded;
         let left_out = left_out::read(&root.join(RECORDING))?;
-        let writer = DatasetWriter { root, options, info, tasks, episodes, left_out, collector, _lock: lock };
-        writer.write_skeleton()?;
-        Ok(writer)
+        layout::create_folders(&root)?;
+        layout::write_tasks(&root, &tasks)?;
+        layout::write_info(&root, &info)?;
+        let tasks_written = tasks.len();
+        Ok(DatasetWriter { root, options, info, tasks, tasks_written, episodes, left_out, collector, _lock: lock })
     }
 
     /// Whether a recording was interrupted at `root` after its first episode.
@@ -174,13 +190,6 @@ impl DatasetWriter {
     /// [`Error::Io`].
     pub fn remove_replaced(root: &Path) -> Result<()> {
         layout::remove_folder(&finish::sibling(&place::resolve(root)?, finish::FINISHING))
-    }
-
-    /// Everything that a dataset without episodes has.
-    fn write_skeleton(&self) -> Result<()> {
-        layout::create_folders(&self.root)?;
-        layout::write_tasks(&self.root, &self.tasks)?;
-        layout::write_info(&self.root, &self.info)
     }
 
     /// Begins an episode. An [`EpisodeWriter`] that is dropped without being finished counts for nothing; its scratch files
@@ -233,8 +242,14 @@ fn new_info(options: &WriterOptions, root: &Path) -> Result<Info> {
         if name == "task" {
             return Err(Error::Invalid("feature `task` would be taken for the instructions of frames".into()));
         }
-        if feature.dtype == DType::Language {
-            return Err(Error::Invalid(format!("feature `{name}`: language annotations cannot be written")));
+        match &feature.dtype {
+            DType::Language => {
+                return Err(Error::Invalid(format!("feature `{name}`: language annotations cannot be written")));
+            }
+            DType::Other(dtype) => {
+                return Err(Error::Invalid(format!("feature `{name}`: values of type {dtype:?} cannot be written")));
+            }
+            _ => {}
         }
         if feature.dtype == DType::Video {
             let (width, height) = feature

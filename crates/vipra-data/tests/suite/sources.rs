@@ -178,6 +178,42 @@ fn a_dataset_inside_and_hidden_files_are_not_taken_for_episodes() {
 }
 
 #[test]
+fn videos_and_frames_in_one_folder_are_not_guessed_at() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    let put = |name: &str| {
+        let path = root.join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        crate::common::solid(4, 4, 9).save_png(&path).unwrap();
+    };
+    let layout = || Layout::detect(root).map_err(|error| error.to_string());
+    (0..3).for_each(|frame| put(&format!("episode_000/{frame}.png")));
+    assert_eq!(layout(), Ok(Layout::FrameFolder));
+    std::fs::copy(fixture("videos/palette.gif"), root.join("preview.gif")).unwrap();
+    let error = layout().unwrap_err();
+    for part in ["both videos (preview.gif) and folders of pictures (episode_000/0.png)", "name a folder"] {
+        assert!(error.contains(part), "{error}");
+    }
+    assert_eq!(Layout::detect(&root.join("episode_000")).unwrap(), Layout::FrameFolder);
+    assert_eq!(Layout::detect(&root.join("preview.gif")).unwrap(), Layout::VideoFolder);
+    assert!(check(root, &OpenOptions::default(), 1, &|_, _| {}).is_err());
+
+    // Pictures of the videos themselves, and a lone one.
+    std::fs::remove_dir_all(root.join("episode_000")).unwrap();
+    std::fs::copy(fixture("videos/vp9.webm"), root.join("other.webm")).unwrap();
+    ["preview.png", "other.png", "cover.png", "docs/sheet.png"].into_iter().for_each(put);
+    assert_eq!(layout(), Ok(Layout::VideoFolder));
+}
+
+#[test]
+fn an_instruction_has_no_mark_before_its_first_letter() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::copy(fixture("videos/vp9.webm"), folder.path().join("a.webm")).unwrap();
+    std::fs::write(folder.path().join("a.txt"), "\u{feff}open the drawer\r\n").unwrap();
+    assert_eq!(open(folder.path()).episodes()[0].instruction(), Some("open the drawer"));
+}
+
+#[test]
 fn pictures_are_in_the_order_that_people_count() {
     let folder = tempfile::tempdir().unwrap();
     for frame in 0..12 {
@@ -340,6 +376,31 @@ fn a_conversion_that_left_something_out_goes_on_where_it_was() {
     assert_eq!((finished.episodes, finished.left_out.len()), (3, 1));
     let lengths: Vec<usize> = open(&target).episodes().iter().map(|episode| episode.length).collect();
     assert_eq!(lengths, [7, 6, 4]);
+}
+
+#[test]
+fn a_video_of_another_size_stops_a_conversion_or_is_left_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let (root, target) = (folder.path().join("videos"), folder.path().join("out"));
+    std::fs::create_dir(&root).unwrap();
+    for (name, height) in [("a.mp4", 48), ("b.mp4", 64), ("c.mp4", 48)] {
+        let options = VideoOptions { codec: VideoCodec::H264, gop: 2, crf: 10 };
+        let mut encoder = VideoEncoder::create(&root.join(name), 64, height, 10, options).unwrap();
+        (0..3).for_each(|_| encoder.push(&Frame::new(64, height)).unwrap());
+        encoder.finish().unwrap();
+    }
+    let run = |on_error| {
+        let source = vipra_data::open(&root, &OpenOptions { fps: Some(10.0), ..OpenOptions::default() }).unwrap();
+        let options = ConvertOptions { on_error, images: true, ..Default::default() };
+        convert(source.as_ref(), &target, &options, &|_, _| {})
+    };
+    assert_eq!(run(OnError::Stop).unwrap_err().episode(), Some(1));
+    let written = run(OnError::Skip).unwrap();
+    assert_eq!((written.episodes, written.left_out.len()), (2, 1));
+    assert_eq!(written.left_out[0].what, "episode b.mp4");
+    let reason = &written.left_out[0].reason;
+    assert!(["64×64", "64×48", "b.mp4"].iter().all(|part| reason.contains(part)), "{reason}");
+    assert_eq!(open(&target).episodes().len(), 2);
 }
 
 #[test]

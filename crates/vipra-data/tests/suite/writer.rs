@@ -142,6 +142,35 @@ fn assert_same_files(a: &Path, b: &Path) {
 }
 
 #[test]
+fn instructions_are_written_when_there_are_new_ones_and_known_from_the_episodes() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("set");
+    let table = root.join("meta/tasks.parquet");
+    let file = || std::os::unix::fs::MetadataExt::ino(&fs::metadata(&table).unwrap());
+    let mut writer = DatasetWriter::create(&root, options()).unwrap();
+    record(&mut writer, 0, 3).unwrap();
+    let (first, of_first) = (fs::read(&table).unwrap(), file());
+    record(&mut writer, 2, 4).unwrap();
+    assert_eq!(file(), of_first, "there was no new one");
+    record(&mut writer, 1, 5).unwrap();
+    assert_ne!(file(), of_first);
+    drop(writer);
+
+    // A table that lags behind, as that of a long recording may.
+    fs::write(&table, first).unwrap();
+    let tasks = ["put carrot on plate", "stack the green block"];
+    assert_eq!(open(&root).description().tasks, tasks);
+    let mut writer = DatasetWriter::resume(&root, options()).unwrap();
+    record(&mut writer, 3, 6).unwrap();
+    writer.finish(&[]).unwrap();
+    let source = open(&root);
+    assert_eq!(source.description().tasks, tasks);
+    let instructions: Vec<_> = source.episodes().iter().map(|episode| episode.instruction().unwrap()).collect();
+    assert_eq!(instructions, [tasks[0], tasks[0], tasks[1], tasks[1]]);
+    assert_sound(&root);
+}
+
+#[test]
 fn what_died_before_its_first_episode_is_replaced() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path().join("set");
@@ -281,6 +310,8 @@ fn features_that_cannot_be_written_are_refused() {
     assert!(refused("a/b", Feature::numeric(DType::Int64, &["i"])).contains("path"));
     assert!(refused("task", Feature::numeric(DType::String, &["i"])).contains("instructions"));
     assert!(refused("words", Feature::numeric(DType::Language, &["i"])).contains("language"));
+    let odd = refused("odd", Feature::numeric(DType::Other("float".into()), &["i"]));
+    assert!(odd.contains("`odd`: values of type \"float\""), "{odd}");
     let small = Feature::camera(DType::Video, 20, 20);
     let mut options = options();
     options.features = [("observation.images.tiny".to_owned(), small)].into();

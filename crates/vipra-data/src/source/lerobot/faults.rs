@@ -4,10 +4,11 @@ use std::path::Path;
 
 use super::LeRobot;
 use crate::error::{Error, Result};
+use crate::feature::DType;
 use crate::rows::{Rows, Values};
 
 impl LeRobot {
-    /// Totals and splits that are not what the files say.
+    /// Totals and splits that are not what the files say, and what stands there that is not known.
     pub(super) fn metadata_faults(&self) -> Vec<Error> {
         let path = self.description.root.join("meta/info.json");
         if self.description.unfinished {
@@ -27,6 +28,14 @@ impl LeRobot {
         for (name, range) in self.description.splits.iter().filter(|(_, range)| range.end > end) {
             let reason = format!("ends at episode {}, there are {end}", range.end);
             faults.push(Error::metadata(&path, format!("splits.{name}"), reason));
+        }
+        let malformed = self.description.malformed_splits.iter();
+        faults.extend(malformed.map(|(name, text)| super::malformed_split(&self.description.root, name, text)));
+        for (name, feature) in &self.description.features {
+            if let DType::Other(dtype) = &feature.dtype {
+                let reason = format!("{dtype:?} is not a type that is known");
+                faults.push(Error::metadata(&path, format!("features.{name}.dtype"), reason));
+            }
         }
         faults
     }
@@ -58,14 +67,15 @@ impl LeRobot {
 
     /// The `task_index` of an episode's rows against the tasks that there are, those of the episode, and each other.
     fn task_faults(&self, episode: usize, numbers: &[i64]) -> Vec<Error> {
-        let (path, tasks) = (&self.located[episode].data, &self.description.tasks);
-        let task = |number: i64| usize::try_from(number).ok().and_then(|number| tasks.get(number));
+        let path = &self.located[episode].data;
+        let task = |number: i64| self.tasks.get(&number);
         let mut faults = Vec::new();
         if self.episodes[episode].tasks.is_empty() {
             faults.push(Error::rows(path, "neither the metadata nor the rows name a task: it has no instruction"));
         }
         if let Some(number) = numbers.iter().find(|&&number| task(number).is_none()) {
-            faults.push(Error::rows(path, format!("task_index is {number}, there are {} tasks", tasks.len())));
+            let count = self.tasks.len();
+            faults.push(Error::rows(path, format!("task_index is {number}, which none of the {count} tasks has")));
         }
         let named = &self.located[episode].tasks;
         let unnamed = |&number: &i64| task(number).filter(|task| !named.is_empty() && !named.contains(task));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::error::{Error, Result};
 use crate::feature::Features;
@@ -38,7 +38,7 @@ pub struct Info {
     /// Frames a second; some files hold `30.0`.
     pub fps: f64,
     /// Name → half-open range of episodes, as text: `"0:100"`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "as_texts")]
     pub splits: BTreeMap<String, String>,
     /// Template of the path of a data file.
     pub data_path: String,
@@ -56,6 +56,13 @@ pub struct Info {
 
 fn thousand() -> u64 {
     1000
+}
+
+/// A map of texts; what is none stands there as it is written, for whoever asks for it to be told.
+fn as_texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error> {
+    let values = BTreeMap::<String, serde_json::Value>::deserialize(deserializer)?;
+    let text = |value: serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    Ok(values.into_iter().map(|(name, value)| (name, text(value))).collect())
 }
 
 /// Keys of either version that have no use here.
@@ -137,22 +144,20 @@ impl Info {
         Ok(info)
     }
 
-    /// The splits as ranges of episode numbers.
-    ///
-    /// # Errors
-    /// [`Error::Metadata`] with the split.
-    pub fn split_ranges(&self, path: &Path) -> Result<BTreeMap<String, Range<usize>>> {
+    /// The splits as ranges of episode numbers, and those that are none with what stands there.
+    pub fn split_ranges(&self) -> (BTreeMap<String, Range<usize>>, BTreeMap<String, String>) {
         let parse = |text: &str| {
             let (from, to) = text.split_once(':')?;
             let range = from.trim().parse().ok()?..to.trim().parse().ok()?;
             (range.start <= range.end).then_some(range)
         };
-        self.splits
-            .iter()
-            .map(|(name, text)| match parse(text) {
-                Some(range) => Ok((name.clone(), range)),
-                None => Err(Error::metadata(path, format!("splits.{name}"), format!("{text:?} is not like \"0:100\""))),
-            })
-            .collect()
+        let (mut ranges, mut malformed) = (BTreeMap::new(), BTreeMap::new());
+        for (name, text) in &self.splits {
+            match parse(text) {
+                Some(range) => drop(ranges.insert(name.clone(), range)),
+                None => drop(malformed.insert(name.clone(), text.clone())),
+            }
+        }
+        (ranges, malformed)
     }
 }

@@ -12,7 +12,7 @@ mod template;
 mod v21;
 mod v30;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -77,7 +77,7 @@ struct Located {
 struct Table {
     episodes: Vec<Episode>,
     located: Vec<Located>,
-    tasks: Vec<String>,
+    tasks: BTreeMap<i64, String>,
 }
 
 /// More frames or episodes than this are a mistake of the metadata, and would overflow sums.
@@ -117,6 +117,8 @@ pub struct LeRobot {
     info: Info,
     episodes: Vec<Episode>,
     located: Vec<Located>,
+    /// Instructions by the `task_index` of rows.
+    tasks: BTreeMap<i64, String>,
     tolerance_secs: f64,
     /// Data files that were looked into.
     indices: Mutex<HashMap<PathBuf, Arc<FileIndex>>>,
@@ -142,24 +144,30 @@ impl LeRobot {
             return Err(Error::metadata(&info_path, "episodes", format!("{} is there twice", pair[0].number)));
         }
         let skipped = table.take_empty(&info_path, options.on_error)?;
+        let Table { episodes, located, tasks } = table;
+        let (splits, malformed_splits) = info.split_ranges();
+        for (name, text) in &malformed_splits {
+            tracing::warn!("not taken for a split: {}", malformed_split(root, name, text));
+        }
         let description = Description {
             layout: version.layout(),
-            unfinished: root.join(".recording").is_dir(),
+            unfinished: is_unfinished(root),
             given_fps: None,
             root: root.to_path_buf(),
             robot_type: info.robot_type.clone(),
             features: info.features.clone(),
-            tasks: table.tasks,
-            splits: info.split_ranges(&info_path)?,
+            tasks: tasks.values().cloned().collect(),
+            splits,
+            malformed_splits,
             skipped,
         };
         let tolerance_secs = options.tolerance_secs;
-        let (episodes, located) = (table.episodes, table.located);
         let mut dataset = LeRobot {
             description,
             info,
             episodes,
             located,
+            tasks,
             tolerance_secs,
             indices: Mutex::default(),
             moved: Mutex::default(),
@@ -185,8 +193,8 @@ impl LeRobot {
         // A file that is not there, as in a download in part, is not worth a search through all the others.
         let claimed = self.index(&self.located[episode].data);
         let Ok(index) = claimed.and_then(|_| self.index_of(episode)) else { return Vec::new() };
-        let task = |&number: &i64| self.description.tasks.get(usize::try_from(number).ok()?).cloned();
-        index.tasks_of(self.episodes[episode].number).iter().filter_map(task).collect()
+        let numbers = index.tasks_of(self.episodes[episode].number);
+        numbers.iter().filter_map(|number| self.tasks.get(number).cloned()).collect()
     }
 
     /// The metadata as read.
@@ -233,6 +241,26 @@ impl LeRobot {
         Ok(index)
     }
 
+    /// The columns of some features, in the order of the metadata, of some rows of a file.
+    fn read_columns(&self, path: &Path, range: Range<usize>, features: &[&str]) -> Result<Rows> {
+        let mut rows = Rows { length: range.len(), columns: Default::default() };
+        if features.is_empty() {
+            return Ok(rows);
+        }
+        let batch = table::read(path, |name| features.contains(&name), Some(range))?;
+        let wanted = |(name, _): &(&String, &Feature)| features.contains(&name.as_str());
+        for (name, feature) in self.description.features.iter().filter(wanted) {
+            let column = table::flatten(table::column(&batch, name, path)?, name, path)?;
+            if column.width != feature.width() {
+                let reason = format!("{} values a row, the metadata says {:?}", column.width, feature.shape);
+                return Err(Error::column(path, name, reason));
+            }
+            faults::check_finite(&column.values, column.width, name, path)?;
+            rows.columns.insert(name.clone(), column);
+        }
+        Ok(rows)
+    }
+
     /// Looks through all data files for an episode that is not where the metadata says.
     fn search_rows(&self, number: usize) -> Option<Arc<FileIndex>> {
         WalkDir::new(self.description.root.join("data"))
@@ -276,25 +304,17 @@ impl Source for LeRobot {
     }
 
     fn rows(&self, episode: usize) -> Result<Rows> {
+        self.rows_of(episode, &self.description.row_features())
+    }
+
+    fn rows_of(&self, episode: usize, features: &[&str]) -> Result<Rows> {
+        features.iter().try_for_each(|name| self.description.check_has_rows(name))?;
         let (index, range) = self.find_rows(episode)?;
-        let Episode { number, length, .. } = self.episodes[episode];
-        let kept = |feature: &Feature| !matches!(feature.dtype, DType::Video | DType::Image | DType::Language);
-        let wanted = |name: &str| self.info.features.get(name).is_some_and(kept);
-        let read = || -> Result<Rows> {
-            let batch = table::read(&index.path, wanted, Some(range))?;
-            let mut rows = Rows { length, columns: Default::default() };
-            for (name, feature) in self.info.features.iter().filter(|(_, feature)| kept(feature)) {
-                let column = table::flatten(table::column(&batch, name, &index.path)?, name, &index.path)?;
-                if column.width != feature.width() {
-                    let reason = format!("{} values a row, the metadata says {:?}", column.width, feature.shape);
-                    return Err(Error::column(&index.path, name, reason));
-                }
-                faults::check_finite(&column.values, column.width, name, &index.path)?;
-                rows.columns.insert(name.clone(), column);
-            }
-            Ok(rows)
-        };
-        read().in_episode(number)
+        self.read_columns(&index.path, range, features).in_episode(self.episodes[episode].number)
+    }
+
+    fn task(&self, task_index: i64) -> Option<&str> {
+        self.tasks.get(&task_index).map(String::as_str)
     }
 
     fn check_metadata(&self) -> Vec<Error> {
@@ -317,15 +337,26 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Instructions by their number, which must count up from zero.
-fn tasks_in_order(mut tasks: Vec<(i64, String)>, path: &Path) -> Result<Vec<String>> {
-    tasks.sort_by_key(|(number, _)| *number);
-    match tasks.iter().enumerate().find(|(at, (number, _))| *number != *at as i64) {
-        None => Ok(tasks.into_iter().map(|(_, task)| task).collect()),
-        Some((at, (number, _))) => {
-            Err(Error::metadata(path, "task_index", format!("{number} follows where {at} should")))
+/// Whether the dataset is being recorded, or its recording was interrupted.
+fn is_unfinished(root: &Path) -> bool {
+    root.join(".recording").is_dir()
+}
+
+/// What is wrong with a split that is no range.
+pub(super) fn malformed_split(root: &Path, name: &str, text: &str) -> Error {
+    let reason = format!("{text:?} is not like \"0:100\"");
+    Error::metadata(&root.join("meta/info.json"), format!("splits.{name}"), reason)
+}
+
+/// Instructions by their number, which each has its own. Editing leaves gaps.
+fn tasks_by_number(tasks: Vec<(i64, String)>, path: &Path) -> Result<BTreeMap<i64, String>> {
+    let mut by_number = BTreeMap::new();
+    for (number, task) in tasks {
+        if by_number.insert(number, task).is_some() {
+            return Err(Error::metadata(path, "task_index", format!("{number} is there twice")));
         }
     }
+    Ok(by_number)
 }
 
 /// The features that are stored as videos.

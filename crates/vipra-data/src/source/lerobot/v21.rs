@@ -47,7 +47,7 @@ pub(super) fn read(root: &Path, info: &Info) -> Result<Table> {
         let (name, length) = (number.to_string(), line.length as usize);
         episodes.push(Episode { number, name, length, fps: info.fps, tasks: line.tasks });
     }
-    Ok(Table { episodes, located, tasks: super::tasks_in_order(tasks, &tasks_path)? })
+    Ok(Table { episodes, located, tasks: super::tasks_by_number(tasks, &tasks_path)? })
 }
 
 /// JSON lines; empty ones are passed over.

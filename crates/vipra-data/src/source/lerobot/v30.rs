@@ -1,5 +1,6 @@
 //! Where v3.0 keeps what: many episodes a file (interfaces b.1, b.5, b.6).
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use walkdir::WalkDir;
@@ -7,7 +8,7 @@ use walkdir::WalkDir;
 use super::template::{Value, expand};
 use super::{Info, Located, Table, table};
 use crate::error::{Error, Result};
-use crate::source::Episode;
+use crate::source::{Episode, tasks_of};
 
 pub(super) fn read(root: &Path, info: &Info) -> Result<Table> {
     let mut found = Vec::new();
@@ -15,8 +16,13 @@ pub(super) fn read(root: &Path, info: &Info) -> Result<Table> {
         found.append(&mut read_episodes(root, info, &file)?);
     }
     found.sort_by_key(|(episode, _)| episode.number);
-    let (episodes, located) = found.into_iter().unzip();
-    Ok(Table { episodes, located, tasks: read_tasks(&root.join("meta/tasks.parquet"))? })
+    let (episodes, located): (Vec<Episode>, _) = found.into_iter().unzip();
+    let tasks: BTreeMap<i64, String> = match super::is_unfinished(root) {
+        // Its table of tasks may lag behind (see the writer); they are numbered as they come.
+        true => (0..).zip(tasks_of(&episodes)).collect(),
+        false => read_tasks(&root.join("meta/tasks.parquet"))?,
+    };
+    Ok(Table { episodes, located, tasks })
 }
 
 /// All files of `meta/episodes`, sorted. A finished recording has at least one; one without any episode has none.
@@ -90,8 +96,9 @@ fn read_episodes(root: &Path, info: &Info, path: &Path) -> Result<Vec<(Episode, 
     Ok(found)
 }
 
-/// Instructions by `task_index`. The text column has had several names: it is the one column of text.
-fn read_tasks(path: &Path) -> Result<Vec<String>> {
+/// Instructions by `task_index`, which must count up from zero: the lerobot library goes by their places in the file. The text
+/// column has had several names: it is the one column of text.
+fn read_tasks(path: &Path) -> Result<BTreeMap<i64, String>> {
     let batch = table::read(path, |_| true, None)?;
     let numbers = table::integers(&batch, "task_index", path)?;
     let texts = batch
@@ -99,5 +106,9 @@ fn read_tasks(path: &Path) -> Result<Vec<String>> {
         .iter()
         .find_map(|column| table::texts(column, "task", path).ok())
         .ok_or_else(|| Error::column(path, "task", "the file has no column of text"))?;
-    super::tasks_in_order(numbers.into_iter().zip(texts).collect(), path)
+    let tasks = super::tasks_by_number(numbers.into_iter().zip(texts).collect(), path)?;
+    match tasks.keys().zip(0_i64..).find(|(number, at)| *number != at) {
+        None => Ok(tasks),
+        Some((number, at)) => Err(Error::metadata(path, "task_index", format!("{number} follows where {at} should"))),
+    }
 }

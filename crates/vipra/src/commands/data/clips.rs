@@ -48,7 +48,8 @@ pub fn draw_clips(args: &ClipsArgs) -> Result<String> {
             "skipped_when_opening": dataset.skipped(),
             "skipped_clips": loader.skipped(),
         });
-        let file = folder.file("summary.json");
+        // Not a training's summary: the folder may be that of one, by its own configuration.
+        let file = folder.file("clips.json");
         std::fs::write(&file, serde_json::to_string_pretty(&summary)?)
             .with_context(|| format!("writing {}", file.display()))?;
     }

@@ -1,5 +1,7 @@
 //! `vipra data inspect`.
 
+use std::collections::{HashMap, HashSet};
+
 use anyhow::Result;
 use serde_json::json;
 use vipra_data::{Episode, Feature, Source};
@@ -36,6 +38,16 @@ fn lengths(episodes: &[Episode]) -> Vec<usize> {
     lengths
 }
 
+/// How many episodes have an instruction.
+fn episodes_of_tasks(episodes: &[Episode]) -> HashMap<&str, usize> {
+    let mut counts = HashMap::new();
+    for episode in episodes {
+        let tasks: HashSet<&str> = episode.tasks.iter().map(String::as_str).collect();
+        tasks.into_iter().for_each(|task| *counts.entry(task).or_default() += 1);
+    }
+    counts
+}
+
 fn to_text(source: &dyn Source) -> String {
     let (description, episodes) = (source.description(), source.episodes());
     let frames: usize = episodes.iter().map(|episode| episode.length).sum();
@@ -57,6 +69,9 @@ fn to_text(source: &dyn Source) -> String {
     for (name, range) in &description.splits {
         line("split", format!("{name}: episodes {} to {}", range.start, range.end.saturating_sub(1)));
     }
+    for (name, text) in &description.malformed_splits {
+        line("split", format!("{name}: {text:?} is no range of episodes"));
+    }
     for skipped in &description.skipped {
         line("left out", format!("{}: {}", skipped.what, skipped.reason));
     }
@@ -68,8 +83,9 @@ fn to_text(source: &dyn Source) -> String {
     text.push_str(&table(&["name", "type", "shape", "dimensions"], features.collect(), usize::MAX));
 
     if !description.tasks.is_empty() {
+        let counts = episodes_of_tasks(episodes);
         let rows = description.tasks.iter().map(|task| {
-            let count = episodes.iter().filter(|episode| episode.tasks.contains(task)).count();
+            let count = counts.get(task.as_str()).copied().unwrap_or_default();
             vec![if task.is_empty() { "(none)".to_owned() } else { task.clone() }, count.to_string()]
         });
         text.push_str("\ntasks\n");

@@ -7,7 +7,7 @@ mod inspect;
 mod stats;
 
 use anyhow::Result;
-use vipra_data::{OpenOptions, Source};
+use vipra_data::{DataConfig, Source, SourceConfig};
 
 pub use clips::draw_clips;
 pub use inspect::frame_rates;
@@ -30,12 +30,14 @@ pub fn run(command: DataCommand) -> Result<Outcome> {
 
 /// Opens a dataset with a progress bar.
 fn open(args: &SourceArgs) -> Result<Box<dyn Source>> {
+    open_as(args, &DataConfig { on_error: args.on_error.into(), ..DataConfig::default() })
+}
+
+/// Opens a dataset with a progress bar, as strictly as a configuration says.
+fn open_as(args: &SourceArgs, data: &DataConfig) -> Result<Box<dyn Source>> {
     let progress = Progress::new("opening", "videos");
-    let show = |done, all| progress.set(done, all);
-    Ok(vipra_data::open(
-        &args.path,
-        &OpenOptions { fps: args.fps, on_error: args.on_error.into(), progress: &show, ..OpenOptions::default() },
-    )?)
+    let source = SourceConfig { fps: args.fps, ..SourceConfig::new(&args.path) };
+    Ok(data.open(&source, &|done, all| progress.set(done, all))?)
 }
 
 /// "1 episode", "2 episodes".

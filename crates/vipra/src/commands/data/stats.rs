@@ -3,12 +3,14 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use vipra_data::Source;
+use indexmap::IndexMap;
 use vipra_data::normalize::NormalizationConfig;
+use vipra_data::source::Skipped;
 use vipra_data::stats::{Collector, FeatureStats, Stats, to_json};
 use vipra_data::video::DecoderPool;
+use vipra_data::{DataConfig, Error, OnError, Source};
 
-use super::{Outcome, open};
+use super::{Outcome, counted, open_as};
 use crate::cli::SourceArgs;
 use crate::config::{ConfigArgs, load};
 use crate::files::create_parent;
@@ -25,13 +27,14 @@ pub struct Request {
 }
 
 pub fn run(request: &Request) -> Result<Outcome> {
-    let normalization = load(&request.config)?.data.normalization;
+    let data = data_config(request)?;
     if let Some(path) = &request.out {
         create_parent(path)?;
     }
-    let source = open(&request.source)?;
+    let source = open_as(&request.source, &data)?;
     tell_skipped(&source.description().skipped);
-    let stats = collect(source.as_ref(), request)?;
+    let (stats, left_out) = collect(source.as_ref(), request, data.on_error)?;
+    tell_skipped(&left_out);
     let features = &source.description().features;
     if let Some(path) = &request.out {
         let text = serde_json::to_string_pretty(&to_json(&stats, features))?;
@@ -39,23 +42,77 @@ pub fn run(request: &Request) -> Result<Outcome> {
     }
     match request.json {
         true => print_json(&to_json(&stats, features))?,
-        false => print(&to_text(source.as_ref(), &stats, &normalization)?)?,
+        false => print(&to_text(source.as_ref(), &stats, &data.normalization)?)?,
     }
     Ok(Outcome::Done)
 }
 
-fn collect(source: &dyn Source, request: &Request) -> Result<Stats> {
+/// The configuration's section on data; what is broken is left out if it says so, or the command line.
+fn data_config(request: &Request) -> Result<DataConfig> {
+    let mut data = load(&request.config)?.data;
+    if OnError::from(request.source.on_error) == OnError::Skip {
+        data.on_error = OnError::Skip;
+    }
+    Ok(data)
+}
+
+/// Statistics of all episodes, and what is not in them: episodes that cannot be read, where those are skipped, and features
+/// with columns that are faulty. Of these, no statistics at all are better than ones that look as if they were of all rows,
+/// unless what is broken is skipped.
+fn collect(source: &dyn Source, request: &Request, on_error: OnError) -> Result<(Stats, Vec<Skipped>)> {
     let description = source.description();
     let chosen = description.split(request.split.as_deref(), source.episodes())?;
     let progress = Progress::new("reading", "episodes");
-    let mut collector = Collector::default();
+    let (mut collector, mut faulty, mut left_out) = (Collector::default(), FaultyFeatures::new(), Vec::new());
     let mut decoders = DecoderPool::new(4);
     let cameras = if request.pictures { description.cameras() } else { Vec::new() };
     for (done, &at) in chosen.iter().enumerate() {
         progress.set(done, chosen.len());
-        collector.add_episode(source, at, &cameras, &mut decoders)?;
+        match collector.add_episode(source, at, &cameras, &mut decoders) {
+            Ok(features) => note(&mut faulty, features),
+            Err(error) if on_error == OnError::Skip => {
+                let what = format!("episode {}", source.episodes()[at].name);
+                left_out.push(Skipped { what, reason: error.to_string() });
+            }
+            Err(error) => return Err(error.into()),
+        }
     }
-    Ok(collector.finish())
+    drop(progress);
+    if let Some(first) = left_out.first().filter(|_| left_out.len() == chosen.len()) {
+        anyhow::bail!("none of {} can be read; {}", counted(chosen.len(), "episode"), first.reason);
+    }
+    let mut stats = collector.finish();
+    if on_error == OnError::Stop {
+        stats.retain(|name, _| !faulty.contains_key(name));
+    }
+    left_out.extend(faulty.into_iter().map(|(name, fault)| fault.skipped(&name, on_error)));
+    Ok((stats, left_out))
+}
+
+/// Features of which columns are faulty.
+type FaultyFeatures = IndexMap<String, Faulty>;
+
+struct Faulty {
+    episodes: usize,
+    /// What is wrong with the first of them.
+    reason: String,
+}
+
+impl Faulty {
+    fn skipped(self, feature: &str, on_error: OnError) -> Skipped {
+        let what = match on_error {
+            OnError::Stop => format!("feature `{feature}`"),
+            OnError::Skip => format!("feature `{feature}` of {}", counted(self.episodes, "episode")),
+        };
+        Skipped { what, reason: self.reason }
+    }
+}
+
+fn note(faulty: &mut FaultyFeatures, features: Vec<(String, Error)>) {
+    for (name, error) in features {
+        let fault = faulty.entry(name).or_insert_with(|| Faulty { episodes: 0, reason: error.to_string() });
+        fault.episodes += 1;
+    }
 }
 
 fn to_text(source: &dyn Source, stats: &Stats, normalization: &NormalizationConfig) -> Result<String> {
@@ -92,4 +149,83 @@ fn rows(dimensions: &[String], raised: &[usize], stats: &FeatureStats, floor: f6
         std::iter::once(name.clone()).chain(numbers).chain([note]).collect()
     };
     dimensions.iter().enumerate().map(row).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use vipra_data::writer::{DatasetWriter, WriterOptions};
+    use vipra_data::{DType, Feature, Features, Rows, Values};
+
+    use super::*;
+    use crate::cli::OnErrorArg;
+
+    /// Three episodes of two rows, each in a file of its own: what is being recorded is a dataset too.
+    fn record(root: &Path) {
+        let action = Feature::numeric(DType::Float32, &["dx"]);
+        let features = Features::from([("action".to_owned(), action.clone()), ("effort".to_owned(), action)]);
+        let mut writer = DatasetWriter::create(root, WriterOptions::new(5, features)).unwrap();
+        for episode in 0..3_u8 {
+            let mut rows = Rows { length: 2, ..Rows::default() };
+            rows.insert("action", 1, Values::F32(vec![f32::from(episode); 2])).unwrap();
+            rows.insert("effort", 1, Values::F32(vec![1.0; 2])).unwrap();
+            writer.begin_episode("wave").unwrap().finish(&rows).unwrap();
+        }
+    }
+
+    fn collected(root: &Path, on_error: OnErrorArg) -> Result<(Stats, Vec<Skipped>)> {
+        let source = SourceArgs { path: root.to_path_buf(), fps: None, on_error };
+        let config = ConfigArgs::default();
+        let request = Request { source, config, split: None, pictures: false, out: None, json: false };
+        let data = data_config(&request)?;
+        collect(open_as(&request.source, &data)?.as_ref(), &request, data.on_error)
+    }
+
+    #[test]
+    fn an_episode_that_cannot_be_read_stops_or_is_left_out() {
+        let folder = tempfile::tempdir().unwrap();
+        record(folder.path());
+        let file = |episode: usize| folder.path().join(format!("data/chunk-000/file-{episode:03}.parquet"));
+        std::fs::remove_file(file(1)).unwrap();
+        let error = collected(folder.path(), OnErrorArg::Stop).unwrap_err().to_string();
+        assert!(error.contains("episode 1") && error.contains("file-001.parquet"), "{error}");
+        let (stats, left_out) = collected(folder.path(), OnErrorArg::Skip).unwrap();
+        assert_eq!((stats["action"].count, stats["action"].max[0]), (4, 2.0));
+        assert!(left_out.len() == 1 && left_out[0].what == "episode 1", "{left_out:?}");
+        [0, 2].into_iter().for_each(|episode| std::fs::remove_file(file(episode)).unwrap());
+        let error = collected(folder.path(), OnErrorArg::Skip).unwrap_err().to_string();
+        assert!(error.contains("none of 3 episodes can be read") && error.contains("file-000.parquet"), "{error}");
+    }
+
+    #[test]
+    fn a_feature_without_a_column_does_not_hide_the_others() {
+        let folder = tempfile::tempdir().unwrap();
+        record(folder.path());
+        let path = folder.path().join("meta/info.json");
+        let text = std::fs::read_to_string(&path).unwrap().replace("\"effort\"", "\"torque\"");
+        std::fs::write(path, text).unwrap();
+        let (stats, left_out) = collected(folder.path(), OnErrorArg::Stop).unwrap();
+        assert!(stats["action"].count == 6 && !stats.contains_key("torque"), "{stats:?}");
+        assert!(
+            left_out[0].what == "feature `torque`" && left_out[0].reason.contains("no such column"),
+            "{left_out:?}"
+        );
+        let (_stats, left_out) = collected(folder.path(), OnErrorArg::Skip).unwrap();
+        assert!(left_out.len() == 1 && left_out[0].what == "feature `torque` of 3 episodes", "{left_out:?}");
+    }
+
+    #[test]
+    fn the_configuration_says_how_strict_the_statistics_are() {
+        let set = |set: &str| Request {
+            source: SourceArgs { path: "set".into(), fps: None, on_error: OnErrorArg::Stop },
+            config: ConfigArgs { config: None, set: vec![set.to_owned()] },
+            split: None,
+            pictures: false,
+            out: None,
+            json: false,
+        };
+        assert_eq!(data_config(&set("data.tolerance_secs=0.02")).unwrap().tolerance_secs, 0.02);
+        assert_eq!(data_config(&set("data.on_error=skip")).unwrap().on_error, OnError::Skip);
+    }
 }
