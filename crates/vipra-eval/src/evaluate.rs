@@ -62,7 +62,8 @@ pub fn evaluate(
     }
     std::fs::create_dir_all(folder).map_err(Error::io(folder))?;
     let mut journal = Journal::open(&folder.join(OUTCOMES), header)?;
-    let mut videos = Videos::in_folder(folder, options.videos, policy.describe().control_rate_hz)?;
+    let rate_hz = policy.describe().control_rate_hz;
+    let mut videos = Videos::in_folder(folder, journal.outcomes(), options.videos, rate_hz)?;
     let mut rollouts = Vec::new();
     for (index, group) in plan.chunks(options.parallel).enumerate() {
         progress(index * options.parallel, plan.len());

@@ -14,9 +14,12 @@ use serde_json::{Map, Value};
 use crate::environment::Episode;
 use crate::{Error, Result};
 
-/// What outcomes belong to: environment, policy, fingerprints, how chunks are executed. Splits, seeds and numbers stand with
-/// each outcome, so that a file can grow.
+/// What outcomes belong to: environment, policy, fingerprints, how chunks are executed, the program's version. Splits, seeds and
+/// numbers stand with each outcome, so that a file can grow.
 pub type Header = Map<String, Value>;
+
+/// The key of a header that older files lack: theirs is unknown, and they go on.
+const VERSION: &str = "version";
 
 /// What became of an episode.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -94,8 +97,11 @@ impl Journal {
         }
         let (found, outcomes) = parse(kept, path)?;
         let names: BTreeSet<&String> = found.keys().chain(header.keys()).collect();
-        let differs: Vec<&str> =
-            names.into_iter().filter(|name| found.get(*name) != header.get(*name)).map(String::as_str).collect();
+        let is_same = |name: &String| {
+            let (before, now) = (found.get(name), header.get(name));
+            before == now || name == VERSION && (before.is_none() || now.is_none())
+        };
+        let differs: Vec<&str> = names.into_iter().filter(|&name| !is_same(name)).map(String::as_str).collect();
         if !differs.is_empty() {
             return Err(Error::Other { differs: differs.join(", "), path: path.to_path_buf() });
         }

@@ -16,7 +16,7 @@ pub(crate) struct Videos {
     folder: PathBuf,
     most: usize,
     fps: u32,
-    /// Split and whether it succeeded → videos that are there.
+    /// Split and whether it succeeded → outcomes whose videos are there.
     taken: BTreeMap<(String, bool), usize>,
 }
 
@@ -32,12 +32,13 @@ pub struct Video {
 }
 
 impl Videos {
-    pub(crate) fn in_folder(folder: &Path, most: usize, rate_hz: f64) -> Result<Self> {
-        let mut taken = BTreeMap::new();
-        for video in videos(folder)? {
-            *taken.entry((video.split, video.is_success)).or_default() += 1;
-        }
+    pub(crate) fn in_folder(folder: &Path, outcomes: &[Outcome], most: usize, rate_hz: f64) -> Result<Self> {
         let folder = folder.join(VIDEOS);
+        let mut taken = BTreeMap::new();
+        // A video is written before its outcome: one that a kill left without is offered again, and counts then.
+        for outcome in outcomes.iter().filter(|outcome| folder.join(name(outcome)).is_file()) {
+            *taken.entry((outcome.split.clone(), outcome.success_last)).or_default() += 1;
+        }
         if most > 0 {
             std::fs::create_dir_all(&folder).map_err(Error::io(&folder))?;
         }

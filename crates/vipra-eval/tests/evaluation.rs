@@ -10,7 +10,8 @@ use made::{Counted, Drawing, STEPS};
 use serde_json::json;
 use vipra_control::{Execution, Policy};
 use vipra_eval::{
-    EvaluateOptions, Header, OUTCOMES, Outcome, compare, evaluate, plan, read_outcomes, summarize, videos,
+    EvaluateOptions, Header, Journal, OUTCOMES, Outcome, VIDEOS, compare, evaluate, plan, read_outcomes, summarize,
+    videos,
 };
 
 fn header(model: &str) -> Header {
@@ -21,10 +22,19 @@ fn header(model: &str) -> Header {
 const OPTIONS: EvaluateOptions = EvaluateOptions { execution: Execution::First { actions: 2 }, parallel: 4, videos: 1 };
 
 fn run(policy: &mut Drawing, folder: &Path, broken: Option<u64>) -> vipra_eval::Result<Vec<Outcome>> {
+    run_with(policy, folder, broken, &OPTIONS)
+}
+
+fn run_with(
+    policy: &mut Drawing,
+    folder: &Path,
+    broken: Option<u64>,
+    options: &EvaluateOptions,
+) -> vipra_eval::Result<Vec<Outcome>> {
     let plan = plan(&["seen".into()], &[0, 1], 5);
     let make =
         |_: &vipra_control::PolicyDescription| Ok(Box::new(Counted::new(broken)) as Box<dyn vipra_eval::Environment>);
-    evaluate(policy, &make, &plan, &header("abc"), folder, &OPTIONS, &|_, _| ())
+    evaluate(policy, &make, &plan, &header("abc"), folder, options, &|_, _| ())
 }
 
 /// What does not hang on the clock.
@@ -80,11 +90,56 @@ fn an_interrupted_evaluation_ends_as_if_it_never_had_been() {
 }
 
 #[test]
+fn a_kill_between_a_video_and_its_outcome_costs_no_video() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = EvaluateOptions { videos: 2, ..OPTIONS };
+    let run = || run_with(&mut Drawing::new(), folder.path(), None, &options).unwrap();
+    let files = || videos(folder.path()).unwrap().into_iter().map(|video| video.path).collect::<Vec<_>>();
+    run();
+    let whole = files();
+    assert_eq!(whole.len(), 4, "{whole:?}");
+
+    // The outcome of the first episode was written, and of the second one its video.
+    let file = folder.path().join(OUTCOMES);
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.lines().take(2).map(|line| format!("{line}\n")).collect::<String>()).unwrap();
+    for later in ["seen.failure.count.0.2.gif", "seen.success.count.0.3.gif"] {
+        std::fs::remove_file(folder.path().join(VIDEOS).join(later)).unwrap();
+    }
+    run();
+    assert_eq!(files(), whole);
+}
+
+#[test]
+fn outcomes_of_an_unknown_version_go_on_and_of_another_one_do_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let outcomes = run(&mut Drawing::new(), folder.path(), None).unwrap();
+    let file = folder.path().join(OUTCOMES);
+    let of_version = |version: &str| {
+        let mut header = header("abc");
+        header.insert("version".into(), version.into());
+        header
+    };
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert_eq!(Journal::open(&file, &of_version("2")).unwrap().outcomes(), outcomes);
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), text, "who made them stays unknown");
+
+    let (_, lines) = text.split_once('\n').unwrap();
+    std::fs::write(&file, format!("{}\n{lines}", json!(of_version("1")))).unwrap();
+    assert_eq!(Journal::open(&file, &of_version("1")).unwrap().outcomes(), outcomes);
+    let error = Journal::open(&file, &of_version("2")).unwrap_err().to_string();
+    assert!(error.contains("(version)"), "{error}");
+    let (found, read) = read_outcomes(&file).unwrap();
+    assert_eq!((&found, &read), (&of_version("1"), &outcomes));
+    assert_eq!(compare((&found, &read), (&header("abc"), &outcomes)).unwrap().unpaired, [0, 0]);
+}
+
+#[test]
 fn outcomes_of_something_else_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     run(&mut Drawing::new(), folder.path(), None).unwrap();
     let file = folder.path().join(OUTCOMES);
-    let error = vipra_eval::Journal::open(&file, &header("another")).unwrap_err().to_string();
+    let error = Journal::open(&file, &header("another")).unwrap_err().to_string();
     assert!(error.contains("fingerprints") && error.contains(&file.display().to_string()), "{error}");
     let text = std::fs::read_to_string(&file).unwrap();
     let again = text.lines().nth(1).unwrap();
@@ -93,8 +148,8 @@ fn outcomes_of_something_else_are_refused() {
     assert!(error.contains("stands here twice"), "{error}");
     // What could not begin is in nobody's way.
     let unbegun = folder.path().join("unbegun.jsonl");
-    drop(vipra_eval::Journal::open(&unbegun, &header("one")).unwrap());
-    drop(vipra_eval::Journal::open(&unbegun, &header("another")).unwrap());
+    drop(Journal::open(&unbegun, &header("one")).unwrap());
+    drop(Journal::open(&unbegun, &header("another")).unwrap());
     assert_eq!(read_outcomes(&unbegun).unwrap(), (header("another"), Vec::new()));
     std::fs::write(&file, text.replacen("\"steps\":5", "\"steps\":\"many\"", 1)).unwrap();
     let error = read_outcomes(&file).unwrap_err().to_string();

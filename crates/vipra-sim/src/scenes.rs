@@ -43,10 +43,13 @@ impl Scenes {
         });
         let held_out = self.objects.iter().find(|object| !self.split.allows(**object));
         let held_out = held_out.map(|object| format!("the split `{}` never shows a {object}", self.split.name()));
-        let nothing_new = self.split == Split::UnseenPairs && !self.objects.iter().copied().any(is_held_out_pair);
+        // Stacking speaks of blocks alone.
+        let speaks_of_all = tasks.iter().any(|task| *task != TaskKind::Stack);
+        let is_new = |object: &Object| is_held_out_pair(*object) && (speaks_of_all || object.kind == Kind::Block);
+        let nothing_new = self.split == Split::UnseenPairs && !self.objects.iter().any(is_new);
         let nothing_new = nothing_new.then(|| {
             format!(
-                "none of these objects is one that training never shows, as the split `{}` wants",
+                "the tasks speak of no object that training never shows, as the split `{}` wants",
                 self.split.name()
             )
         });
@@ -123,6 +126,15 @@ mod tests {
         let seen = scenes(&[TaskKind::Push], &["red block", "blue block"]);
         assert!(seen.of(Split::UnseenPairs).fault().is_some());
         assert!(seen.of(Split::UnseenPositions).fault().is_none());
+    }
+
+    #[test]
+    fn what_is_new_is_what_a_task_speaks_of() {
+        let new = |tasks: &[TaskKind], objects: &[&str]| scenes(tasks, objects).of(Split::UnseenPairs).fault();
+        let (blocks, with_plate) = (["red block", "green block"], ["red block", "blue block", "red plate"]);
+        assert_eq!(new(&[TaskKind::Stack], &blocks), None);
+        assert!(new(&[TaskKind::Stack], &with_plate).unwrap().contains("no object that training never shows"));
+        assert_eq!(new(&[TaskKind::Stack, TaskKind::Push], &with_plate), None);
     }
 
     #[test]

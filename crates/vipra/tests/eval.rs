@@ -6,6 +6,8 @@
 mod made_data;
 mod program;
 
+use std::path::Path;
+
 use program::{TOKENIZER, TRANSFORMER, contains, runs, vipra};
 use serde_json::Value;
 
@@ -27,22 +29,31 @@ batch_size = 2
 accumulation = 1
 "#;
 
-fn configuration() -> String {
-    [TOKENIZER, TRANSFORMER, OWN].concat()
+/// What the policy is made for, if not for everything.
+const FEW: &str = r#"
+[run.tabletop]
+tasks = ["put"]
+objects = ["red block", "yellow plate"]
+"#;
+
+/// The run of a policy that has learned next to nothing.
+fn policy(folder: &Path, made_for: &str) -> String {
+    let at = |name: &str| folder.join(name).display().to_string();
+    let [data, config, tokenizer, run] = ["data", "config.toml", "tokenizer", "run"].map(at);
+    std::fs::write(&config, [TOKENIZER, TRANSFORMER, OWN, made_for].concat()).unwrap();
+    runs(&mut vipra(&["sim", "record", &data, "--episodes", "3"]), 0);
+    runs(&mut vipra(&["tokenizer", "train", &data, "--config", &config, "--run", &tokenizer]), 0);
+    let finetune =
+        ["finetune", &data, "--config", &config, "--from", "scratch", "--tokenizer", &tokenizer, "--run", &run];
+    runs(&mut vipra(&finetune), 0);
+    run
 }
 
 #[test]
 fn a_policy_acts_at_the_tabletop() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name).display().to_string();
-    let [data, config, tokenizer, run, out] = ["data", "config.toml", "tokenizer", "run", "out"].map(at);
-    std::fs::write(&config, configuration()).unwrap();
-    runs(&mut vipra(&["sim", "record", &data, "--episodes", "3"]), 0);
-    runs(&mut vipra(&["tokenizer", "train", &data, "--config", &config, "--run", &tokenizer]), 0);
-    let finetune =
-        ["finetune", &data, "--config", &config, "--from", "scratch", "--tokenizer", &tokenizer, "--run", &run];
-    runs(&mut vipra(&finetune), 0);
-
+    let (run, out) = (policy(folder.path(), ""), at("out"));
     let eval = |more: &[&str]| {
         let mut command = vipra(&["eval", &run, "--episodes", "2", "--out", &out, "--videos", "1"]);
         command.args(more);
@@ -54,6 +65,7 @@ fn a_policy_acts_at_the_tabletop() {
     assert_eq!(lines.lines().count(), 1 + 4, "{lines}");
     let header: Value = serde_json::from_str(lines.lines().next().unwrap()).unwrap();
     assert_eq!(header["environment"], "tabletop");
+    assert_eq!(header["version"], env!("CARGO_PKG_VERSION"));
     let page = std::fs::read_to_string(format!("{out}/report.html")).unwrap();
     contains(&page, &["data:image/gif;base64,", "unseen-pairs"]);
 
@@ -70,4 +82,37 @@ fn a_policy_acts_at_the_tabletop() {
     assert_eq!(compared["comparisons"][0]["p_value"], 1.0);
     contains(&runs(&mut vipra(&["eval", "report", &out, "--out", &at("all.html")]), 0), &["seen", "n"]);
     contains(&runs(&mut vipra(&["eval", "report", &at("nothing")]), 2), &["nothing"]);
+}
+
+#[test]
+fn a_policy_made_for_few_objects_is_asked_for_what_can_be_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let run = policy(folder.path(), FEW);
+    let eval = |out: &str, more: &[&str]| {
+        let mut command = vipra(&["eval", &run, "--episodes", "1", "--videos", "0", "--out", &at(out)]);
+        command.args(more);
+        command
+    };
+    let told = runs(&mut eval("default", &[]), 0);
+    contains(&told, &["objects: red block, yellow plate", "`unseen-pairs` is left out", "unseen-positions"]);
+    let lines = std::fs::read_to_string(at("default/outcomes.jsonl")).unwrap();
+    assert_eq!(lines.lines().count(), 1 + 2, "{lines}");
+    // The page is of all that is there, whatever was asked for last.
+    let told = runs(&mut eval("default", &["--split", "seen"]), 0);
+    assert!(!told.contains("unseen-positions"), "{told}");
+    contains(&std::fs::read_to_string(at("default/report.html")).unwrap(), &["unseen-positions"]);
+
+    contains(&runs(&mut eval("named", &["--split", "seen,unseen-pairs"]), 2), &["`unseen-pairs` cannot be shown"]);
+    assert!(!Path::new(&at("named")).exists(), "what could not begin left a folder");
+
+    // What only one split shows lies on the table where it is asked for.
+    let new = ["--task", "put", "--object", "green block,yellow plate", "--split", "unseen-pairs"];
+    runs(&mut eval("new", &new), 0);
+    contains(&std::fs::read_to_string(at("new/outcomes.jsonl")).unwrap(), &["green block", "unseen-pairs"]);
+    contains(&runs(&mut eval("new", &new[..4]), 2), &["the split `seen` never shows a green block"]);
+
+    let held = std::fs::File::create(at("new/run.lock")).unwrap();
+    held.lock().unwrap();
+    contains(&runs(&mut eval("new", &new), 2), &["another process works in this", &at("new")]);
 }

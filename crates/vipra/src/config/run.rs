@@ -158,8 +158,9 @@ impl RunConfig {
                 faults.push((key, format!("recordings of the {who} have no actions to learn from")));
             }
         }
-        if let Err(reason) = self.tabletop.scenes().and_then(|scenes| scenes.fault().map_or(Ok(()), Err)) {
-            faults.push(("tabletop".into(), reason));
+        match self.tabletop.scenes().and_then(|scenes| scenes.fault().map_or(Ok(scenes), Err)) {
+            Ok(scenes) => faults.extend(self.evaluation.split_faults(&scenes)),
+            Err(reason) => faults.push(("tabletop".into(), reason)),
         }
         for split in self.evaluation.splits.iter().filter(|split| splits_named(split).is_none()) {
             let known = Split::ALL.map(Split::name).join(", ");
@@ -179,6 +180,17 @@ impl RunConfig {
             }
         }
         faults
+    }
+}
+
+impl EvaluationConfig {
+    /// Splits that scenes of this kind cannot be drawn of: their turn comes hours later.
+    fn split_faults(&self, scenes: &Scenes) -> Vec<(String, String)> {
+        let named: Vec<Split> = self.splits.iter().filter_map(|name| splits_named(name)).flatten().collect();
+        let splits = Split::ALL.into_iter().filter(|split| named.contains(split));
+        let faults = splits.filter_map(|split| Some((split, scenes.of(split).fault()?)));
+        let told = |(split, reason): (Split, String)| format!("`{}` cannot be shown: {reason}", split.name());
+        faults.map(|fault| ("evaluation.splits".to_owned(), told(fault))).collect()
     }
 }
 
@@ -211,5 +223,30 @@ impl RunData {
             }
         }
         faults
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Faults of an evaluation of `put` with some objects.
+    fn faults(objects: &[&str], splits: &[&str]) -> Vec<(String, String)> {
+        let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        let tabletop = SceneConfig { tasks: vec![TaskKind::Put], objects: owned(objects) };
+        let evaluation = EvaluationConfig { splits: owned(splits), ..EvaluationConfig::default() };
+        RunConfig { tabletop, evaluation, ..RunConfig::default() }.faults()
+    }
+
+    #[test]
+    fn a_split_that_cannot_be_shown_is_a_fault() {
+        let few = ["red block", "yellow plate"];
+        assert!(faults(&few, &["seen", "unseen-positions"]).is_empty());
+        assert!(faults(&[], &["seen", "unseen"]).is_empty());
+        assert_eq!(faults(&["red block", "green block", "yellow plate"], &["seen"])[0].0, "tabletop");
+        let found = faults(&few, &["seen", "unseen", "unseen-pairs"]);
+        let [(key, reason)] = &found[..] else { panic!("{found:?}") };
+        assert_eq!(key, "evaluation.splits");
+        assert!(reason.contains("`unseen-pairs` cannot be shown"), "{reason}");
     }
 }

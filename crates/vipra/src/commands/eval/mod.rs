@@ -3,11 +3,12 @@
 mod compare;
 mod report;
 mod run;
+mod splits;
 
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use vipra_eval::{OUTCOMES, Summary};
+use vipra_eval::{OUTCOMES, Section, Summary, read_outcomes, videos};
 
 pub use run::run_episodes;
 
@@ -26,6 +27,13 @@ pub fn run(args: &EvalArgs) -> Result<Outcome> {
 /// The outcomes file of a folder, or the file itself.
 fn outcomes_file(path: &Path) -> PathBuf {
     if path.is_dir() { path.join(OUTCOMES) } else { path.to_path_buf() }
+}
+
+/// All that there is in a folder of outcomes, or in a file of them.
+fn section(path: &Path) -> Result<Section> {
+    let (header, outcomes) = read_outcomes(&outcomes_file(path))?;
+    let videos = if path.is_dir() { videos(path)? } else { Vec::new() };
+    Ok(Section { title: path.display().to_string(), header, outcomes, videos })
 }
 
 /// Rates with their intervals, one line a split and task.

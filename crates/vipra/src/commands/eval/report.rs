@@ -2,22 +2,16 @@
 
 use anyhow::Result;
 use serde_json::json;
-use vipra_eval::{Section, read_outcomes, summarize, videos};
+use vipra_eval::summarize;
 
 use super::run::write_page;
-use super::{outcomes_file, to_table};
+use super::{section, to_table};
 use crate::cli::EvalReportArgs;
 use crate::commands::Outcome;
 use crate::output::{print, print_json};
 
 pub fn run(args: &EvalReportArgs) -> Result<Outcome> {
-    let sections = args.evaluations.iter().map(|path| {
-        let (header, outcomes) = read_outcomes(&outcomes_file(path))?;
-        let title = path.display().to_string();
-        let videos = if path.is_dir() { videos(path)? } else { Vec::new() };
-        Ok(Section { title, header, outcomes, videos })
-    });
-    let sections = sections.collect::<Result<Vec<_>>>()?;
+    let sections = args.evaluations.iter().map(|path| section(path)).collect::<Result<Vec<_>>>()?;
     if let Some(out) = &args.out {
         write_page(out, &sections)?;
     }

@@ -5,21 +5,22 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde_json::json;
 use vipra_control::{Execution, Policy};
+use vipra_data::writer::write_atomic;
 use vipra_eval::{
-    EvaluateOptions, Header, Section, Summary, TabletopEnvironment, evaluate, page, plan, splits_named, summarize,
-    videos,
+    Episode, EvaluateOptions, Header, Section, Summary, TabletopEnvironment, evaluate, page, plan, summarize,
 };
 use vipra_policy::policy::Package;
 use vipra_sim::{Embodiment, Object, Scenes, Split, TabletopConfig};
 
-use super::to_table;
+use super::splits::{showable, splits};
+use super::{section, to_table};
 use crate::cli::{EnvironmentName, EvalRunArgs};
 use crate::commands::Outcome;
 use crate::commands::device;
 use crate::commands::policy::open_package;
 use crate::output::{print, print_json};
 use crate::progress::Progress;
-use crate::run_folder::config_of_run;
+use crate::run_folder::{config_of_run, lock};
 
 pub fn run(args: &EvalRunArgs) -> Result<Outcome> {
     let summaries = run_episodes(args)?;
@@ -31,11 +32,14 @@ pub fn run(args: &EvalRunArgs) -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-/// Runs the episodes that have no outcome yet, and writes the page. What all of them come to.
+/// Runs the episodes that have no outcome yet, and writes the page of all that the folder has. What the episodes that are asked
+/// for come to.
 pub fn run_episodes(args: &EvalRunArgs) -> Result<Vec<Summary>> {
     let (package, out) = (args.package.as_deref().context("no package")?, args.out.as_deref().context("no --out")?);
     let splits = splits(&args.split)?;
     let package = open_package(package, &args.crops)?;
+    let scenes = scenes(args, &package);
+    let splits = showable(splits, &args.split, &scenes, are_scenes_asked_for(args))?;
     let mut policy = package.policy(&device(&args.device)?)?;
     let execution = match args.execute {
         Some(actions) => Execution::First { actions: actions.into() },
@@ -43,32 +47,40 @@ pub fn run_episodes(args: &EvalRunArgs) -> Result<Vec<Summary>> {
     };
     let [side, _] = policy.describe().image_size;
     let EnvironmentName::Tabletop = args.env;
-    let scenes = scenes(args, &package);
-    let config = TabletopConfig { embodiment: Embodiment::Gripper, scenes, size: side };
+    // The table is made for the first of them: what lies on it may never be seen elsewhere.
+    let config = TabletopConfig { embodiment: Embodiment::Gripper, scenes: scenes.of(splits[0]), size: side };
     let options = EvaluateOptions { execution, parallel: args.parallel.into(), videos: args.videos };
-    let seeds: Vec<u64> = (0..u64::from(args.seeds)).collect();
     let header = header(&package, &config, &options)?;
+    std::fs::create_dir_all(out).with_context(|| format!("making {}", out.display()))?;
+    let _lock = lock(out)?;
     let progress = Progress::new("evaluating", "episodes");
     let outcomes = evaluate(
         &mut policy,
         &|description| Ok(Box::new(TabletopEnvironment::new(config.clone(), description)?)),
-        &plan(&splits, &seeds, args.episodes.into()),
+        &episodes(args, &splits),
         &header,
         out,
         &options,
         &|done, all| progress.set(done, all),
     )?;
     drop(progress);
-    let summaries = summarize(&outcomes);
     let title = package.path.display().to_string();
-    write_page(&out.join("report.html"), &[Section { title, header, outcomes, videos: videos(out)? }])?;
-    Ok(summaries)
+    write_page(&out.join("report.html"), &[Section { title, ..section(out)? }])?;
+    Ok(summarize(&outcomes))
+}
+
+/// What is asked for, in its order.
+fn episodes(args: &EvalRunArgs, splits: &[Split]) -> Vec<Episode> {
+    let splits: Vec<String> = splits.iter().map(|split| split.name().to_owned()).collect();
+    let seeds: Vec<u64> = (0..u64::from(args.seeds)).collect();
+    plan(&splits, &seeds, args.episodes.into())
 }
 
 /// What outcomes belong to: others are not added to them.
 fn header(package: &Package, table: &TabletopConfig, options: &EvaluateOptions) -> Result<Header> {
     let mut header = json!({
         "environment": "tabletop",
+        "version": env!("CARGO_PKG_VERSION"),
         "policy": package.specification.control.policy,
         "model": package.fingerprint,
         "fingerprints": package.specification.control.fingerprints,
@@ -89,10 +101,14 @@ fn header(package: &Package, table: &TabletopConfig, options: &EvaluateOptions) 
     header.as_object().cloned().context("a header is an object")
 }
 
+fn are_scenes_asked_for(args: &EvalRunArgs) -> bool {
+    !args.scenes.tasks.is_empty() || !args.scenes.objects.is_empty()
+}
+
 /// Those that are asked for; else those that the policy was made for.
 fn scenes(args: &EvalRunArgs, package: &Package) -> Scenes {
     let asked = args.scenes.of(Split::Seen);
-    if !asked.tasks.is_empty() || !asked.objects.is_empty() {
+    if are_scenes_asked_for(args) {
         return asked;
     }
     let made_for = config_of_run(&package.path)
@@ -112,22 +128,8 @@ fn scenes(args: &EvalRunArgs, package: &Package) -> Scenes {
     made_for
 }
 
-fn splits(names: &[String]) -> Result<Vec<String>> {
-    let mut splits: Vec<String> = Vec::new();
-    for name in names {
-        let found = splits_named(name).with_context(|| {
-            let known = Split::ALL.map(Split::name).join(", ");
-            format!("there is no split `{name}`; known are {known}, and unseen for all that are not seen")
-        })?;
-        splits.extend(found.into_iter().map(|split| split.name().to_owned()));
-    }
-    let mut seen = std::collections::BTreeSet::new();
-    splits.retain(|split| seen.insert(split.clone()));
-    Ok(splits)
-}
-
 /// Writes the page of evaluations.
 pub fn write_page(path: &Path, sections: &[Section]) -> Result<()> {
     crate::files::create_parent(path)?;
-    std::fs::write(path, page(sections)?).with_context(|| format!("writing {}", path.display()))
+    Ok(write_atomic(path, page(sections)?.as_bytes())?)
 }
