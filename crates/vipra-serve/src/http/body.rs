@@ -3,7 +3,7 @@
 use std::error::Error as _;
 
 use axum::body::{Body, Bytes};
-use axum::extract::{FromRequest, Multipart, Request};
+use axum::extract::{DefaultBodyLimit, FromRequest, Multipart, Request};
 use axum::http::StatusCode;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
@@ -68,6 +68,8 @@ pub(super) async fn form(app: &App, request: Request) -> Result<Form, Failure> {
     let bytes = bytes(app, request).await?;
     let mut whole = Request::new(Body::from(bytes));
     *whole.headers_mut() = headers;
+    // It is all there, and not longer than it may be.
+    DefaultBodyLimit::disable().apply(&mut whole);
     let fault = |text: String| Failure::invalid("form_invalid", text);
     let mut parts = Multipart::from_request(whole, &()).await.map_err(|error| fault(error.body_text()))?;
     let mut fields = Vec::new();

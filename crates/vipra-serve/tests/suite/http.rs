@@ -68,6 +68,21 @@ fn the_published_clients_calls_are_answered() {
 }
 
 #[test]
+fn forms_may_be_as_long_as_any_message() {
+    let server = Made::new().served();
+    // What stands behind a picture's end is not looked at.
+    let mut large = jpeg(100, 4);
+    large.resize(3 << 20, 0);
+    let (kind, body) = form(&[
+        ("image0", Some("a.jpg"), &large),
+        ("image1", Some("b.jpg"), &large),
+        ("task_description", None, b"pick"),
+    ]);
+    let (status, answer) = post(server.address(), "/step_bytes", kind, body);
+    assert_eq!(status, 200, "{answer}");
+}
+
+#[test]
 fn a_flag_asks_for_robot_units() {
     let server = Made::new().served_with(&|options| options.http_units = Units::Robot);
     let images = json!([nested(10, 4, 4), nested(20, 4, 4)]);
