@@ -67,6 +67,14 @@ pub enum Error {
         /// The last one.
         step: u64,
     },
+    /// It was asked to stop before the training itself began.
+    #[error("stopped after step {step} of {what}; the same command goes on")]
+    Interrupted {
+        /// What was being made.
+        what: &'static str,
+        /// Its steps so far.
+        step: u64,
+    },
     /// Weights do not fit, or a block refused its configuration.
     #[error(transparent)]
     Block(#[from] vipra_nn::Error),

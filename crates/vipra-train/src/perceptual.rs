@@ -46,7 +46,7 @@ pub trait Pictures {
 /// run's folder.
 ///
 /// # Errors
-/// What is wrong with the pictures or the run; [`Error::Invalid`] if it was asked to stop.
+/// What is wrong with the pictures or the run; [`Error::Interrupted`] if it was asked to stop.
 pub fn own_features(
     config: &PerceptualConfig,
     seed: u64,
@@ -91,9 +91,7 @@ pub fn own_features(
             pictures.restore(start)?;
             Ok(model.into_lpips(pictures.next(UNRELATED_PICTURES)?))
         }
-        Outcome::Interrupted { step, .. } => Err(Error::Invalid(format!(
-            "stopped after step {step} of the perceptual network; the same command goes on"
-        ))),
+        Outcome::Interrupted { step, .. } => Err(Error::Interrupted { what: "the perceptual network", step }),
     }
 }
 

@@ -15,7 +15,7 @@ use crate::config::TrainConfig;
 use crate::ema::MovingAverage;
 use crate::gradients::{accumulate, global_norm, scale};
 use crate::interrupt::Interrupt;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, TRAIN, VALIDATION};
 use crate::optimizer::Optimizer;
 use crate::random;
 use crate::stage::{Losses, Scalars, Stage, Step};
@@ -112,6 +112,12 @@ pub fn run<S: Stage>(stage: &mut S, model: S::Model, mut run: Run<'_>) -> Result
     let mut validation = Scalars::new();
     // The checkpoint that the run goes on from is not written again: for a moment there would be none.
     let (mut saved, mut validated) = (checkpoints.existing(trained.step), false);
+    // What stopped between a checkpoint and its validation catches up on that.
+    let is_behind = trained.step > 0 && !metrics.has_validation(trained.step);
+    if is_behind && is_due(trained.step, config.validate_every, config.steps) {
+        validation = trained.validate(stage, &mut metrics, &mut run)?;
+        validated = true;
+    }
 
     while trained.step < config.steps && !run.interrupt.is_raised() {
         let mut step = trained.begin_step(config);
@@ -139,19 +145,18 @@ pub fn run<S: Stage>(stage: &mut S, model: S::Model, mut run: Run<'_>) -> Result
             scalars.push(("skipped_steps".to_owned(), trained.skipped as f64));
             scalars.extend(stage.observe());
             scalars.extend(clock.lap());
-            metrics.write(trained.step, "train", &scalars)?;
+            metrics.write(trained.step, TRAIN, &scalars)?;
             (run.progress)(Progress::Logged(trained.step, &scalars));
+        }
+        saved = None;
+        // Before a validation, which may take long, and fail.
+        if is_due(trained.step, config.checkpoint.every, config.steps) {
+            saved = Some(trained.save(stage, &checkpoints, &mut run)?);
+            clock.skip();
         }
         validated = is_due(trained.step, config.validate_every, config.steps);
         if validated {
-            validation = stage.validate(&trained.for_use())?;
-            metrics.write(trained.step, "validation", &validation)?;
-            (run.progress)(Progress::Validated(trained.step, &validation));
-            clock.skip();
-        }
-        saved = None;
-        if is_due(trained.step, config.checkpoint.every, config.steps) {
-            saved = Some(trained.save(stage, &checkpoints, &mut run)?);
+            validation = trained.validate(stage, &mut metrics, &mut run)?;
             clock.skip();
         }
     }
@@ -261,6 +266,19 @@ impl<M: Module> Trained<M> {
     /// The model to evaluate: averaged, if there is an average.
     fn for_use(&self) -> M {
         self.average.as_ref().map_or_else(|| self.model.valid(), |average| average.average().clone())
+    }
+
+    /// Measures the model and writes that down.
+    fn validate<S: Stage<Model = M>>(
+        &self,
+        stage: &mut S,
+        metrics: &mut Metrics,
+        run: &mut Run<'_>,
+    ) -> Result<Scalars> {
+        let validation = stage.validate(&self.for_use())?;
+        metrics.write(self.step, VALIDATION, &validation)?;
+        (run.progress)(Progress::Validated(self.step, &validation));
+        Ok(validation)
     }
 
     fn save<S: Stage<Model = M>>(&self, stage: &S, checkpoints: &Checkpoints, run: &mut Run<'_>) -> Result<PathBuf> {

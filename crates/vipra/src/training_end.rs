@@ -1,8 +1,9 @@
 //! What commands that train say at the end.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde_json::{Value, json};
 use vipra_data::source::Skipped;
+use vipra_data::writer::write_atomic;
 use vipra_train::{Ended, Scalars, as_json};
 
 use crate::commands::Outcome;
@@ -39,6 +40,21 @@ impl TrainingEnd {
         let (step, kept) = (ended.interrupted_at?, ended.checkpoint.display());
         let text = format!("stopped after step {step}, kept in {kept}; the same command goes on from there\n");
         Some(Self { text, validation: Scalars::new(), is_interrupted: true, has_collapsed: false })
+    }
+
+    /// That of a run that failed because it was asked to stop before its first step.
+    ///
+    /// # Errors
+    /// Any other failure.
+    pub fn if_stopped_early(failure: anyhow::Error) -> Result<Self> {
+        let is_stop = |error: &(dyn std::error::Error + 'static)| {
+            matches!(error.downcast_ref(), Some(vipra_train::Error::Interrupted { .. }))
+        };
+        if !failure.chain().any(is_stop) {
+            return Err(failure);
+        }
+        let text = format!("{failure:#}\n");
+        Ok(Self { text, validation: Scalars::new(), is_interrupted: true, has_collapsed: false })
     }
 
     /// That of a run that did all its steps.
@@ -95,7 +111,7 @@ impl TrainingEnd {
 /// If it cannot be written.
 pub fn write_summary(folder: &RunFolder, summary: &Value) -> Result<()> {
     let file = folder.file("summary.json");
-    std::fs::write(&file, serde_json::to_string_pretty(summary)?).with_context(|| format!("writing {}", file.display()))
+    Ok(write_atomic(&file, &serde_json::to_vec_pretty(summary)?)?)
 }
 
 /// Held-out numbers with what they mean: (name, meaning).

@@ -163,7 +163,7 @@ fn bad_input_is_said_plainly() {
     let place = Place::new(&configuration());
     let fails = |more: &[&str], parts: &[&str]| contains(&runs(&mut train(&place, "run", more), 2), parts);
     fails(&["--set", "laq.model.patch=5"], &["laq.model", "`patch` 5 does not divide `frame_size` 16×16"]);
-    fails(&["--set", "data.image.width=32"], &["`laq.model.frame_size` is 16×16", "16×32"]);
+    fails(&["--set", "data.image.width=32"], &["`laq.model.frame_size`: 16×16", "16×32"]);
     fails(&["--set", "laq.model.code_length=5"], &["`code_length` is 5", "[16, 4, 1]"]);
     fails(&["--set", "data.clip.frames=1", "--set", "data.clip.min_real_frames=1"], &["at least 2 frames"]);
     fails(&["--set", "data.clip.min_real_frames=4", "--set", "data.clip.interval_secs=30"], &["no episode lasts"]);
@@ -176,5 +176,8 @@ fn bad_input_is_said_plainly() {
         .output()
         .unwrap();
     contains(&text(&nothing), &["there is no such file or folder"]);
+    // What is written into a dataset makes another one of it.
+    let mut inside = place.train(&["laq", "train"], "squares/runs/one", &[]);
+    contains(&runs(&mut inside, 2), &["the run folder would lie in the dataset", "name a place outside"]);
     assert!(!PathBuf::from(place.path("run/checkpoints")).exists());
 }

@@ -124,8 +124,9 @@ impl LaqConfig {
                 faults.push(format!("{side}: {error}"));
             }
         }
-        if self.quantizer.codes < 2 || self.quantizer.dim == 0 {
-            faults.push("`quantizer` needs at least 2 `codes` and 1 `dim`".to_owned());
+        // A label is a byte.
+        if !(2..=256).contains(&self.quantizer.codes) || self.quantizer.dim == 0 {
+            faults.push("`quantizer` needs 2 to 256 `codes` and at least 1 `dim`".to_owned());
         }
         if !faults.is_empty() {
             return Err(Error::Invalid(faults.join("; ")));
@@ -195,7 +196,7 @@ mod tests {
         let mut config = LaqConfig { patch: 7, head_dim: 3, ..LaqConfig::default() };
         config.quantizer.codes = 1;
         let message = config.validate().unwrap_err().to_string();
-        for fault in ["`patch` 7 does not divide", "`head_dim` is 3", "at least 2 `codes`"] {
+        for fault in ["`patch` 7 does not divide", "`head_dim` is 3", "2 to 256 `codes`"] {
             assert!(message.contains(fault), "{message}");
         }
     }

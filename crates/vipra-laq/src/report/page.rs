@@ -25,15 +25,18 @@ pub(super) fn render(report: &Report) -> String {
 fn reconstruction(report: &Report) -> Markup {
     let number = |name: &str| format!("{:.4}", report.number(name));
     let [low, high] = report.reconstruction.nearer_to_next_interval;
+    let of_others = report.number("l1_moving_ratio_of_other_codes");
     let rows = [("all pixels", "l1", "l1_copy"), ("pixels that move", "l1_moving", "l1_moving_copy")];
     html! {
         h2 { "Are frames rebuilt?" }
         p {
             "Each next frame is rebuilt from the true past and the codes of its transition. A pixel moves if one of its "
             "colours changes by more than " (report.reconstruction.motion_threshold) " of 1; a transition moves if "
-            (percent(report.reconstruction.moving_share)) " of its pixels do. From the codes of other clips the error on moving "
-            "pixels is " (format!("{:.2}", report.number("l1_moving_ratio_of_other_codes")))
-            " of repeating the current frame: if that is no more than from their own, the codes say nothing."
+            (percent(report.reconstruction.moving_share)) " of its pixels do."
+            @if of_others.is_finite() {
+                " From the codes of other episodes' clips the error on moving pixels is " (format!("{of_others:.2}"))
+                " of repeating the current frame: if that is no more than from their own, the codes say nothing."
+            }
         }
         div.scroll tabindex="0" { table {
             tr { th { "mean absolute error" } th { "rebuilt" } th { "current frame repeated" } th { "ratio" } }

@@ -5,9 +5,9 @@ use std::ops::Range;
 use burn::module::Module;
 use burn::tensor::{Bool, Device, Tensor, TensorData};
 use vipra_data::picture::ImageConfig;
-use vipra_data::source::{OpenOptions, Source};
+use vipra_data::source::Source;
 use vipra_data::video::DecoderPool;
-use vipra_data::{OnError, SourceConfig};
+use vipra_data::{DataConfig, SourceConfig};
 
 use super::codes::CodeStatistics;
 use super::examples::Example;
@@ -18,6 +18,8 @@ use crate::label::{Labeler, horizon_window};
 use crate::train::{Batch, Evaluation, MOTION_THRESHOLD, MOVING_SHARE};
 use crate::{Result, TrainedLaq};
 
+/// Frames of an episode that are in memory together.
+const FRAMES_AT_ONCE: usize = 64;
 /// Side of the grey grid in which frame differences are given to the probe.
 const DIFFERENCE_SIDE: usize = 16;
 
@@ -28,13 +30,15 @@ pub struct StudyConfig {
     pub horizon: usize,
     /// Feature of the true actions.
     pub action: String,
+    /// Most episodes that the probe learns from.
+    pub probed_episodes: usize,
     /// Pictures of each kind on the page.
     pub examples: usize,
 }
 
 impl Default for StudyConfig {
     fn default() -> Self {
-        Self { horizon: 14, action: "action".to_owned(), examples: 6 }
+        Self { horizon: 14, action: "action".to_owned(), probed_episodes: 200, examples: 6 }
     }
 }
 
@@ -56,19 +60,18 @@ pub(super) struct Selection {
 }
 
 impl<'a> Study<'a> {
-    /// Opens the datasets. The probe learns from `learned` and is tested on `held_out`, as everything else is.
+    /// Opens the datasets, as a training opens them. The probe learns from `data.sources` and is tested on `data.validation`, as
+    /// everything else is.
     ///
     /// # Errors
     /// What keeps a dataset from being opened.
-    pub fn open(
-        trained: &'a TrainedLaq,
-        learned: &[SourceConfig],
-        held_out: &[SourceConfig],
-        config: StudyConfig,
-    ) -> Result<Self> {
-        let open = |sources: &[SourceConfig]| sources.iter().map(Selection::open).collect::<Result<Vec<_>>>();
+    pub fn open(trained: &'a TrainedLaq, data: &DataConfig, config: StudyConfig) -> Result<Self> {
+        let open = |sources: &[SourceConfig]| {
+            sources.iter().map(|source| Selection::open(source, data)).collect::<Result<Vec<_>>>()
+        };
         let device = trained.model.devices().into_iter().next().unwrap_or_else(Device::flex);
-        let (learned, held_out, decoders) = (open(learned)?, open(held_out)?, DecoderPool::new(4));
+        let (mut learned, held_out, decoders) = (open(&data.sources)?, open(&data.validation)?, DecoderPool::new(4));
+        thin_out(&mut learned, config.probed_episodes);
         Ok(Self { trained, config, learned, held_out, decoders, device })
     }
 
@@ -78,10 +81,8 @@ impl<'a> Study<'a> {
     /// What is wrong with an episode.
     pub fn run(mut self, progress: &dyn Fn(usize, usize)) -> Result<Report> {
         let description = &self.trained.description;
-        let has_actions = |selections: &[Selection]| {
-            !selections.is_empty() && selections.iter().all(|selection| selection.has(&self.config.action))
-        };
-        let probed = has_actions(&self.learned) && has_actions(&self.held_out);
+        let dimensions = self.action_dimensions();
+        let probed = dimensions.is_some();
         let count = |selections: &[Selection]| selections.iter().map(|selection| selection.positions.len()).sum();
         let held_out_episodes: usize = count(&self.held_out);
         let all = held_out_episodes * 2 + if probed { count(&self.learned) } else { 0 };
@@ -97,7 +98,8 @@ impl<'a> Study<'a> {
         let learned = std::mem::take(&mut self.learned);
         let train_rows = if probed { self.rows(&learned, true, &mut step)?.1 } else { ProbeRows::default() };
         self.held_out = held_out;
-        let results = probed.then(|| probe(&train_rows, &test_rows, &self.action_names()));
+        let has_rows = !train_rows.actions.is_empty() && !test_rows.actions.is_empty();
+        let results = dimensions.filter(|_| has_rows).map(|names| probe(&train_rows, &test_rows, &names));
         let codes = &description.model;
         let examples = Example::all(&mut self)?;
         let numbers = evaluation.scalars();
@@ -141,6 +143,7 @@ impl<'a> Study<'a> {
                     let mask = Tensor::<2, Bool>::from_data(TensorData::new(mask, [1, time]), &self.device);
                     evaluation.add(&self.trained.model, &Batch { clips: clips.to_device(&self.device), mask })?;
                 }
+                evaluation.next_episode();
                 step();
             }
         }
@@ -173,17 +176,15 @@ impl<'a> Study<'a> {
     fn add_rows(&mut self, selection: &Selection, at: usize, codes: &[&[u8]], rows: &mut ProbeRows) -> Result<()> {
         let description = &self.trained.description;
         let episode = &selection.source.episodes()[at];
-        let (actions, width) = selection.source.rows(at)?.numbers(&self.config.action)?;
+        let (actions, width) =
+            selection.source.rows_of(at, &[self.config.action.as_str()])?.numbers(&self.config.action)?;
         let frames: Vec<usize> = (0..episode.length).collect();
-        let pictures = read_frames(
-            selection.source.as_ref(),
-            at,
-            &selection.camera,
-            &frames,
-            description.image,
-            &mut self.decoders,
-        )?;
-        let grey = grey_grids(pictures);
+        let mut grey = Vec::with_capacity(frames.len());
+        for frames in frames.chunks(FRAMES_AT_ONCE) {
+            let (source, camera) = (selection.source.as_ref(), &selection.camera);
+            let pictures = read_frames(source, at, camera, frames, description.image, &mut self.decoders)?;
+            grey.extend(grey_grids(pictures));
+        }
         let first_row = rows.actions.len();
         for (frame, codes) in codes.iter().enumerate() {
             let window = horizon_window(frame, episode.length, episode.fps, description.clip.interval_secs, 1);
@@ -201,10 +202,18 @@ impl<'a> Study<'a> {
         Ok(())
     }
 
-    fn action_names(&self) -> Vec<String> {
-        let first = self.held_out.first();
-        let feature = first.and_then(|first| first.source.description().features.get(&self.config.action));
-        feature.map(vipra_data::Feature::dimension_names).unwrap_or_default()
+    /// What the numbers of an action are called, if all datasets have actions, and the same.
+    fn action_dimensions(&self) -> Option<Vec<String>> {
+        let mut dimensions = self.learned.iter().chain(&self.held_out).map(|open| open.dimensions(&self.config.action));
+        let first = dimensions.next()??;
+        let is_the_same = dimensions.all(|others| others.as_ref() == Some(&first));
+        if !is_the_same {
+            tracing::info!(
+                "the datasets do not have the same `{}`: codes are not compared with it",
+                self.config.action
+            );
+        }
+        (is_the_same && !self.learned.is_empty() && !self.held_out.is_empty()).then_some(first)
     }
 
     pub(super) fn examples_wanted(&self) -> usize {
@@ -213,16 +222,17 @@ impl<'a> Study<'a> {
 }
 
 impl Selection {
-    fn open(config: &SourceConfig) -> Result<Self> {
-        let options = OpenOptions { fps: config.fps, on_error: OnError::Stop, ..OpenOptions::default() };
-        let source = vipra_data::open(&config.path, &options)?;
+    fn open(config: &SourceConfig, data: &DataConfig) -> Result<Self> {
+        let source = data.open(config, &|_, _| {})?;
         let camera = source.description().camera(config.camera.as_deref())?.to_owned();
         let positions = source.description().split(config.split.as_deref(), source.episodes())?;
         Ok(Self { source, camera, positions })
     }
 
-    fn has(&self, feature: &str) -> bool {
-        self.source.description().features.get(feature).is_some_and(|feature| feature.dtype.is_numeric())
+    /// What the numbers of a feature are called; None if there is none, or if it holds no numbers.
+    fn dimensions(&self, feature: &str) -> Option<Vec<String>> {
+        let feature = self.source.description().features.get(feature)?;
+        feature.dtype.is_numeric().then(|| feature.dimension_names())
     }
 
     /// `[1, frames, 3, height, width]`; frames ascend and may repeat at the end.
@@ -234,6 +244,15 @@ impl Selection {
         decoders: &mut DecoderPool,
     ) -> Result<Tensor<5>> {
         Ok(read_frames(self.source.as_ref(), at, &self.camera, frames, image, decoders)?.unsqueeze_dim(0))
+    }
+}
+
+/// Leaves so many episodes at the most, spread evenly.
+fn thin_out(selections: &mut [Selection], most: usize) {
+    let all: usize = selections.iter().map(|selection| selection.positions.len()).sum();
+    let one_in = all.div_ceil(most.max(1)).max(1);
+    for selection in selections {
+        selection.positions = selection.positions.iter().copied().step_by(one_in).collect();
     }
 }
 

@@ -75,17 +75,21 @@ impl CodebookCare {
         quantizer
     }
 
-    /// Starts the counts over by which codes are replaced: there are other codes from now on.
+    /// Starts all counts over: there are other codes from now on.
     pub fn forget_codes(&mut self) {
         self.since_replacement.reset();
+        self.since_line.iter_mut().for_each(CodeUsage::reset);
+        self.low_lines = 0;
     }
 
-    /// Numbers since the last line, and a warning where the codebook has collapsed.
-    pub fn observe(&mut self, config: &CodebookConfig) -> Scalars {
+    /// Numbers since the last line, and a warning where the codebook has collapsed; `are_read`: whether the decoder reads codes
+    /// yet. Those that it does not are thrown away.
+    pub fn observe(&mut self, config: &CodebookConfig, are_read: bool) -> Scalars {
         let scalars = usage_scalars(&self.since_line);
         let (all, at_position) = (overall(&self.since_line).perplexity(), position_perplexity(&self.since_line));
         let fewest = FEWEST_CODES.min(self.since_replacement.counts().len() as f64 / 4.0);
-        let is_low = config.alarm_perplexity > 1.0 && (at_position < config.alarm_perplexity || all < fewest);
+        let is_low =
+            are_read && config.alarm_perplexity > 1.0 && (at_position < config.alarm_perplexity || all < fewest);
         self.low_lines = if is_low { self.low_lines + 1 } else { 0 };
         if self.low_lines == ALARM_AFTER {
             tracing::warn!(
@@ -162,7 +166,7 @@ mod tests {
         let mut care = CodebookCare::new(codes, 2);
         (1..10).find(|_| {
             care.count(Tensor::<1, Int>::from_data(chosen, &Device::flex()));
-            care.observe(config);
+            care.observe(config, true);
             care.has_collapsed()
         })
     }
@@ -185,11 +189,26 @@ mod tests {
         let (mut care, config) = (CodebookCare::new(8, 1), CodebookConfig::default());
         let mut line = |chosen: [i64; 4]| {
             care.count(Tensor::<1, Int>::from_data(chosen, &Device::flex()));
-            care.observe(&config);
+            care.observe(&config, true);
             care.has_collapsed()
         };
         assert_eq!([[0; 4], [0; 4], [0; 4]].map(&mut line), [false, false, true]);
         assert!(!line([0, 1, 2, 3]));
         assert_eq!([[0; 4], [0; 4]].map(&mut line), [false, false], "the count begins anew");
+    }
+
+    #[test]
+    fn codes_that_are_not_read_yet_raise_no_alarm() {
+        let (mut care, config) = (CodebookCare::new(8, 1), CodebookConfig::default());
+        for _ in 0..2 * ALARM_AFTER {
+            care.count(Tensor::<1, Int>::from_data([0, 0, 0, 0], &Device::flex()));
+            care.observe(&config, false);
+        }
+        assert!(!care.has_collapsed());
+        care.count(Tensor::<1, Int>::from_data([0, 0, 0, 0], &Device::flex()));
+        care.forget_codes();
+        care.count(Tensor::<1, Int>::from_data([0, 1, 2, 3], &Device::flex()));
+        let scalars = care.observe(&config, true);
+        assert!((scalars[0].1 - 4.0).abs() < 1e-6, "{scalars:?}");
     }
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use vipra_data::DataConfig;
 use vipra_nn::optical_flow::ClassicalFlow;
 use vipra_nn::perceptual::PerceptualConfig;
 use vipra_train::TrainConfig;
@@ -201,6 +202,37 @@ impl LaqStageConfig {
         faults
     }
 
+    /// What keeps the model from learning from the clips of these data; every fault as (key of the whole configuration, what is
+    /// wrong).
+    pub fn clip_faults(&self, data: &DataConfig) -> Vec<(String, String)> {
+        let mut faults = Vec::new();
+        let mut fault = |key: &str, reason: String| faults.push((key.to_owned(), reason));
+        let [height, width] = self.model.frame_size;
+        if [data.image.height, data.image.width] != [height, width] {
+            let (rows, columns) = (data.image.height, data.image.width);
+            fault(
+                "laq.model.frame_size",
+                format!("{height}×{width}, but the data are brought to {rows}×{columns} (`data.image`)"),
+            );
+        }
+        let (frames, centered) = (data.clip.frames, self.model.centered_transitions);
+        if centered > 0 && centered + 1 != frames {
+            let transitions = frames.saturating_sub(1);
+            fault(
+                "laq.model.centered_transitions",
+                format!("{centered}, but clips of {frames} frames have {transitions} (`data.clip.frames`)"),
+            );
+        }
+        if frames < 2 {
+            fault("data.clip.frames", "latent actions need clips of at least 2 frames".to_owned());
+        } else if frames < 3 && self.has_flow_loss() {
+            let reason = "the flow loss looks at two rebuilt frames in a row, and of a clip of 2 frames one is rebuilt: take \
+                          longer clips, or set `laq.loss.weights.flow.weight` to 0";
+            fault("data.clip.frames", reason.to_owned());
+        }
+        faults
+    }
+
     /// Whether the run gets to a step in which the flow loss has a weight.
     pub fn has_flow_loss(&self) -> bool {
         self.loss.weights.flow.at(self.train.steps.saturating_sub(1)).is_some()
@@ -246,6 +278,7 @@ fn flow_faults(config: &FlowConfig, [height, width]: [usize; 2]) -> Vec<(String,
 #[cfg(test)]
 mod tests {
     use burn::tensor::{Device, Tensor};
+    use vipra_data::DataConfig;
     use vipra_nn::optical_flow::raft::RaftConfig;
 
     use super::{CodebookConfig, FlowNetwork, LaqStageConfig, RAFT_FACTOR, RAFT_SMALLEST_SIDE};
@@ -255,6 +288,24 @@ mod tests {
         let mut config = LaqStageConfig::default();
         edit(&mut config);
         config.faults().into_iter().map(|(key, _)| key).collect()
+    }
+
+    #[test]
+    fn clips_that_do_not_fit_are_faults() {
+        let mut data = DataConfig::default();
+        let found = |data: &DataConfig, edit: fn(&mut LaqStageConfig)| {
+            let mut config = LaqStageConfig::default();
+            edit(&mut config);
+            config.clip_faults(data).into_iter().map(|(key, _)| key).collect::<Vec<_>>()
+        };
+        assert_eq!(found(&data, |_| {}), [""; 0]);
+        assert_eq!(found(&data, |config| config.model.frame_size = [32, 32]), ["laq.model.frame_size"]);
+        assert_eq!(found(&data, |config| config.model.centered_transitions = 3), ["laq.model.centered_transitions"]);
+        data.clip.frames = 3;
+        assert_eq!(found(&data, |_| {}), [""; 0]);
+        data.clip.frames = 2;
+        assert_eq!(found(&data, |_| {}), ["data.clip.frames"]);
+        assert_eq!(found(&data, |config| config.loss.weights.flow.weight = 0.0), [""; 0]);
     }
 
     #[test]

@@ -31,6 +31,9 @@ pub struct Evaluation {
     moving_by_others: Errors,
     /// On moving pixels, rebuilt from what enters the quantiser.
     moving_unquantized: Errors,
+    /// What codes stand for, `[1, transitions, code_length, code_dim]`: of clips of this episode, and of the one before.
+    own: Vec<Tensor<4>>,
+    strangers: Vec<Tensor<4>>,
 }
 
 /// Sums of absolute errors over pixels and colours.
@@ -61,6 +64,15 @@ impl Evaluation {
             moving: Errors::default(),
             moving_by_others: Errors::default(),
             moving_unquantized: Errors::default(),
+            own: Vec::new(),
+            strangers: Vec::new(),
+        }
+    }
+
+    /// Clips from here on are of another episode than those before: only then are the codes of these others'.
+    pub fn next_episode(&mut self) {
+        if !self.own.is_empty() {
+            self.strangers = std::mem::take(&mut self.own);
         }
     }
 
@@ -77,11 +89,8 @@ impl Evaluation {
         let frames_from = |latents: Tensor<4>| -> Result<TensorData> {
             Ok(model.decode(past.clone(), latents)?.clamp(0.0, 1.0).into_data())
         };
-        let rebuilt = [
-            frames_from(inference.latents.clone())?,
-            frames_from(of_others(inference.latents))?,
-            frames_from(unquantized)?,
-        ];
+        let others = self.of_others(&inference.latents).map(frames_from).transpose()?;
+        let (rebuilt, unquantized) = (frames_from(inference.latents)?, frames_from(unquantized)?);
         let next = batch.clips.clone().narrow(1, 1, time - 1).into_data();
         let current = past.clone().into_data();
         let codes: Vec<i64> = inference.codes.into_data().iter::<i64>().collect();
@@ -96,16 +105,41 @@ impl Evaluation {
             let (clip, transition) = (at / (time - 1), at % (time - 1));
             if mask[clip * time + transition] && mask[clip * time + transition + 1] {
                 count_positions(&mut self.usage, &codes[at * code_length..(at + 1) * code_length]);
-                let rebuilt = rebuilt.each_ref().map(|data| frame(data, at));
-                self.add_transition(&frame(&current, at), &frame(&next, at), rebuilt.each_ref().map(Vec::as_slice));
+                let by_others = others.as_ref().map(|others| frame(others, at));
+                self.add_transition(
+                    [&frame(&current, at), &frame(&next, at)],
+                    [&frame(&rebuilt, at), &frame(&unquantized, at)],
+                    by_others.as_deref(),
+                );
             }
         }
         Ok(())
     }
 
-    /// One transition, rebuilt from its own codes, from others, and from what its codes stand for; frames are
-    /// `[3, height, width]` in [0, 1].
-    fn add_transition(&mut self, current: &[f32], next: &[f32], [rebuilt, by_others, unquantized]: [&[f32]; 3]) {
+    /// What codes of another clip stand for, in the place of each clip's own: if frames are rebuilt as well from these, the
+    /// codes say nothing. None while there is no other clip.
+    ///
+    /// # Shapes
+    /// `[batch, transitions, code_length, code_dim]` → the same.
+    fn of_others(&mut self, latents: &Tensor<4>) -> Option<Tensor<4>> {
+        let [batch, ..] = latents.dims();
+        let clip = |at: usize| latents.clone().narrow(0, at, 1);
+        let others = match batch {
+            1 => self.strangers.get(self.own.len() % self.strangers.len().max(1)).cloned(),
+            _ => Some(Tensor::cat((1..=batch).map(|at| clip(at % batch)).collect(), 0)),
+        };
+        self.own.push(clip(batch - 1));
+        others
+    }
+
+    /// One transition, from a frame to the next, rebuilt from its own codes and from what enters the quantiser, and from the
+    /// codes of others; frames are `[3, height, width]` in [0, 1].
+    fn add_transition(
+        &mut self,
+        [current, next]: [&[f32]; 2],
+        [rebuilt, unquantized]: [&[f32]; 2],
+        by_others: Option<&[f32]>,
+    ) {
         let pixels = current.len() / 3;
         let (mut moving, mut to_next, mut to_current) = (0_u64, 0.0, 0.0);
         for pixel in 0..pixels {
@@ -120,7 +154,9 @@ impl Evaluation {
                 self.all.add(error, change(at));
                 if moves {
                     self.moving.add(error, change(at));
-                    self.moving_by_others.add((by_others[at] - next[at]).abs(), change(at));
+                    if let Some(by_others) = by_others {
+                        self.moving_by_others.add((by_others[at] - next[at]).abs(), change(at));
+                    }
                     self.moving_unquantized.add((unquantized[at] - next[at]).abs(), change(at));
                 }
             }
@@ -142,10 +178,6 @@ impl Evaluation {
             ("l1_moving_copy".to_owned(), ratio(self.moving.copied, self.moving.values as f64)),
             ("l1_moving_ratio".to_owned(), ratio(self.moving.rebuilt, self.moving.copied)),
             (
-                "l1_moving_ratio_of_other_codes".to_owned(),
-                ratio(self.moving_by_others.rebuilt, self.moving_by_others.copied),
-            ),
-            (
                 "l1_moving_ratio_unquantized".to_owned(),
                 ratio(self.moving_unquantized.rebuilt, self.moving_unquantized.copied),
             ),
@@ -153,26 +185,19 @@ impl Evaluation {
             ("moving_transitions".to_owned(), self.moving_transitions as f64),
             ("transitions".to_owned(), self.transitions as f64),
         ];
+        if self.moving_by_others.values > 0 {
+            let of_others = ratio(self.moving_by_others.rebuilt, self.moving_by_others.copied);
+            scalars.push(("l1_moving_ratio_of_other_codes".to_owned(), of_others));
+        }
         scalars.extend(usage_scalars(&self.usage));
         scalars
     }
 }
 
-/// Codes in the place of others': of another clip, or where there is none, of another transition. If frames are rebuilt as
-/// well from these, the codes say nothing.
-///
-/// # Shapes
-/// `[batch, transitions, code_length, code_dim]` → the same.
-fn of_others(latents: Tensor<4>) -> Tensor<4> {
-    let [batch, ..] = latents.dims();
-    if batch == 1 {
-        return latents.flip([1]);
-    }
-    Tensor::cat(vec![latents.clone().narrow(0, 1, batch - 1), latents.narrow(0, 0, 1)], 0)
-}
-
 #[cfg(test)]
 mod tests {
+    use burn::tensor::{Device, Tensor};
+
     use super::Evaluation;
 
     #[test]
@@ -183,9 +208,9 @@ mod tests {
         next[5] = 1.0; // one pixel of sixteen, in red
         let mut halfway = current.clone();
         halfway[5] = 0.75;
-        evaluation.add_transition(&current, &next, [&halfway, &current, &next]);
-        evaluation.add_transition(&current, &next, [&current; 3]);
-        evaluation.add_transition(&current, &current, [&current; 3]);
+        evaluation.add_transition([&current, &next], [&halfway, &next], Some(&current));
+        evaluation.add_transition([&current, &next], [&current; 2], Some(&current));
+        evaluation.add_transition([&current; 2], [&current; 2], None);
         let scalars = evaluation.scalars();
         let of = |name: &str| scalars.iter().find(|(known, _)| known == name).unwrap().1;
         assert_eq!(of("transitions"), 3.0);
@@ -195,5 +220,23 @@ mod tests {
         assert_eq!(of("l1_moving_ratio_of_other_codes"), 1.0);
         assert_eq!(of("l1_moving_ratio_unquantized"), 0.5);
         assert!((of("l1_copy") - 2.0 / (3.0 * 48.0)).abs() < 1e-9);
+    }
+
+    /// What is read in the place of the codes of clips that stand for these numbers.
+    fn others(evaluation: &mut Evaluation, clips: &[f32]) -> Option<Vec<f32>> {
+        let latents = Tensor::<1>::from_floats(clips, &Device::flex()).reshape([clips.len(), 1, 1, 1]);
+        Some(evaluation.of_others(&latents)?.into_data().iter::<f32>().collect())
+    }
+
+    #[test]
+    fn the_codes_of_others_are_never_ones_own() {
+        let mut evaluation = Evaluation::new(8, 1);
+        assert_eq!(others(&mut evaluation, &[1.0]), None, "there is no other clip yet");
+        assert_eq!(others(&mut evaluation, &[2.0]), None, "clips of one episode look alike");
+        evaluation.next_episode();
+        assert_eq!(others(&mut evaluation, &[3.0]), Some(vec![1.0]));
+        assert_eq!(others(&mut evaluation, &[4.0]), Some(vec![2.0]));
+        assert_eq!(others(&mut evaluation, &[5.0]), Some(vec![1.0]));
+        assert_eq!(others(&mut evaluation, &[6.0, 7.0, 8.0]), Some(vec![7.0, 8.0, 6.0]));
     }
 }

@@ -67,7 +67,7 @@ pub struct Summary {
 /// What is wrong with the data, the weights files, the checkpoint, or the run.
 pub fn train(session: Session<'_>) -> Result<Summary> {
     let Session { stage: config, data, .. } = session;
-    check_sizes(config, data)?;
+    check_clips(config, data)?;
     warn_of_late_codes(config);
     let dataset = Arc::new(ClipDataset::open(data.clone(), session.opening)?);
     let held_out = held_out_clips(config, data, session.opening)?;
@@ -113,33 +113,10 @@ fn warn_of_late_codes(config: &LaqStageConfig) {
     }
 }
 
-fn check_sizes(config: &LaqStageConfig, data: &DataConfig) -> Result<()> {
-    let [height, width] = config.model.frame_size;
-    if [data.image.height, data.image.width] != [height, width] {
-        return Err(Error::Invalid(format!(
-            "`laq.model.frame_size` is {height}×{width}, but the data are brought to {}×{} (`data.image`)",
-            data.image.height, data.image.width
-        )));
-    }
-    let centered = config.model.centered_transitions;
-    if centered > 0 && centered + 1 != data.clip.frames {
-        return Err(Error::Invalid(format!(
-            "`laq.model.centered_transitions` is {centered}, but clips of {} frames have {} (`data.clip.frames`)",
-            data.clip.frames,
-            data.clip.frames.saturating_sub(1)
-        )));
-    }
-    if data.clip.frames < 2 {
-        return Err(Error::Invalid("latent actions need clips of at least 2 frames (`data.clip.frames`)".to_owned()));
-    }
-    if data.clip.frames < 3 && config.has_flow_loss() {
-        return Err(Error::Invalid(
-            "the flow loss looks at two rebuilt frames in a row, and of a clip of 2 frames one is rebuilt: take longer \
-             clips (`data.clip.frames`), or set `laq.loss.weights.flow.weight` to 0"
-                .to_owned(),
-        ));
-    }
-    Ok(())
+fn check_clips(config: &LaqStageConfig, data: &DataConfig) -> Result<()> {
+    let faults = config.clip_faults(data).into_iter().map(|(key, reason)| format!("`{key}`: {reason}"));
+    let faults: Vec<String> = faults.collect();
+    if faults.is_empty() { Ok(()) } else { Err(Error::Invalid(faults.join("; "))) }
 }
 
 fn initial_model(config: &LaqStageConfig, device: &Device) -> Result<Laq> {
@@ -185,23 +162,4 @@ fn first_clips(dataset: &Arc<ClipDataset>, count: usize) -> Result<Vec<Clip>> {
     let count = count.min(dataset.sampler().clips_per_epoch() as usize);
     let mut loader = ClipLoader::start(dataset.clone(), LoaderState::default())?;
     (0..count).map(|_| Ok(loader.next_clip()?)).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use vipra_data::DataConfig;
-
-    use super::{LaqStageConfig, check_sizes};
-
-    #[test]
-    fn clips_without_flow_are_refused_where_it_has_a_weight() {
-        let (mut config, mut data) = (LaqStageConfig::default(), DataConfig::default());
-        data.clip.frames = 3;
-        check_sizes(&config, &data).unwrap();
-        data.clip.frames = 2;
-        let message = check_sizes(&config, &data).unwrap_err().to_string();
-        assert!(message.contains("laq.loss.weights.flow.weight"), "{message}");
-        config.loss.weights.flow.weight = 0.0;
-        check_sizes(&config, &data).unwrap();
-    }
 }

@@ -146,7 +146,7 @@ impl Stage for LaqStage {
     }
 
     fn observe(&mut self) -> Scalars {
-        self.care.observe(&self.config.codebook)
+        self.care.observe(&self.config.codebook, self.codes_have_begun.unwrap_or(true))
     }
 
     fn validate(&mut self, model: &Laq) -> Result<Scalars, StageError> {
@@ -154,6 +154,7 @@ impl Stage for LaqStage {
         let device = self.device.clone().without_autodiff();
         for clips in self.held_out.chunks(self.config.train.batch_size) {
             evaluation.add(model, &batch_of(clips, &device))?;
+            evaluation.next_episode();
         }
         Ok(evaluation.scalars())
     }

@@ -6,12 +6,15 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use super::VALIDATION;
 use crate::{Error, Result};
 
 #[derive(Debug)]
 pub(super) struct JsonLines {
     file: File,
     path: PathBuf,
+    /// Step of the last held-out numbers that were kept.
+    last_validation: Option<u64>,
 }
 
 impl JsonLines {
@@ -22,10 +25,19 @@ impl JsonLines {
         let file = OpenOptions::new().append(true).create(true).open(path);
         let file = file.map_err(|error| io("opening the metrics", error))?;
         let text = std::fs::read_to_string(path).map_err(|error| io("reading the metrics", error))?;
-        let kept = text.split_inclusive('\n').take_while(|line| line.ends_with('\n') && is_up_to(line, step));
-        let length = kept.map(str::len).sum::<usize>() as u64;
+        let whole = text.split_inclusive('\n').take_while(|line| line.ends_with('\n'));
+        let kept = whole.map_while(|line| Some((line, parsed(line).filter(|(at, _)| *at <= step)?)));
+        let (mut length, mut last_validation) = (0, None);
+        for (line, (at, kind)) in kept {
+            length += line.len() as u64;
+            last_validation = (kind == VALIDATION).then_some(at).or(last_validation);
+        }
         file.set_len(length).map_err(|error| io("writing the metrics", error))?;
-        Ok(Self { file, path: path.to_path_buf() })
+        Ok(Self { file, path: path.to_path_buf(), last_validation })
+    }
+
+    pub(super) fn last_validation(&self) -> Option<u64> {
+        self.last_validation
     }
 
     pub(super) fn write(&mut self, line: &Value) -> Result<()> {
@@ -35,9 +47,10 @@ impl JsonLines {
     }
 }
 
-fn is_up_to(line: &str, step: u64) -> bool {
-    let parsed: Option<Value> = serde_json::from_str(line).ok();
-    parsed.and_then(|line| line["step"].as_u64()).is_some_and(|at| at <= step)
+/// Step and kind of a line; None of what is no line of metrics.
+fn parsed(line: &str) -> Option<(u64, String)> {
+    let line: Value = serde_json::from_str(line).ok()?;
+    Some((line["step"].as_u64()?, line["kind"].as_str().unwrap_or_default().to_owned()))
 }
 
 #[cfg(test)]
@@ -51,13 +64,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("metrics.jsonl");
         let mut lines = JsonLines::open(&path, 0).unwrap();
-        for step in [10, 20, 30] {
-            lines.write(&json!({ "step": step })).unwrap();
+        for (step, kind) in [(10, "validation"), (20, "train"), (30, "validation")] {
+            lines.write(&json!({ "step": step, "kind": kind })).unwrap();
         }
         drop(lines);
         let whole = std::fs::read_to_string(&path).unwrap();
         std::fs::write(&path, &whole[..whole.len() - 3]).unwrap();
-        drop(JsonLines::open(&path, 20).unwrap());
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), "{\"step\":10}\n{\"step\":20}\n");
+        assert_eq!(JsonLines::open(&path, 20).unwrap().last_validation(), Some(10));
+        let kept = "{\"step\":10,\"kind\":\"validation\"}\n{\"step\":20,\"kind\":\"train\"}\n";
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), kept);
     }
 }

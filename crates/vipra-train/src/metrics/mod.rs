@@ -15,6 +15,11 @@ use tensorboard::EventFile;
 /// Name of the file of JSON lines within the folder of a run.
 pub const METRICS_FILE: &str = "metrics.jsonl";
 
+/// Kind of the numbers of steps.
+pub(crate) const TRAIN: &str = "train";
+/// Kind of held-out numbers.
+pub(crate) const VALIDATION: &str = "validation";
+
 /// Both forms of the metrics.
 #[derive(Debug)]
 pub struct Metrics {
@@ -30,6 +35,11 @@ impl Metrics {
     /// [`Error::Io`](crate::Error::Io).
     pub fn open(folder: &Path, step: u64) -> Result<Self> {
         Ok(Self { lines: JsonLines::open(&folder.join(METRICS_FILE), step)?, events: EventFile::create(folder, step)? })
+    }
+
+    /// Whether held-out numbers of this step were there when the metrics were opened.
+    pub(crate) fn has_validation(&self, step: u64) -> bool {
+        self.lines.last_validation() == Some(step)
     }
 
     /// Writes the numbers of a step. `kind` is "train" or "validation".

@@ -55,7 +55,7 @@ pub struct ReportArgs {
     #[command(flatten)]
     pub datasets: DatasetsArgs,
     /// The page to write; the numbers go beside it, as JSON.
-    #[arg(long, value_name = "HTML")]
+    #[arg(long, value_name = "HTML", value_parser = |name: &str| super::file_named(name, "html"))]
     pub out: PathBuf,
     /// The feature that holds the true actions.
     #[arg(long, default_value = "action", value_name = "NAME")]
@@ -74,6 +74,12 @@ pub struct TransferArgs {
     pub to: String,
     #[command(flatten)]
     pub model: ModelArgs,
+    /// The camera, where a dataset has several.
+    #[arg(long)]
+    pub camera: Option<String>,
+    /// Frames a second: of frame folders, which carry no rate, and of videos in place of their own.
+    #[arg(long, value_name = "RATE", value_parser = super::rate)]
+    pub fps: Option<f64>,
     /// Transitions; as many as the model was trained on, without.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub transitions: Option<u16>,

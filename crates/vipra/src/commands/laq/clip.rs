@@ -5,23 +5,25 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use burn::tensor::Tensor;
 use vipra_data::video::DecoderPool;
-use vipra_data::{OpenOptions, Source};
+use vipra_data::{OnError, OpenOptions, Source};
 use vipra_laq::Description;
 use vipra_laq::frames::read_frames;
 
+use crate::cli::TransferArgs;
 use crate::commands::data::first_names;
+use crate::output::tell_skipped;
 
 /// Reads `frames` frames of the clip, as the model wants them; past the end the last one repeats.
 ///
 /// # Shapes
 /// → `[frames, 3, height, width]`
-pub fn read_clip(text: &str, frames: usize, description: &Description) -> Result<Tensor<4>> {
+pub fn read_clip(text: &str, frames: usize, description: &Description, args: &TransferArgs) -> Result<Tensor<4>> {
     let (place, start_secs) = match text.rsplit_once('@').and_then(|(place, secs)| Some((place, secs.parse().ok()?))) {
         Some((place, secs)) => (place, secs),
         None => (text, 0.0),
     };
-    let (source, at) = find_episode(place)?;
-    let camera = source.description().camera(None)?.to_owned();
+    let (source, at) = find_episode(place, args.fps)?;
+    let camera = source.description().camera(args.camera.as_deref())?.to_owned();
     let episode = &source.episodes()[at];
     let length_secs = episode.length as f64 / episode.fps;
     anyhow::ensure!(
@@ -39,20 +41,22 @@ pub fn read_clip(text: &str, frames: usize, description: &Description) -> Result
     Ok(read_frames(source.as_ref(), at, &camera, &wanted, description.image, &mut decoders)?)
 }
 
-/// The dataset and the position of the episode in it. A video is an episode of the folder that it lies in.
-fn find_episode(place: &str) -> Result<(Box<dyn Source>, usize)> {
-    let open = |folder: &Path| vipra_data::open(folder, &OpenOptions::default());
+/// The dataset and the position of the episode in it; a video is a dataset of one.
+fn find_episode(place: &str, fps: Option<f64>) -> Result<(Box<dyn Source>, usize)> {
+    let options = OpenOptions { fps, on_error: OnError::Skip, ..OpenOptions::default() };
     let path = Path::new(place);
-    let (source, name) = match place.rsplit_once('#') {
-        Some((dataset, episode)) if !path.exists() => (open(Path::new(dataset))?, episode.to_owned()),
-        _ if path.is_file() => {
-            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-            let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-            (open(folder)?, name)
-        }
-        _ => anyhow::bail!("neither a video nor DATASET#EPISODE: {place}"),
-    };
+    if path.is_file() {
+        return Ok((vipra_data::open(path, &OpenOptions { on_error: OnError::Stop, ..options })?, 0));
+    }
+    let (dataset, name) =
+        place.rsplit_once('#').with_context(|| format!("neither a video nor DATASET#EPISODE: {place}"))?;
+    // Other episodes may be broken.
+    let source = vipra_data::open(Path::new(dataset), &options)?;
     let at = source.episodes().iter().position(|episode| episode.name == name || episode.number.to_string() == name);
+    if at.is_none() {
+        // It may be one of these.
+        tell_skipped(&source.description().skipped);
+    }
     let at = at.with_context(|| {
         let (count, names) = (source.episodes().len(), first_names(source.as_ref()));
         format!("no episode {name} among the {count} ({names}): {place}")

@@ -7,14 +7,18 @@ use vipra_laq::label::{LabelConfig, label_dataset};
 
 use super::{Outcome, open_model};
 use crate::cli::LabelArgs;
+use crate::files::check_outside;
 use crate::output::print;
 use crate::progress::Progress;
+use crate::run_folder::tolerance_of_run;
 
 pub fn run(args: &LabelArgs) -> Result<Outcome> {
     let trained = open_model(&args.model)?;
+    check_outside([args.dataset.as_path()], &args.out, "the folder of labels")?;
     let opening = Progress::new("opening", "videos");
     let show = |done, all| opening.set(done, all);
-    let options = OpenOptions { fps: args.fps, on_error: OnError::Stop, progress: &show, ..OpenOptions::default() };
+    let tolerance_secs = tolerance_of_run(&trained.path);
+    let options = OpenOptions { fps: args.fps, tolerance_secs, on_error: OnError::Stop, progress: &show };
     let source = vipra_data::open(&args.dataset, &options)?;
     drop(opening);
     let config = LabelConfig {

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use vipra_data::writer::write_atomic;
 use vipra_laq::report::{Report, Study, StudyConfig};
 
 use super::{Outcome, open_model};
@@ -27,16 +28,14 @@ pub fn measure(args: &ReportArgs) -> Result<String> {
     );
     create_parent(&args.out)?;
     let study = StudyConfig { action: args.action.clone(), examples: args.examples, ..StudyConfig::default() };
-    let study = Study::open(&trained, &config.data.sources, &config.data.validation, study)?;
+    let study = Study::open(&trained, &config.data, study)?;
     let measuring = Progress::new("measuring", "episodes");
     let report = study.run(&|done, all| measuring.set(done, all))?;
     drop(measuring);
 
     let numbers = args.out.with_extension("json");
-    let write =
-        |path: &Path, text: String| std::fs::write(path, text).with_context(|| format!("writing {}", path.display()));
-    write(&args.out, report.to_html())?;
-    write(&numbers, serde_json::to_string_pretty(&report)?)?;
+    write_atomic(&args.out, report.to_html().as_bytes())?;
+    write_atomic(&numbers, &serde_json::to_vec_pretty(&report)?)?;
     write_pictures(&report, &args.out)?;
     Ok(to_text(&report, &args.out, &numbers))
 }
@@ -46,20 +45,21 @@ fn write_pictures(report: &Report, page: &Path) -> Result<()> {
     let name = page.file_stem().unwrap_or_default().to_string_lossy();
     let folder = page.with_file_name(format!("{name}-pictures"));
     std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
-    report.examples.iter().try_for_each(|example| {
-        let file = folder.join(&example.file);
-        std::fs::write(&file, example.picture.bytes()).with_context(|| format!("writing {}", file.display()))
-    })
+    report
+        .examples
+        .iter()
+        .try_for_each(|example| Ok(write_atomic(&folder.join(&example.file), example.picture.bytes())?))
 }
 
 fn to_text(report: &Report, page: &Path, numbers: &Path) -> String {
     let [low, high] = report.reconstruction.nearer_to_next_interval;
+    let of_others = match report.number("l1_moving_ratio_of_other_codes") {
+        number if number.is_finite() => short(number),
+        _ => "one episode is held out: no others".to_owned(),
+    };
     let rows = vec![
         vec!["error on moving pixels, over that of a copy".to_owned(), short(report.number("l1_moving_ratio"))],
-        vec![
-            "the same from the codes of other clips".to_owned(),
-            short(report.number("l1_moving_ratio_of_other_codes")),
-        ],
+        vec!["the same from the codes of other episodes".to_owned(), of_others],
         vec![
             "moving transitions rebuilt nearer to the next frame".to_owned(),
             format!("{} ({} to {})", short(report.number("nearer_to_next")), short(low), short(high)),

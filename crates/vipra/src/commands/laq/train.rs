@@ -26,7 +26,7 @@ pub fn learn(args: &TrainArgs) -> Result<TrainingEnd> {
     let interrupt = Interrupt::listen()?;
     let opening = Progress::new("opening", "videos");
     let mut training = TrainingProgress::new("latent actions", config.laq.train.steps);
-    let summary = train(Session {
+    let trained = train(Session {
         stage: &config.laq,
         data: &config.data,
         configuration,
@@ -35,7 +35,11 @@ pub fn learn(args: &TrainArgs) -> Result<TrainingEnd> {
         interrupt: &interrupt,
         opening: &|done, all| opening.set(done, all),
         progress: &mut |event| training.show(event),
-    })?;
+    });
+    let summary = match trained {
+        Ok(summary) => summary,
+        Err(failure) => return TrainingEnd::if_stopped_early(failure.into()),
+    };
     drop(training);
     drop(opening);
     report(summary, &folder)

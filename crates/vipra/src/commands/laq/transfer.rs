@@ -1,8 +1,9 @@
 //! `vipra laq transfer`.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use burn::tensor::Tensor;
 use vipra_data::Frame;
+use vipra_data::writer::write_atomic;
 use vipra_laq::frames::to_pictures;
 use vipra_laq::report::animation;
 
@@ -18,8 +19,8 @@ pub fn run(args: &TransferArgs) -> Result<Outcome> {
     let device = device(&args.model.device)?;
     let description = &trained.description;
     let transitions = args.transitions.map_or(description.clip.frames.max(2) - 1, usize::from);
-    let from = read_clip(&args.from, transitions + 1, description)?;
-    let to = read_clip(&args.to, 1, description)?;
+    let from = read_clip(&args.from, transitions + 1, description, args)?;
+    let to = read_clip(&args.to, 1, description, args)?;
     create_parent(&args.out)?;
     let clip: Tensor<5> = from.clone().unsqueeze_dim(0);
     let moved = trained.model.transfer(clip.to_device(&device), to.clone().to_device(&device))?;
@@ -27,7 +28,7 @@ pub fn run(args: &TransferArgs) -> Result<Outcome> {
     let mut made = to_pictures(to);
     made.extend(to_pictures(moved.squeeze_dim(0)));
     let bytes = animation(&[&given, &made], description.clip.interval_secs)?;
-    std::fs::write(&args.out, bytes).with_context(|| format!("writing {}", args.out.display()))?;
+    write_atomic(&args.out, &bytes)?;
     print(&format!("{transitions} transitions of {} written to {}\n", args.from, args.out.display()))?;
     Ok(Outcome::Done)
 }
