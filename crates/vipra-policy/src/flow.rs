@@ -42,14 +42,16 @@ pub enum Times {
 }
 
 impl FlowConfig {
-    /// A time for each row.
+    /// A time for each noise of each row, row by row.
     pub fn draw_times(&self, rows: usize, random: &mut impl Rng) -> Vec<f32> {
+        let all = rows * self.noises;
         match self.times {
-            Times::Beta => (0..rows).map(|_| self.beta_time(random.random())).collect(),
+            Times::Beta => (0..all).map(|_| self.beta_time(random.random())).collect(),
             Times::Uniform => {
                 let offset: f64 = random.random();
-                let spread = (0..rows).map(|row| (offset + row as f64 / rows as f64) % (1.0 - 1e-5));
-                spread.map(|time| time as f32).collect()
+                // The noises of a row are as far from each other as they can be.
+                let places = (0..rows).flat_map(|row| (0..self.noises).map(move |nth| nth * rows + row));
+                places.map(|place| ((offset + place as f64 / all as f64) % (1.0 - 1e-5)) as f32).collect()
             }
         }
     }
@@ -180,6 +182,18 @@ mod tests {
         times.sort_by(f32::total_cmp);
         assert!(times.windows(2).all(|pair| pair[1] - pair[0] < 0.0101));
         assert!(times[0] < 0.0101 && times[99] > 0.989);
+    }
+
+    #[test]
+    fn uniform_times_of_a_row_lie_far_apart() {
+        let config = FlowConfig { times: Times::Uniform, noises: 4, ..FlowConfig::default() };
+        let times = config.draw_times(8, &mut ChaCha8Rng::seed_from_u64(1));
+        assert_eq!(times.len(), 32);
+        for of_row in times.chunks(4) {
+            let mut of_row = of_row.to_vec();
+            of_row.sort_by(f32::total_cmp);
+            assert!(of_row.windows(2).all(|pair| pair[1] - pair[0] > 0.24), "{of_row:?}");
+        }
     }
 
     proptest! {

@@ -14,6 +14,9 @@ use vipra_tokenizer::TrainedTokenizer;
 use crate::Result;
 use crate::views::KeptViews;
 
+/// Frames of an episode that are in memory together.
+const FRAMES_AT_ONCE: usize = 64;
+
 /// Which augmentation an episode is seen under.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum View {
@@ -56,6 +59,8 @@ impl FrameTokens {
         episode: usize,
         view: View,
     ) -> Result<&[u16]> {
+        // What changes nothing need not be read and encoded as often as there are views.
+        let view = if self.augmentation == AugmentConfig::default() { View::Plain } else { view };
         let key = (at, episode, view);
         if !self.known.contains_key(&key) {
             let tokens = match view {
@@ -98,16 +103,14 @@ impl FrameTokens {
     ) -> Result<Vec<u16>> {
         let frames: Vec<usize> = (0..source.episodes()[episode].length).collect();
         let augmentation = self.draw(at, episode, view);
-        let bytes = read_augmented_frames(
-            source,
-            episode,
-            camera,
-            &frames,
-            tokenizer.description.image,
-            &augmentation,
-            &mut self.decoders,
-        )?;
-        Ok(tokenizer.encode_bytes(&bytes))
+        let image = tokenizer.description.image;
+        let mut tokens = Vec::with_capacity(frames.len() * tokenizer.description.model.tokens_per_frame());
+        for frames in frames.chunks(FRAMES_AT_ONCE) {
+            let bytes =
+                read_augmented_frames(source, episode, camera, frames, image, &augmentation, &mut self.decoders)?;
+            tokens.extend(tokenizer.encode_bytes(&bytes));
+        }
+        Ok(tokens)
     }
 
     /// A function of seed, source, episode and number: a resumed run sees what it saw.

@@ -7,8 +7,14 @@
 mod made_data;
 mod program;
 
+use std::path::Path;
+
+use burn::tensor::Device;
 use program::{LATENT_ACTIONS, Place, TOKENIZER, TRANSFORMER, checkpoint, contains, kill_after, runs, vipra};
 use serde_json::Value;
+use vipra_control::{Observation, Policy};
+use vipra_data::Frame;
+use vipra_policy::policy::Package;
 
 const OWN: &str = r#"
 [laq.train]
@@ -226,6 +232,38 @@ fn broken_demonstrations_are_left_out_and_listed() {
     assert_eq!(summary["skipped"].as_array().unwrap().len(), 2, "{summary}");
     let few = &mut learn("few", &["data.on_error=\"skip\"", "data.skip_limit=0"]);
     contains(&runs(few, 2), &["more than 0 episodes were skipped"]);
+}
+
+/// What one client asks for must not fail what others ask for at the same time.
+#[test]
+fn what_a_policy_cannot_read_is_refused_alone() {
+    let place = place();
+    let tabletop = place.path("tabletop");
+    runs(&mut vipra(&["sim", "record", &tabletop, "--embodiment", "gripper", "--episodes", "2"]), 0);
+    let mut finetune = vipra(&["finetune", &tabletop, "--from", "scratch", "--config"]);
+    finetune.arg(&place.config);
+    finetune.args(["--tokenizer", &place.path("tokenizer"), "--run", &place.path("run")]);
+    let settings = [
+        "finetune.action.units=[]",
+        "finetune.fields=\"[instruction],[vision],[proprio],action\"",
+        "finetune.proprio.states=1",
+        "finetune.train.steps=1",
+    ];
+    finetune.args(settings.iter().flat_map(|setting| ["--set", *setting]));
+    runs(&mut finetune, 0);
+    let package = Package::open(Path::new(&place.path("run"))).unwrap();
+    let mut policy = package.policy(&Device::flex()).unwrap();
+    let width = policy.describe().proprio.as_ref().unwrap().names.len();
+    let asked = |instruction: &str, state: f32| Observation {
+        instruction: instruction.to_owned(),
+        frames: [Frame::new(64, 64), Frame::new(64, 64)],
+        proprio: vec![vec![state; width]],
+    };
+    let observations = [asked("put it down", 0.0), asked("put it down", 3e38), asked(&"put ".repeat(2000), 0.0)];
+    let [fine, far, long] = policy.infer_batch(&observations).try_into().unwrap();
+    assert_eq!(fine.unwrap().actions.len(), policy.describe().horizon);
+    contains(&far.unwrap_err().to_string(), &["of state 0 is", "scales away from what was learned from"]);
+    contains(&long.unwrap_err().to_string(), &["8000 bytes, at most 4096 are read"]);
 }
 
 /// Everything that is wrong with a package is said at once.

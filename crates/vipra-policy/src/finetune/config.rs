@@ -170,6 +170,10 @@ impl Default for FinetuneConfig {
 }
 
 impl FinetuneConfig {
+    /// Keys by which a finished policy is used and measured: nothing of what is learned depends on them.
+    pub const UNLEARNED_KEYS: [&str; 6] =
+        ["crops", "solver", "sampling", "execution", "validation_samples", "measured_actions"];
+
     /// Whether the policy sees states.
     pub fn sees_proprio(&self) -> bool {
         self.fields.has(Kind::Proprio)

@@ -125,7 +125,8 @@ impl DemonstrationSource {
 
 impl EpisodeNumbers {
     fn read(source: &dyn Source, episode: usize, config: &FinetuneConfig) -> Result<Self> {
-        let rows = source.rows(episode)?;
+        let features = [config.action.feature.as_str(), config.proprio.feature.as_str()];
+        let rows = source.rows_of(episode, &features[..1 + usize::from(config.sees_proprio())])?;
         let number = |feature: &str| numbers(source, episode, &rows, feature);
         let states = if config.sees_proprio() { number(&config.proprio.feature)? } else { Vec::new() };
         Ok(Self { actions: number(&config.action.feature)?, states })

@@ -100,6 +100,7 @@ pub fn train(session: Session<'_>) -> Result<Summary> {
 
     let autodiff = session.device.clone().autodiff();
     session.device.seed(config.train.seed);
+    let is_pretrained = matches!(session.start, Start::Pretrained(_));
     let (specification, text) = session.start.specify(config, &spaces, &learned, &session.tokenizer)?;
     let (model, new_parameters) = session.start.begin(&specification, config, &session.tokenizer, &autodiff)?;
     let parameters = model.num_params();
@@ -125,7 +126,7 @@ pub fn train(session: Session<'_>) -> Result<Summary> {
         tokenizer: Arc::new(session.tokenizer),
         learned,
         held_out,
-        is_pretrained: matches!(session.start, Start::Pretrained(_)),
+        is_pretrained,
         device: autodiff,
     };
     let outcome = run(
@@ -141,8 +142,8 @@ pub fn train(session: Session<'_>) -> Result<Summary> {
         },
     )?;
     let ended = Ended::from(outcome);
-    let mut package = None;
-    if ended.interrupted_at.is_none() {
+    let package = ended.interrupted_at.is_none().then(|| session.folder.join("package"));
+    if let Some(package) = &package {
         let training = json!({
             "steps": config.train.steps,
             "parameters": parameters,
@@ -151,14 +152,13 @@ pub fn train(session: Session<'_>) -> Result<Summary> {
         });
         let parts = PackageParts {
             weights: &find_weights(&ended.checkpoint)?,
+            specification: &specification,
             frame_tokenizer: &stage.tokenizer.path,
             statistics: &spaces.stats,
             config: session.config_toml,
             training: &training,
         };
-        let folder = session.folder.join("package");
-        Package::write(&parts, &folder)?;
-        package = Some(folder);
+        Package::write(&parts, package)?;
     }
     Ok(Summary { ended, package, parameters, new_parameters, samples_per_epoch, skipped })
 }

@@ -115,7 +115,7 @@ impl FinetuneStage {
         };
         let actions = Tensor::from_data(TensorData::new(repeated(&batch.actions), shape), &device);
         let noise = Tensor::random(shape, Distribution::Normal(0.0, 1.0), &device);
-        let times = self.config.flow.draw_times(rows * noises, &mut step.random);
+        let times = self.config.flow.draw_times(rows, &mut step.random);
         let (between, target) = self.config.flow.on_the_way(noise, actions, &times);
         let tokens = Tokens::of(&batch.tokens);
         let numbers = Numbers { proprio: batch.proprio.clone(), actions: Some((between, &times)) };

@@ -139,22 +139,23 @@ impl Start {
     /// # Errors
     /// What is wrong with the pretrained weights.
     pub(super) fn begin(
-        &self,
+        self,
         specification: &Specification,
         config: &FinetuneConfig,
         tokenizer: &TrainedTokenizer,
         device: &Device,
     ) -> Result<(PolicyModel, Vec<String>)> {
         let Specification { model, vocabularies, sizes, .. } = specification;
+        let is_from_scratch = matches!(self, Start::Scratch { .. });
         let transformer = self.transformer(model, vocabularies, tokenizer, device)?;
         let policy = sizes.init(transformer, &config.new_parameters, device);
         let names: Vec<String> = save(&policy, &Names::default())?.names().map(str::to_owned).collect();
-        let is_new = |name: &String| matches!(self, Start::Scratch { .. }) || !name.starts_with("transformer.");
+        let is_new = |name: &String| is_from_scratch || !name.starts_with("transformer.");
         Ok((policy, names.into_iter().filter(is_new).collect()))
     }
 
     fn transformer(
-        &self,
+        self,
         model: &TransformerConfig,
         vocabularies: &Vocabularies,
         tokenizer: &TrainedTokenizer,
@@ -163,7 +164,9 @@ impl Start {
         match self {
             Start::Scratch { .. } => model.begin(vocabularies, tokenizer, device),
             Start::Pretrained(trained) => {
-                let weights = Weights::read_safetensors(&trained.path)?;
+                // Without gradients it is of no use here, and large.
+                let TrainedTransformer { path, model: _, .. } = *trained;
+                let weights = Weights::read_safetensors(&path)?;
                 Ok(load(model.init(vocabularies, device)?, &weights, &Names::default())?)
             }
         }

@@ -130,6 +130,14 @@ impl TransformerConfig {
         }
     }
 
+    /// What keeps frames of these rows and columns of codes from being merged, if anything does.
+    pub fn merging_fault(&self, [rows, columns]: [usize; 2]) -> Option<String> {
+        let side = self.merged_side;
+        let divides = side > 0 && rows.is_multiple_of(side) && columns.is_multiple_of(side);
+        (!divides)
+            .then(|| format!("frames of {rows}×{columns} tokens do not divide into squares of `merged_side` {side}"))
+    }
+
     /// Every fault of the sizes at once.
     ///
     /// # Errors

@@ -39,10 +39,7 @@ impl FrameMerger {
     /// [`Error::Invalid`] if frames do not divide into squares.
     pub(super) fn new(config: &TransformerConfig, grid: [usize; 2], device: &Device) -> Result<Self> {
         let (dim, side) = (config.dim, config.merged_side);
-        let [rows, columns] = grid;
-        if side == 0 || !rows.is_multiple_of(side) || !columns.is_multiple_of(side) {
-            let reason =
-                format!("frames of {rows}x{columns} tokens do not divide into squares of `merged_side` {side}");
+        if let Some(reason) = config.merging_fault(grid) {
             return Err(Error::Invalid(reason));
         }
         let linear = |inputs: usize| {
@@ -202,7 +199,7 @@ mod tests {
         let device = Device::flex();
         let config = TransformerConfig { merged_side: 4, ..TransformerConfig::default() };
         let error = FrameMerger::new(&config, GRID, &device).unwrap_err().to_string();
-        assert!(error.contains("frames of 4x6 tokens do not divide into squares of `merged_side` 4"), "{error}");
+        assert!(error.contains("frames of 4×6 tokens do not divide into squares of `merged_side` 4"), "{error}");
 
         let kinds = [Kind::Vision; OBSERVED];
         let error = model(&device).embed(Tokens::new(1, &[0; OBSERVED], &kinds).seeing(&[6; CODES]), &[]);

@@ -51,8 +51,11 @@ const FORMAT: u32 = 1;
 /// What a package is made of.
 #[derive(Debug)]
 pub struct PackageParts<'a> {
-    /// The weights file of a finetuned policy; its header holds the specification and the text tokenizer.
+    /// The weights file of a finetuned policy; its header holds the text tokenizer, and what the policy was when that was
+    /// written.
     pub weights: &'a Path,
+    /// What the policy is now: how it is used may have changed since.
+    pub specification: &'a Specification,
     /// The weights file of the frame tokenizer.
     pub frame_tokenizer: &'a Path,
     /// Statistics of actions and states.
@@ -86,13 +89,14 @@ impl Package {
     /// # Errors
     /// [`Error::Train`] if the weights are no policy's; what keeps a file from being written.
     pub fn write(parts: &PackageParts<'_>, path: &Path) -> Result<()> {
-        let weights = Weights::read_safetensors(parts.weights)?;
-        let (specification, text) = Specification::of(&weights)?;
+        let mut weights = Weights::read_safetensors(parts.weights)?;
+        let (_, text) = Specification::of(&weights)?;
+        weights.metadata = parts.specification.to_metadata(&text)?;
         let partial = path.with_extension("partial");
         let fault = |reason: std::io::Error| Error::Io { what: "writing a package", reason, path: path.to_path_buf() };
         let _ = std::fs::remove_dir_all(&partial);
         std::fs::create_dir_all(&partial).map_err(fault)?;
-        std::fs::copy(parts.weights, partial.join(MODEL_FILE)).map_err(fault)?;
+        weights.write_safetensors(&partial.join(MODEL_FILE))?;
         std::fs::copy(parts.frame_tokenizer, partial.join(FRAME_TOKENIZER_FILE)).map_err(fault)?;
         let texts = [
             (TEXT_TOKENIZER_FILE, text.to_json()?),
@@ -103,12 +107,14 @@ impl Package {
         for (name, text) in texts {
             std::fs::write(partial.join(name), text).map_err(fault)?;
         }
+        drop(weights);
         let mut files = BTreeMap::new();
         for name in FILES {
-            let bytes = std::fs::read(partial.join(name)).map_err(fault)?;
-            files.insert(name.to_owned(), blake3::hash(&bytes).to_hex().to_string());
+            let file = partial.join(name);
+            files.insert(name.to_owned(), hash_of(&file).map_err(fault)?);
+            std::fs::File::open(&file).and_then(|file| file.sync_all()).map_err(fault)?;
         }
-        let manifest = Manifest { format: FORMAT, specification, files };
+        let manifest = Manifest { format: FORMAT, specification: parts.specification.clone(), files };
         std::fs::write(partial.join(POLICY_FILE), to_json(&manifest)?).map_err(fault)?;
         match path.exists() {
             true => Ok(replace_folder(&partial, path)?),
@@ -130,19 +136,7 @@ impl Package {
             let advice = "if another version of the program wrote it, finetuning writes it again";
             broken(vec![format!("{POLICY_FILE} is not understood, {error}; {advice}")])
         })?;
-        let mut faults = Vec::new();
-        if manifest.format != FORMAT {
-            faults.push(format!("its format is {}, known is {FORMAT}", manifest.format));
-        }
-        for name in FILES {
-            match hash_of(&path.join(name)) {
-                Err(error) => faults.push(format!("{name} is missing: {error}")),
-                Ok(hash) if manifest.files.get(name) != Some(&hash) => {
-                    faults.push(format!("{name} is not the file that the package was written with"));
-                }
-                Ok(_) => {}
-            }
-        }
+        let faults = broken_files(&path, &manifest);
         if !faults.is_empty() {
             return Err(broken(faults));
         }
@@ -157,18 +151,18 @@ impl Package {
         let weights = Weights::read_safetensors(&path.join(MODEL_FILE))?;
         let mut specification = manifest.specification;
         let written = Specification::of(&weights)?.0;
+        let mut faults = mismatches(&specification, &statistics, &text);
         if written != specification {
             let (of_weights, of_policy) = (to_value(&written)?, to_value(&specification)?);
             let differs = differing_fields(&of_weights, &of_policy).into_iter().map(|(field, ..)| field);
             let differs = differs.collect::<Vec<_>>().join(", ");
             faults.push(format!("{POLICY_FILE} says something else of the policy than {MODEL_FILE}: {differs}"));
         }
-        let fingerprint: String =
-            manifest.files.get(MODEL_FILE).map(|hash| hash.chars().take(16).collect()).unwrap_or_default();
-        faults.extend(mismatches(&specification, &statistics, &text));
         if !faults.is_empty() {
             return Err(broken(faults));
         }
+        let fingerprint: String =
+            manifest.files.get(MODEL_FILE).map(|hash| hash.chars().take(16).collect()).unwrap_or_default();
         specification.control.fingerprints.insert("policy".to_owned(), fingerprint.clone());
         Ok(Self { specification, statistics, training, fingerprint, path, text, weights })
     }
@@ -200,6 +194,20 @@ fn not_there(folder: &Path, error: &std::io::Error) -> String {
         (_, true) => "nothing was finetuned here to its end; that leaves a folder `package`".to_owned(),
         (true, false) => format!("{POLICY_FILE} cannot be read: {error}"),
     }
+}
+
+/// Files that are missing or not those that the package was written with, and a form that is not known.
+fn broken_files(folder: &Path, manifest: &Manifest) -> Vec<String> {
+    let format = manifest.format;
+    let unknown = (format != FORMAT).then(|| format!("its format is {format}, known is {FORMAT}"));
+    let broken = FILES.iter().filter_map(|name| match hash_of(&folder.join(name)) {
+        Err(error) => Some(format!("{name} is missing: {error}")),
+        Ok(hash) if manifest.files.get(*name) != Some(&hash) => {
+            Some(format!("{name} is not the file that the package was written with"))
+        }
+        Ok(_) => None,
+    });
+    unknown.into_iter().chain(broken).collect()
 }
 
 /// Hash of a file, of which no more than a part is in memory at a time.

@@ -268,3 +268,17 @@ impl From<Error> for vipra_control::Error {
         Self::Policy(Box::new(error))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chunk_that_is_no_numbers_is_refused() {
+        let chunk = |value| ActionChunk { actions: vec![vec![0.0, 1.0], vec![2.0, value]] };
+        assert_eq!(finite(chunk(3.0)).unwrap(), chunk(3.0));
+        for value in [f32::NAN, f32::INFINITY] {
+            assert!(finite(chunk(value)).unwrap_err().to_string().contains("no numbers"));
+        }
+    }
+}

@@ -107,6 +107,18 @@ impl PretrainConfig {
         if self.transitions == 0 { self.horizon } else { self.transitions }
     }
 
+    /// Tokens of a sample's frames and latent actions, for frames of so many codes and transitions of so many: a row must hold
+    /// them, and whatever stands around them.
+    pub fn least_row(&self, frame_codes: usize, transition_codes: usize) -> usize {
+        let tokens = |kind| match kind {
+            Kind::Vision => 2 * frame_codes / self.model.merged().max(1),
+            Kind::LatentState => frame_codes,
+            Kind::LatentAction => self.predicted_transitions() * transition_codes,
+            Kind::Text | Kind::Proprio | Kind::Action => 0,
+        };
+        self.fields.iter().map(|field| tokens(field.kind)).sum()
+    }
+
     /// What the types cannot say; every fault as (key, what is wrong).
     pub fn faults(&self) -> Vec<(String, String)> {
         let mut faults = Vec::new();

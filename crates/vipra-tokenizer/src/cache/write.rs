@@ -4,6 +4,8 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
+use vipra_data::writer::write_atomic;
+
 use super::info::{CacheInfo, INFO_FILE};
 use super::layout::{HEADER, PARTIAL_FILE, TOKEN, TOKENS_FILE, check_header, header};
 use crate::{Error, Result};
@@ -36,7 +38,7 @@ impl CacheWriter {
             CacheInfo::read(folder)?.check(&info, folder)?;
         } else {
             let text = serde_json::to_vec_pretty(&info).map_err(|error| Error::cache(folder, error.to_string()))?;
-            write_whole(&description, &text)?;
+            write_atomic(&description, &text)?;
         }
         let finished = folder.join(TOKENS_FILE);
         if finished.exists() {
@@ -122,15 +124,6 @@ fn check_finished(path: &Path, info: &CacheInfo) -> Result<()> {
     let length = file.metadata().map_err(&fault)?.len();
     Read::take(&file, HEADER as u64).read_to_end(&mut start).map_err(&fault)?;
     check_header(&start, length, info).map_err(|reason| Error::cache(path, reason))
-}
-
-/// A file that is there whole or not at all.
-fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
-    let fault = Error::cache_io(path);
-    let partial = path.with_extension("partial-json");
-    let mut file = File::create(&partial).map_err(&fault)?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(&fault)?;
-    fs::rename(&partial, path).map_err(&fault)
 }
 
 fn sync_folder(folder: &Path) -> Result<()> {
