@@ -175,6 +175,19 @@ fn the_embedded_pipeline_is_made_once_and_changed_in_part() {
     contains(&told, &["finetune: finetuning on the demonstrations (some of its results are gone)"]);
     assert_eq!(skipped(&told), 7, "{told}");
     assert!(!Path::new(&place.path("run/aside/finetune-3")).exists(), "what was learned is thrown away");
+    // How a policy acts can be told otherwise without learning it again.
+    let acting =
+        [&learning[..], &["--set", "finetune.execution={first={actions=3}}", "--set", "finetune.crops=3"]].concat();
+    let plan = runs(&mut run(&place, &[&acting[..], &["--dry-run"]].concat()), 0);
+    contains(&plan, &["go on", "little: no step is done again", "what was learned stays"]);
+    let told = runs(&mut run(&place, &acting), 0);
+    contains(&told, &["finetune.crops: 1 before, 3 now; ", "actions: 2 before, 3 now; what was learned stays"]);
+    assert_eq!(skipped(&told), 6, "{told}");
+    assert!(!Path::new(&place.path("run/aside/finetune-3")).exists(), "what was learned is thrown away");
+    let described = runs(&mut vipra(&["policy", "describe", &place.path("run")]), 0);
+    contains(&described, &["3 of 0.9 of the area", "first, 3 actions of a chunk"]);
+    assert_eq!(skipped(&runs(&mut run(&place, &acting), 0)), 8);
+    runs(&mut run(&place, &learning), 0);
     // A part of the stages leaves what is known of the others.
     runs(&mut run(&place, &[&learning[..], &["--until", "laq"]].concat()), 0);
     let summary: Value = serde_json::from_slice(&std::fs::read(place.path("run/summary.json")).unwrap()).unwrap();
@@ -231,6 +244,10 @@ fn a_recording_that_is_stopped_goes_on() {
     contains(&std::fs::read_to_string(place.path("run/run.log")).unwrap(), &["stopped in the stage videos"]);
 }
 
+fn with<'a>(data: &[&'a str], more: &[&'a str]) -> Vec<&'a str> {
+    [data, more].concat()
+}
+
 #[test]
 fn what_cannot_be_done_is_said_plainly() {
     let place = Place::new(&(models() + NAMED));
@@ -238,21 +255,27 @@ fn what_cannot_be_done_is_said_plainly() {
     fails(&[], &["no videos", "--data", "run.videos.paths"]);
     fails(&["--data", &place.path("nowhere")], &["reading the demonstrations of the run", "nowhere"]);
     let data = ["--data", place.data()];
-    let with = |more: &[&'static str]| [&data[..], more].concat();
-    fails(&with(&["--set", "laq.train.stepps=3"]), &["laq.train.stepps", "did you mean `steps`"]);
-    fails(&with(&["--from", "evaluate", "--until", "laq"]), &["--from evaluate lies behind --until laq"]);
-    fails(&with(&["--until", "lq"]), &["possible values", "pretrain"]);
+    fails(&with(&data, &["--set", "laq.train.stepps=3"]), &["laq.train.stepps", "did you mean `steps`"]);
+    fails(&with(&data, &["--from", "evaluate", "--until", "laq"]), &["--from evaluate lies behind --until laq"]);
+    fails(&with(&data, &["--until", "lq"]), &["possible values", "pretrain"]);
     for dry in [&[][..], &["--dry-run"]] {
-        fails(&with(&[dry, &["--device", "foo"]].concat()), &["no device `foo`"]);
-        let silent = with(&[dry, &["--set", "finetune.action.feature=\"wishes\""]].concat());
+        fails(&with(&data, &[dry, &["--device", "foo"]].concat()), &["no device `foo`"]);
+        let silent = with(&data, &[dry, &["--set", "finetune.action.feature=\"wishes\""]].concat());
         fails(&silent, &["demonstrations of the run", "no feature `wishes`"]);
+        let later = ["--set", "laq.spatial_encoder_weights=\"nothing.pth\"", "--set", "pretrain.sequence.length=9"];
+        let told =
+            ["laq.spatial_encoder_weights: there is no file nothing.pth", "pretrain.sequence.length: 9 tokens do not"];
+        fails(&with(&data, &[dry, &later].concat()), &told);
     }
     assert!(!Path::new(&place.path("run")).exists(), "what could not begin left a folder");
 
     // A stage that fails says which it is, where to look, and how to go on; then it does.
-    let broken = with(&["--set", "laq.spatial_encoder_weights=\"nothing.pth\"", "--until", "laq"]);
-    fails(&broken, &["the stage laq failed", "nothing.pth", "run.log", "vipra run", "--until laq"]);
+    let weights = place.path("broken.pth");
+    std::fs::write(&weights, "no weights").unwrap();
+    let setting = format!("laq.spatial_encoder_weights={weights:?}");
+    let broken = with(&data, &["--set", &setting, "--until", "laq"]);
+    fails(&broken, &["the stage laq failed", "broken.pth", "run.log", "vipra run", "--until laq"]);
     contains(&std::fs::read_to_string(place.path("run/run.log")).unwrap(), &["4/5 laq: ", "tokenizer"]);
-    let told = runs(&mut run(&place, &with(&["--until", "laq"])), 0);
+    let told = runs(&mut run(&place, &with(&data, &["--until", "laq"])), 0);
     assert_eq!(skipped(&told), 3, "{told}");
 }

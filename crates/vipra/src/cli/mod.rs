@@ -258,7 +258,7 @@ pub struct ClipsArgs {
     /// Draw the clips, one a row; frames past an episode's end are dark.
     #[arg(long, value_name = "PNG", value_parser = |name: &str| file_named(name, "png"))]
     pub contact_sheet: Option<PathBuf>,
-    /// A run folder to write: the resolved configuration, the contact sheet and a summary.
+    /// A run folder to write: the resolved configuration, the contact sheet, and `clips.json`, which lists the clips.
     #[arg(long, value_name = "DIR")]
     pub run: Option<PathBuf>,
 }

@@ -12,6 +12,7 @@ use vipra_data::{DataConfig, SourceConfig};
 use super::Stage;
 use crate::cli::{DatasetsArgs, TrainArgs};
 use crate::config::{Config, load};
+use crate::files::check_outside;
 use crate::run_folder::config_of_run;
 
 /// Of a dataset without splits, one episode in this many is held out.
@@ -31,6 +32,8 @@ pub fn configured(stage: Stage, args: &TrainArgs) -> Result<Config> {
     }
     let mut config = load(&args.config)?.read_by(stage);
     split_datasets(&mut config.data, &args.datasets)?;
+    let datasets = config.data.sources.iter().chain(&config.data.validation).map(|source| source.path.as_path());
+    check_outside(datasets, &args.run, "the run folder")?;
     Ok(config)
 }
 

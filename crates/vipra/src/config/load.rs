@@ -86,8 +86,12 @@ fn enter<'a>(node: &'a mut Value, step: &str) -> Option<&'a mut Value> {
 }
 
 fn parse_value(text: &str) -> Value {
-    let parsed = format!("value = {text}").parse::<Table>().ok();
-    parsed.and_then(|mut table| table.remove("value")).unwrap_or_else(|| Value::String(text.to_owned()))
+    let parsed = format!("value = {text}").parse::<Table>().ok().and_then(|mut table| table.remove("value"));
+    match parsed {
+        // No key is a time, and a range such as 10:20 looks like one.
+        None | Some(Value::Datetime(_)) => Value::String(text.to_owned()),
+        Some(value) => value,
+    }
 }
 
 #[cfg(test)]
@@ -160,6 +164,15 @@ mod tests {
     }
 
     #[test]
+    fn ranges_are_no_times() {
+        let text = "[[data.sources]]\npath = \"one\"\n";
+        for range in ["0:50", "10:20"] {
+            let config = load_text(text, &[&format!("data.sources.0.split={range}")]).unwrap();
+            assert_eq!(config.data.sources[0].split.as_deref(), Some(range));
+        }
+    }
+
+    #[test]
     fn a_section_that_is_set_in_part_keeps_its_other_defaults() {
         let mut wanted = Config::default();
         wanted.pretrain.train.steps = 10;
@@ -179,6 +192,14 @@ mod tests {
         let config = load_text("base = \"simpler\"\nunset = [\"finetune.action.gripper\"]\n", &[]).unwrap();
         assert_eq!(config.finetune.action.gripper, None);
         assert_eq!(config.finetune.action.kind, simpler.finetune.action.kind);
+        // Whichever of the files below it has them.
+        let folder = tempfile::tempdir().unwrap();
+        let robot = folder.path().join("robot.toml");
+        for own in ["", "[finetune.action]\nfeature = \"wishes\"\n", "[finetune.action.gripper]\nopen = 2.0\n"] {
+            std::fs::write(&robot, format!("base = \"simpler\"\n{own}")).unwrap();
+            let text = format!("base = {robot:?}\nunset = [\"finetune.action.gripper\"]\n");
+            assert_eq!(load_text(&text, &[]).unwrap().finetune.action.gripper, None, "{own}");
+        }
         for (text, reason) in [
             ("base = \"simpler\"\nunset = [\"finetune.action.griper\"]\n", "not set by the base"),
             ("base = \"simpler\"\nunset = \"finetune\"\n", "list of keys"),

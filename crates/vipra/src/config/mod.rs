@@ -1,5 +1,6 @@
 //! A run's configuration: one section for each owner, each a typed struct of the owner's crate.
 
+mod agreement;
 mod completed;
 mod document;
 mod faults;
@@ -20,6 +21,7 @@ use vipra_tokenizer::train::TokenizerStageConfig;
 
 use crate::commands::Stage;
 
+pub use agreement::disagreements;
 pub use completed::completed;
 pub use document::to_toml;
 pub use faults::{Fault, Faults};
@@ -75,6 +77,7 @@ impl Config {
     pub fn of_learning(&self) -> serde_json::Result<Value> {
         let mut configuration = serde_json::to_value(self)?;
         leave_out_watching(&mut configuration);
+        leave_out_use(&mut configuration);
         configuration.as_object_mut().and_then(|sections| sections.remove("run"));
         Ok(configuration)
     }
@@ -109,9 +112,30 @@ pub fn leave_out_watching(configuration: &mut Value) {
     }
 }
 
+/// Takes out how a finished policy is used and measured.
+pub fn leave_out_use(configuration: &mut Value) {
+    if let Some(finetune) = configuration.get_mut("finetune").and_then(Value::as_object_mut) {
+        finetune.retain(|key, _| !FinetuneConfig::UNLEARNED_KEYS.contains(&key.as_str()));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_left_out_is_there() {
+        let mut whole = serde_json::to_value(FinetuneConfig::default()).unwrap();
+        for key in FinetuneConfig::UNLEARNED_KEYS {
+            assert!(whole.as_object_mut().unwrap().remove(key).is_some(), "{key}");
+        }
+        let mut config = Config::default();
+        let before = config.of_learning().unwrap();
+        config.finetune.crops = 5;
+        assert_eq!(config.of_learning().unwrap(), before);
+        config.finetune.horizon += 1;
+        assert_ne!(config.of_learning().unwrap(), before);
+    }
 
     #[test]
     fn a_stage_reads_its_own_sections() {

@@ -32,11 +32,21 @@ pub fn read_with_base(name: Option<&str>) -> Result<(String, Table)> {
     let (origin, mut table) = read_table(name)?;
     let (mut last, mut folder) = (origin.clone(), folder_of(name));
     let merging = Merging::of_config();
+    let mut without: Vec<Unset> = Vec::new();
     for _ in 0..MOST_BASES {
-        let unset = table.remove(UNSET);
+        if let Some(unset) = table.remove(UNSET) {
+            if !table.contains_key(BASE) {
+                return Err(fault(&last, UNSET, "is for files with a `base`").into());
+            }
+            without.extend(Unset::read(&unset, &last)?);
+        }
         let base = match table.remove(BASE) {
-            None if unset.is_some() => return Err(fault(&last, UNSET, "is for files with a `base`").into()),
-            None => return Ok((origin, table)),
+            None => {
+                let unknown = without.iter().find(|unset| !unset.is_found);
+                let reason = |unset: &Unset| format!("`{}` is not set by the base", unset.key);
+                return unknown
+                    .map_or(Ok((origin, table)), |unset| Err(fault(&unset.by, UNSET, &reason(unset)).into()));
+            }
             Some(Value::String(base)) => base,
             Some(_) => return Err(fault(&last, BASE, "should be a text: the name of a preset or file").into()),
         };
@@ -45,9 +55,8 @@ pub fn read_with_base(name: Option<&str>) -> Result<(String, Table)> {
         let base = if beside.is_file() { beside.display().to_string() } else { base };
         let (base_origin, mut below) =
             read_table(Some(&base)).with_context(|| format!("reading the base of {last}"))?;
-        if let Some(unset) = unset {
-            remove_all(&mut below, &unset).map_err(|reason| fault(&last, UNSET, &reason))?;
-        }
+        // What one of these files sets again stands above.
+        without.iter_mut().for_each(|unset| unset.is_found |= remove(&mut below, &unset.key));
         table = merging.merged(below, table);
         (last, folder) = (base_origin, folder_of(Some(&base)));
     }
@@ -58,16 +67,31 @@ fn fault(origin: &str, key: &str, reason: &str) -> Faults {
     Faults { origin: origin.to_owned(), list: vec![Fault { key: key.to_owned(), reason: reason.to_owned() }] }
 }
 
-/// Takes keys such as `finetune.action.gripper` out.
-fn remove_all(table: &mut Table, unset: &Value) -> Result<(), String> {
-    let keys: Option<Vec<&str>> = unset.as_array().and_then(|keys| keys.iter().map(Value::as_str).collect());
-    for key in keys.ok_or("should be a list of keys, such as [\"finetune.action.gripper\"]")? {
-        let (sections, last) = key.rsplit_once('.').map_or((None, key), |(sections, last)| (Some(sections), last));
-        let mut sections = sections.into_iter().flat_map(|sections| sections.split('.'));
-        let section = sections.try_fold(&mut *table, |table, name| table.get_mut(name)?.as_table_mut());
-        section.and_then(|section| section.remove(last)).ok_or_else(|| format!("`{key}` is not set by the base"))?;
+/// A key that a file does without, of all that stand below it.
+struct Unset {
+    key: String,
+    /// The file.
+    by: String,
+    /// Whether one below it has the key.
+    is_found: bool,
+}
+
+impl Unset {
+    fn read(keys: &Value, by: &str) -> Result<Vec<Self>, Faults> {
+        let texts = keys.as_array().and_then(|keys| keys.iter().map(|key| key.as_str()).collect::<Option<Vec<&str>>>());
+        let texts =
+            texts.ok_or_else(|| fault(by, UNSET, "should be a list of keys, such as [\"finetune.action.gripper\"]"))?;
+        let unset = |key: &str| Self { key: key.to_owned(), by: by.to_owned(), is_found: false };
+        Ok(texts.into_iter().map(unset).collect())
     }
-    Ok(())
+}
+
+/// Takes a key such as `finetune.action.gripper` out. Whether it was there.
+fn remove(table: &mut Table, key: &str) -> bool {
+    let (sections, last) = key.rsplit_once('.').map_or((None, key), |(sections, last)| (Some(sections), last));
+    let mut sections = sections.into_iter().flat_map(|sections| sections.split('.'));
+    let section = sections.try_fold(table, |table, name| table.get_mut(name)?.as_table_mut());
+    section.is_some_and(|section| section.remove(last).is_some())
 }
 
 fn folder_of(name: Option<&str>) -> PathBuf {

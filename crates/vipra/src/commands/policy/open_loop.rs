@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::json;
 use vipra_control::{ChunkExecutor, History, Policy};
 use vipra_data::video::DecoderPool;
+use vipra_data::writer::write_atomic;
 use vipra_data::{Episode, Feature, Frame, OnError, OpenOptions, Source};
 use vipra_policy::policy::Specification;
 
@@ -19,6 +20,7 @@ use crate::commands::device;
 use crate::files::create_parent;
 use crate::output::{print, print_json, short, table, tell_skipped};
 use crate::progress::Progress;
+use crate::run_folder::tolerance_of_run;
 
 /// How far a policy's actions are from the true ones in a dimension, in the robot's units.
 #[derive(Debug, Clone, Serialize)]
@@ -63,7 +65,8 @@ pub fn compare_episode(args: &OpenLoopArgs) -> Result<Vec<DimensionError>> {
     let package = open_package(&args.package, &args.crops)?;
     let mut policy = package.policy(&device(&args.device)?)?;
     // Other episodes may be broken.
-    let options = OpenOptions { on_error: OnError::Skip, ..OpenOptions::default() };
+    let tolerance_secs = tolerance_of_run(&package.path);
+    let options = OpenOptions { tolerance_secs, on_error: OnError::Skip, ..OpenOptions::default() };
     let source = vipra_data::open(&args.data, &options).with_context(|| format!("opening {}", args.data.display()))?;
     let episode = source.episodes().iter().position(|episode| episode.name == args.episode);
     if episode.is_none() {
@@ -111,7 +114,7 @@ fn write_numbers(path: &Path, episode: &Episode, compared: &Compared, errors: &[
         "fps": episode.fps,
         "dimensions": dimensions.collect::<Vec<_>>(),
     });
-    std::fs::write(path, numbers.to_string()).with_context(|| format!("writing {}", path.display()))
+    Ok(write_atomic(path, numbers.to_string().as_bytes())?)
 }
 
 /// Drives the policy through the frames of an episode, as a robot would that ends up where the demonstration did.
@@ -132,7 +135,6 @@ fn compare(
         control.control_rate_hz,
         args.data.display()
     );
-    let rows = source.rows(episode)?;
     let feature = |name: &str, wanted: &[String]| {
         let found = source.description().features.get(name).filter(|feature| feature.dtype.is_numeric());
         let found = found.map(Feature::dimension_names).with_context(|| {
@@ -143,7 +145,7 @@ fn compare(
             "the dimensions of `{name}` are {found:?}, the policy's {wanted:?}: another robot's? {}",
             args.data.display()
         );
-        let (values, width) = rows.numbers(name)?;
+        let (values, width) = source.rows_of(episode, &[name])?.numbers(name)?;
         Ok(values.chunks(width).map(|row| row.iter().map(|v| *v as f32).collect()).collect())
     };
     let truth: Vec<Vec<f32>> = feature(&features.action, &control.action.names)?;

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use vipra_data::Frame;
 use vipra_data::contact_sheet::{SheetRow, contact_sheet};
 use vipra_data::picture::to_png;
+use vipra_data::writer::write_atomic;
 use vipra_laq::TrainedLaq;
 use vipra_laq::frames::to_pictures;
 use vipra_laq::report::animation;
@@ -177,7 +178,7 @@ fn show(moment: &Moment, imagined: &Imagined, models: &Models, out: &Path) -> Re
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    std::fs::write(path, bytes).with_context(|| format!("writing {}", path.display()))
+    Ok(write_atomic(path, bytes)?)
 }
 
 /// What a script reads, and the report of a run: the moments with the names of their pictures.

@@ -12,6 +12,7 @@ use vipra_nn::pixels;
 use super::{Models, device_of};
 use crate::cli::PredictArgs;
 use crate::output::tell_skipped;
+use crate::run_folder::tolerance_of_run;
 
 /// A frame of an episode, by positions.
 #[derive(Clone, Copy)]
@@ -53,7 +54,8 @@ pub struct Reader {
 impl Reader {
     pub fn open(args: &PredictArgs, models: &Models) -> Result<Self> {
         // Other episodes may be broken.
-        let options = OpenOptions { fps: args.fps, on_error: OnError::Skip, ..OpenOptions::default() };
+        let tolerance_secs = tolerance_of_run(&models.transformer.path);
+        let options = OpenOptions { fps: args.fps, tolerance_secs, on_error: OnError::Skip, ..OpenOptions::default() };
         let source = vipra_data::open(&args.dataset, &options)?;
         tell_skipped(&source.description().skipped);
         let camera = source.description().camera(args.camera.as_deref())?.to_owned();

@@ -13,7 +13,8 @@ use super::record::{FINGERPRINT_LENGTH, RECORDS};
 use super::stage::Stage;
 use super::work::{CURVES, OPEN_LOOP};
 use crate::cli::{DeviceArgs, RunArgs, ScenesArgs};
-use crate::config::{Config, ConfigArgs, RunData, load, to_toml};
+use crate::config::{Config, ConfigArgs, Faults, RunData, disagreements, load, to_toml};
+use crate::files::check_outside;
 use crate::progress::Progress;
 
 /// What a run is told.
@@ -38,8 +39,10 @@ impl Context {
             "`data.sources` and `data.validation` are for the commands of single stages: name the data of a run by --data, \
              or in `run.videos.paths` and `run.demonstrations.paths`"
         );
-        let run = args.run.clone().unwrap_or_else(|| default_folder(&args.config));
         let until = args.until.unwrap_or(Stage::Evaluate);
+        let list = disagreements(&config, until);
+        anyhow::ensure!(list.is_empty(), Faults { origin: format!("the stages of {}", args.config), list });
+        let run = args.run.clone().unwrap_or_else(|| default_folder(&args.config));
         let kinds = [(Stage::Videos, &mut config.run.videos), (Stage::Demonstrations, &mut config.run.demonstrations)];
         for (source, data) in kinds {
             if let Some(path) = &args.data {
@@ -55,6 +58,8 @@ impl Context {
                 "no {what}: name a dataset by --data or in `run.{what}.paths`, or have some recorded (`run.{what}.record`)"
             );
         }
+        let named = config.run.videos.paths.iter().chain(&config.run.demonstrations.paths);
+        check_outside(named.map(PathBuf::as_path), &run, "the run folder")?;
         Ok(Self { run, config, device: args.device.clone() })
     }
 

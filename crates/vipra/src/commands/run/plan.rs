@@ -25,6 +25,17 @@ pub struct Planned {
     pub why: String,
 }
 
+impl Planned {
+    /// Whether all is learned, and only its use is told anew.
+    pub fn is_learned(&self) -> bool {
+        let finished = self.before.as_ref().filter(|before| before.state == State::Done);
+        self.task == Task::Continue
+            && finished.is_some_and(|before| {
+                before.fingerprint != self.now.fingerprint && before.learned_the_same(&self.now, self.stage)
+            })
+    }
+}
+
 /// What is to be done about a stage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Task {
@@ -71,6 +82,9 @@ fn decide(stage: Stage, before: Option<&Record>, now: &Record, again: bool, is_t
     match before {
         _ if again => (Task::Make, "asked for by --from".to_owned()),
         None => (Task::Make, "not made yet".to_owned()),
+        Some(before) if before.fingerprint != now.fingerprint && before.learned_the_same(now, stage) => {
+            (Task::Continue, format!("{}; what was learned stays", reason(stage, before, now)))
+        }
         Some(before) if before.fingerprint != now.fingerprint => (Task::Make, reason(stage, before, now)),
         Some(before) if before.state == State::Begun => (Task::Continue, "was interrupted, goes on".to_owned()),
         // What is left of them may be what took long.

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use vipra_data::writer::write_atomic;
 
 use super::stage::Stage;
-use crate::config::completed;
+use crate::config::{completed, leave_out_use};
 
 /// Changes when stages do other things with the same configuration.
 const FORMAT: u32 = 1;
@@ -82,8 +83,24 @@ impl Record {
     /// Whether it was made from what `now` says, by a version of the program that knew fewer keys of the configuration, or
     /// took more of them for what the stage reads.
     pub fn means_the_same(&self, now: &Self, stage: Stage) -> bool {
-        let is_of_this_format = fingerprint(stage, &self.configuration, &self.inputs) == self.fingerprint;
-        is_of_this_format && self.inputs == now.inputs && self.configuration_for(stage, now) == now.configuration
+        self.is_of_this_format(stage)
+            && self.inputs == now.inputs
+            && self.configuration_for(stage, now) == now.configuration
+    }
+
+    /// Whether what it learned is what `now` says, whatever else has changed of how that is used and measured.
+    pub fn learned_the_same(&self, now: &Self, stage: Stage) -> bool {
+        let learned = |mut configuration: Value| {
+            leave_out_use(&mut configuration);
+            configuration
+        };
+        self.is_of_this_format(stage)
+            && self.inputs == now.inputs
+            && learned(self.configuration_for(stage, now)) == learned(now.configuration.clone())
+    }
+
+    fn is_of_this_format(&self, stage: Stage) -> bool {
+        fingerprint(stage, &self.configuration, &self.inputs) == self.fingerprint
     }
 
     /// Its configuration, as this version would have written it down.
@@ -122,10 +139,7 @@ impl Record {
         self.written_at = now();
         let path = path(run, stage);
         crate::files::create_parent(&path)?;
-        let partial = path.with_extension("partial");
-        std::fs::write(&partial, serde_json::to_vec_pretty(self)?)
-            .and_then(|()| std::fs::rename(&partial, &path))
-            .with_context(|| format!("writing {}", path.display()))
+        Ok(write_atomic(&path, &serde_json::to_vec_pretty(self)?)?)
     }
 }
 

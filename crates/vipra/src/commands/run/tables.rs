@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use serde_json::json;
+use vipra_data::writer::write_atomic;
 use vipra_policy::finetune::ActionConfig;
 
 use super::context::Context;
@@ -26,6 +27,7 @@ pub fn planned(planned: &[Planned], context: &Context) -> String {
         };
         let time = match (planned.task, estimate(planned, context)) {
             (Task::Keep, _) => "-".to_owned(),
+            (Task::Continue, _) if planned.is_learned() => "little: no step is done again".to_owned(),
             (_, None) => {
                 total = None;
                 "unknown".to_owned()
@@ -132,7 +134,7 @@ pub fn write_summary(made: &[Record], context: &Context) -> Result<()> {
     }
     let secs: f64 = records.iter().map(|record| record.seconds).sum();
     let summary = json!({ "version": env!("CARGO_PKG_VERSION"), "seconds": secs, "stages": records });
-    std::fs::write(&file, serde_json::to_vec_pretty(&summary)?).with_context(|| format!("writing {}", file.display()))
+    Ok(write_atomic(&file, &serde_json::to_vec_pretty(&summary)?)?)
 }
 
 fn is_made_from(record: &Record, others: &[Record]) -> bool {

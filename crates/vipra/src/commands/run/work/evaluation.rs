@@ -6,7 +6,9 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
-use vipra_data::{DataConfig, Episode, SourceConfig, spread_over_tasks};
+use vipra_data::source::Skipped;
+use vipra_data::writer::write_atomic;
+use vipra_data::{DataConfig, Episode, OnError, SourceConfig, spread_over_tasks};
 use vipra_eval::{Rate, Summary};
 
 use super::{Figures, StageEnd};
@@ -16,7 +18,7 @@ use crate::commands::policy::{DimensionError, compare_episode};
 use crate::commands::run::context::Context;
 use crate::commands::run::stage::Stage;
 use crate::files::folder_name;
-use crate::output::short;
+use crate::output::{short, tell_skipped};
 use crate::run_folder::config_of_run;
 
 /// The file of open-loop errors in the folder of an evaluation.
@@ -115,18 +117,30 @@ fn open_loop(context: &Context) -> Result<Option<f64>> {
     std::fs::create_dir_all(&curves).with_context(|| format!("making {}", curves.display()))?;
     let most = context.config.run.evaluation.open_loop_episodes;
     let tasks = chosen.iter().map(|(source, episode)| (&source.path, episode.instruction()));
-    let compared = spread_over_tasks(tasks, most).into_iter().map(|at| {
+    let (mut compared, mut left_out) = (Vec::new(), Vec::new());
+    for at in spread_over_tasks(tasks, most) {
         let (source, episode) = &chosen[at];
-        compare(context, source, &episode.name, &curves)
-    });
-    let compared = compared.collect::<Result<Vec<_>>>()?;
+        match compare(context, source, &episode.name, &curves) {
+            Ok(errors) => compared.push(errors),
+            // As finetuning has left it out.
+            Err(error) if data.on_error == OnError::Skip && is_of_data(&error) => {
+                left_out.push(Skipped { what: format!("episode {}", episode.name), reason: format!("{error:#}") });
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    tell_skipped(&left_out);
     let errors: Vec<f64> = compared.iter().filter_map(|compared| compared.relative_error).collect();
     let mean = (!errors.is_empty()).then(|| errors.iter().sum::<f64>() / errors.len() as f64);
     let file = folder.join(OPEN_LOOP);
-    let written = json!({ "relative_error": mean, "held_out_episodes": chosen.len(), "episodes": compared });
-    std::fs::write(&file, serde_json::to_vec_pretty(&written)?)
-        .with_context(|| format!("writing {}", file.display()))?;
+    let written = json!({ "relative_error": mean, "held_out_episodes": chosen.len(), "episodes": compared, "left_out": left_out });
+    write_atomic(&file, &serde_json::to_vec_pretty(&written)?)?;
     Ok(mean)
+}
+
+/// Whether something is wrong with the data, and not with the policy.
+fn is_of_data(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| cause.is::<vipra_data::Error>())
 }
 
 /// The episodes that a source chooses.
