@@ -25,7 +25,7 @@ METADATA = {
 
 
 class MadeServer:
-    """Answers chunks in which action `n` is `n` everywhere; `answer` may be replaced by what is to be sent."""
+    """Answers chunks in which action `n` is `n` everywhere, and resets; `answer` may be replaced by what is to be sent."""
 
     greets = True
 
@@ -37,6 +37,8 @@ class MadeServer:
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     def chunk(self, request):
+        if request == {"endpoint": "reset"}:
+            return "reset successful"
         actions = np.repeat(np.arange(14, dtype=np.float32)[:, None], 7, axis=1)
         return pack({"actions": actions, "policy_timing": {"infer_ms": 3.0}, "server_timing": {"infer_ms": 4.0}})
 

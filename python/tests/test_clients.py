@@ -65,13 +65,13 @@ def test_a_late_answer_is_not_taken_for_the_next(made_server):
 
 def test_a_reset_is_no_error(made_server):
     server = made_server()
-    server.answer = lambda request: "reset successful" if request == {"endpoint": "reset"} else server.chunk(request)
     with WebSocketClient(port=server.port) as client:
         client.reset()
         assert client.infer(IMAGE, "pick").actions.shape == (14, 7)
         server.answer = lambda request: "`endpoint`: is not known"
-        with pytest.raises(ServerError, match="endpoint"):
+        with pytest.raises(ServerError, match="refuses a reset.*endpoint"):
             client.reset()
+    assert server.requests[0] == {"endpoint": "reset"}
 
 
 def test_a_server_without_a_greeting_is_an_error(made_server):
@@ -104,7 +104,7 @@ def published_server():
                 status, answer = 500, {"detail": "no"}
             elif b"busy" in body and len(asked) < 3:
                 status, answer = 503, {"detail": "busy"}
-            text = json.dumps(answer).encode()
+            text = b"<html>" if b"page" in body else json.dumps(answer).encode()
             self.send_response(status)
             self.send_header("Content-Length", str(len(text)))
             self.end_headers()
@@ -148,6 +148,22 @@ def test_a_busy_server_is_asked_again_and_a_refusal_is_not(published_server):
         with pytest.raises(ServerError, match="500"):
             client.step(IMAGE, IMAGE, "refuse")
         assert len(asked) == 4
+
+
+def test_a_page_is_no_answer(published_server):
+    port, _ = published_server
+    with HttpClient(port=port) as client, pytest.raises(ServerError, match="/step answers no JSON: <html>"):
+        client.step(IMAGE, IMAGE, "page")
+
+
+def test_a_busy_server_behind_tls_is_asked_again_too():
+    with HttpClient("https://robot") as client:
+        assert client._session.get_adapter("https://robot:8005/step").max_retries.total == 3
+
+
+def test_what_is_no_address_is_said():
+    with pytest.raises(ValueError, match="ws://:8005 is no address"):
+        WebSocketClient("")
 
 
 def test_a_server_that_refuses_is_an_error():

@@ -1,5 +1,7 @@
 """Many clients at a time."""
 
+import pytest
+
 from vipra_client.load import main
 
 
@@ -27,6 +29,17 @@ def test_http_is_a_protocol_too(made_server, capsys, monkeypatch):
 def test_nobody_there_is_said(capsys):
     assert main(["--port", "9", "--clients", "2", "--secs", "0.1"]) == 1
     assert "error" in capsys.readouterr().err
+    assert main(["--host", "", "--clients", "2", "--secs", "0.1"]) == 1
+    assert "no address" in capsys.readouterr().err
+
+
+def test_what_cannot_be_asked_is_said(made_server, capsys):
+    port = str(made_server().port)
+    with pytest.raises(SystemExit):
+        main(["--port", port, "--clients", "0"])
+    assert "--clients" in capsys.readouterr().err
+    assert main(["--port", port, "--clients", "1", "--size", "0", "6"]) == 1
+    assert "client 0: image: an image of 6x0 pixels" in capsys.readouterr().err
 
 
 def test_what_goes_wrong_is_said(made_server, capsys):

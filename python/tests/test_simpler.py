@@ -1,5 +1,7 @@
 """The policy and the loop, with an environment that is no simulator."""
 
+import errno
+import fcntl
 import json
 import subprocess
 import sys
@@ -8,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vipra_client import WebSocketClient
+from vipra_client import ServerError, WebSocketClient
 from vipra_client.simpler import SimplerPolicy, evaluate
 from vipra_client.simpler.__main__ import executed, main
 from vipra_client.simpler.environments import EPISODES, TASKS, ManiSkill2
@@ -17,13 +19,16 @@ from vipra_client.websocket import Chunk
 
 
 class MadeClient:
-    """Answers from a list of metadata; keeps what it was asked."""
+    """Answers from a list of metadata; keeps what it was asked, and how often an episode began."""
 
     def __init__(self, **changes):
         from conftest import METADATA
 
         self.metadata = {**METADATA, **changes}
-        self.asked = []
+        self.asked, self.resets = [], 0
+
+    def reset(self):
+        self.resets += 1
 
     def infer(self, image, prompt, previous_image, state):
         self.asked.append((image[0, 0, 0], prompt, previous_image[0, 0, 0], state))
@@ -68,6 +73,8 @@ def test_another_task_begins_an_episode():
         policy.step(image(0))
     policy.step(image(1), "pick")
     policy.step(image(2), "place")
+    policy.step(image(3), "place")
+    assert client.resets == 2
     assert [(now, prompt, past) for now, prompt, past, _ in client.asked] == [(1, "pick", 1), (2, "place", 2)]
 
 
@@ -116,10 +123,32 @@ def test_policies_of_other_robots_are_refused():
         SimplerPolicy(MadeClient(control_rate_hz=10.0))
     with pytest.raises(ValueError, match="15 actions"):
         SimplerPolicy(MadeClient(), execute=15)
+    with pytest.raises(ValueError, match="rotation form 'none'"):
+        SimplerPolicy(MadeClient(rotation="none"))
+    with pytest.raises(ValueError, match="both 1.0"):
+        SimplerPolicy(MadeClient(gripper={"dimension": "gripper_open", "open": 1.0, "closed": 1.0}))
+    with pytest.raises(ValueError, match="does not have: elbow"):
+        SimplerPolicy(MadeClient(state_names=["x_m", "elbow"], states=1))
+    with pytest.raises(ValueError, match="0x256 pixels"):
+        SimplerPolicy(MadeClient(), image_size=(256, 0))
     other = MadeClient()
     del other.metadata["action_horizon"]
     with pytest.raises(ValueError, match="action_horizon.*no policy of vipra"):
         SimplerPolicy(other)
+
+
+def test_a_client_without_resets_is_warned_of(made_server):
+    client = MadeClient()
+    bare = type("Bare", (), {"metadata": client.metadata, "infer": client.infer})()
+    with pytest.warns(UserWarning, match="no reset"):
+        policy = SimplerPolicy(bare)
+    policy.step(image(1), "pick")
+    assert len(client.asked) == 1
+    # A server that refuses is an error: it ends the connection.
+    server = made_server()
+    server.answer = lambda request: "`endpoint`: is not known"
+    with WebSocketClient(port=server.port) as client, pytest.raises(ServerError, match="refuses a reset"):
+        SimplerPolicy(client).reset("pick")
 
 
 class MadeEnvironment:
@@ -195,6 +224,123 @@ def test_an_interrupted_run_goes_on(tmp_path):
         run(out, header={"policy": "y"})
 
 
+class DrawingClient(MadeClient):
+    """Its actions say how many chunks it has drawn."""
+
+    drawn = 0
+
+    def reset(self):
+        self.drawn = 0
+
+    def infer(self, *_, **named):
+        self.drawn += 1
+        return Chunk(np.full((14, 7), float(self.drawn)))
+
+
+def test_what_the_server_answered_before_changes_nothing(tmp_path):
+    moves = {}
+
+    class Keeps(MadeEnvironment):
+        def step(self, action):
+            moves.setdefault((self.task, self.episode), []).append(action[0])
+            return super().step(action)
+
+    out, client = tmp_path / "out.jsonl", DrawingClient()
+    run(out, client, environment=Keeps)
+    uninterrupted = dict(moves)
+    assert set(map(tuple, uninterrupted.values())) == {(1.0,) * 7 + (2.0,) * 3}
+    out.write_text("".join(out.read_text().splitlines(keepends=True)[:3]))
+    moves.clear()
+    run(out, client, environment=Keeps)
+    assert moves == {episode: uninterrupted[episode] for episode in list(uninterrupted)[2:]}
+
+
+HEADER = b'{"policy": "x"}\n'
+RESULT = b'{"task": "a", "episode": 0, "success_last": true, "success_any": true, "grasped": true}\n'
+
+
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        (b'{"format": 1}', "no results"),
+        (b'{"format": 1}\n', "no results"),
+        (b'{\n  "policy": "x"\n}\n', "no results"),
+        (b'[1, 2]\n{"torn', "no results"),
+        (b"\x89PNG\r\n\x1a\n\xff\xfe", "no results"),
+        (RESULT + RESULT, "no results"),
+        (b'{"policy": "x", "crops": 5}\n', "something else.*crops"),
+        (b'{"policy": "y"}\n' + RESULT + b'{"torn', "something else.*policy"),
+        (b'{"policy": "x", "crops": null}\n' + RESULT + b'{"torn', "something else.*crops"),
+        (HEADER + RESULT + b'{"task": "a", "epi\n{"torn', "line 3 is no"),
+        (HEADER + b'{"loss": 0.5}\n', "line 2 is no"),
+        (HEADER + RESULT + RESULT + b'{"torn', "episode 0 of a stands twice, in lines 2 and 3"),
+    ],
+)
+def test_a_file_that_is_refused_stays_as_it_is(tmp_path, content, message):
+    out = tmp_path / "some.json"
+    out.write_bytes(content)
+    with pytest.raises(ValueError, match=f"{message}.*some.json"):
+        run(out)
+    assert out.read_bytes() == content
+
+
+@pytest.mark.parametrize("torn", [b'{"task": "b", "instruc', b'{"task": "\xc3', RESULT.rstrip()])
+def test_a_torn_line_alone_is_cut(tmp_path, monkeypatch, torn):
+    out = tmp_path / "out.jsonl"
+    out.write_bytes(HEADER + RESULT + torn)
+    # A kill in between must not find an empty file.
+    monkeypatch.setattr("pathlib.Path.write_text", None)
+    assert list(finished(out, {"policy": "x"})) == [("a", 0)]
+    assert out.read_bytes() == HEADER + RESULT
+
+
+def test_a_torn_header_is_written_anew(tmp_path):
+    out = tmp_path / "out.jsonl"
+    out.write_bytes(HEADER[:7])
+    assert len(run(out)[0]) == 6
+    assert out.read_bytes().startswith(HEADER)
+
+
+def test_a_header_is_what_comes_back_from_the_file(tmp_path):
+    header = {"policy": "x", "image_size": (256, 256)}
+    run(tmp_path / "out.jsonl", header=header)
+    assert run(tmp_path / "out.jsonl", header=header)[1] == []
+
+
+def test_two_processes_do_not_write_the_same_results(tmp_path):
+    out = tmp_path / "out.jsonl"
+    # In the middle of a line.
+    out.write_bytes(HEADER + RESULT + b'{"task"')
+    with open(out, "a") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        with pytest.raises(ValueError, match="another process writes these results: .*out.jsonl"):
+            run(out)
+    assert out.read_bytes() == HEADER + RESULT + b'{"task"'
+    held = []
+
+    class Meanwhile(MadeEnvironment):
+        def reset(self, episode):
+            super().reset(episode)
+            with open(out) as other, pytest.raises(BlockingIOError):
+                fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            held.append(episode)
+
+    run(out, environment=Meanwhile)
+    assert len(held) == 5
+
+
+def test_a_file_system_without_locks_is_warned_of(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with pytest.warns(UserWarning, match="out.jsonl cannot be locked .*No locks available"):
+        assert len(run(tmp_path / "out.jsonl")[0]) == 6
+    monkeypatch.setattr("vipra_client.simpler.evaluation.fcntl", None)
+    with pytest.warns(UserWarning, match="no flock"):
+        assert len(run(tmp_path / "other.jsonl")[0]) == 6
+
+
 def test_an_environment_is_closed_also_when_it_fails(tmp_path):
     closed = []
 
@@ -263,7 +409,7 @@ def test_the_command_runs_episodes_of_a_module(made_server, tmp_path, capsys):
     assert [(line["task"], line["episode"], line["success_last"], line["steps"]) for line in lines] == [
         ("carrot", episode, True, 3) for episode in range(4)
     ]
-    assert server.requests[0]["prompt"] == "do carrot"
+    assert server.requests[0] == {"endpoint": "reset"} and server.requests[1]["prompt"] == "do carrot"
     assert main(["--port", "9", "--simulator", str(tmp_path), "--out", str(out)]) == 2
 
 
@@ -330,6 +476,22 @@ def test_the_originals_interface_is_understood(monkeypatch):
     assert environment.instruction() == "do it"
 
 
+def test_policies_that_see_states_are_refused_where_there_are_none(made_server, tmp_path, capsys):
+    out = tmp_path / "out.jsonl"
+    server = made_server(state_names=["x_m", "gripper_open"], states=2)
+    assert main(["--port", str(server.port), "--edition", "maniskill2", "--out", str(out)]) == 2
+    said = capsys.readouterr().err
+    assert "x_m, gripper_open" in said and "maniskill2 gives none" in said and "--edition maniskill3" in said
+    assert not out.exists() and not server.requests
+
+
+def test_a_server_that_does_not_say_whose_results_they_are_is_refused(made_server, tmp_path, capsys):
+    server = made_server()
+    del server.metadata["crops"]
+    assert main(["--port", str(server.port), "--simulator", str(tmp_path), "--out", str(tmp_path / "out.jsonl")]) == 2
+    assert "says nothing of crops" in capsys.readouterr().err
+
+
 def test_the_help_explains_itself():
     said = subprocess.run([sys.executable, "-m", "vipra_client.simpler", "--help"], capture_output=True, text=True, check=True).stdout
     for word in ("last step", "any step", "--execute", "--simulator", "JSON"):
@@ -344,4 +506,6 @@ def test_an_end_to_end_policy_over_a_socket(made_server):
         policy.reset("pick")
         for step in range(15):
             policy.step(image(step))
-    assert [request["observation/image"][0, 0, 0] for request in server.requests] == [0, 14]
+    reset, *asked = server.requests
+    assert reset == {"endpoint": "reset"}
+    assert [request["observation/image"][0, 0, 0] for request in asked] == [0, 14]

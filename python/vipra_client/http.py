@@ -26,7 +26,8 @@ class HttpClient:
         self._timeout_secs = timeout_secs
         self._mean, self._std = mean, std
         self._session = requests.Session()
-        self._session.mount("http://", HTTPAdapter(max_retries=RETRIES))
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, HTTPAdapter(max_retries=RETRIES))
         if token:
             self._session.headers["Authorization"] = f"Bearer {token}"
 
@@ -78,7 +79,10 @@ class HttpClient:
             raise ServerError(f"{path}: {error}") from error
         if response.status_code != 200:
             raise ServerError(f"{path} answers {response.status_code}: {response.text[:500]}")
-        return response.json()
+        try:
+            return response.json()
+        except ValueError as error:
+            raise ServerError(f"{path} answers no JSON: {response.text[:500]}") from error
 
     def _actions(self, answer) -> np.ndarray:
         actions = np.asarray(answer["raw_actions"], dtype=np.float64)

@@ -68,7 +68,7 @@ def load(protocol, host, port, clients, secs, size):
         images = np.random.default_rng(number).integers(0, 256, (2, *size, 3), dtype=np.uint8)
         try:
             ask(lambda: PROTOCOLS[protocol](host, port, images, state, f"put object {number % 4} down"), secs, times[number])
-        except (OSError, ServerError, requests.RequestException) as error:
+        except (OSError, ValueError, ServerError, requests.RequestException) as error:
             faults.append(f"client {number}: {error}")
 
     threads = [threading.Thread(target=one, args=(number,)) for number in range(clients)]
@@ -89,9 +89,11 @@ def main(arguments=None) -> int:
     flags.add_argument("--secs", type=float, default=30.0, help="[default: %(default)s]")
     flags.add_argument("--size", type=int, nargs=2, default=[256, 256], metavar=("HEIGHT", "WIDTH"), help="[default: 256 256]")
     args = flags.parse_args(arguments)
+    if args.clients < 1:
+        flags.error("--clients is one at least")
     try:
         times, faults = load(args.protocol, args.host, args.port, args.clients, args.secs, args.size)
-    except (OSError, ServerError) as error:
+    except (OSError, ValueError, ServerError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     answers = [len(of_client) for of_client in times]

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import websockets.sync.client
-from websockets.exceptions import ConnectionClosed, InvalidHandshake
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
 
 from vipra_client.errors import ServerError
 from vipra_client.images import check_image, to_jpeg
@@ -39,6 +39,8 @@ class WebSocketClient:
             connection = websockets.sync.client.connect(
                 address, compression=None, max_size=None, additional_headers=headers, open_timeout=timeout_secs
             )
+        except InvalidURI as error:
+            raise ValueError(f"{address} is no address: {error}") from error
         except InvalidHandshake as error:
             # Such as no token, or too many connections.
             raise ServerError(f"{address} refuses: {error}") from error
@@ -72,11 +74,14 @@ class WebSocketClient:
         )
 
     def reset(self) -> None:
-        """An episode begins: the server forgets the images and states that this connection sent."""
+        """An episode begins: the server forgets the images and states that this connection sent, and draws as it did from its start.
+
+        Draws are one for all connections.
+        """
         answer = self._ask({"endpoint": "reset"})
         if answer != "reset successful":
             self.close()
-            raise ServerError(f"no reset: {answer!r}")
+            raise ServerError(f"the server refuses a reset: {answer[:500]!r}")
 
     def request(self, request: dict):
         """Sends a map as it is; the answer's map."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from vipra_client.errors import ServerError
 from vipra_client.simpler.environments import CONTROL_RATE_HZ, EPISODES, TASKS, ManiSkill2, ManiSkill3
 from vipra_client.simpler.evaluation import evaluate, summary
-from vipra_client.simpler.policy import SimplerPolicy
+from vipra_client.simpler.policy import SimplerPolicy, check_metadata
 from vipra_client.websocket import DEFAULT_PORT, WebSocketClient
 
 DESCRIPTION = """\
@@ -22,11 +22,16 @@ at 5 Hz; the server's metadata say how the policy's numbers are to be read."""
 
 EPILOG = """\
 The simulator is a module with make_env, reset, observe, step, instruction and verdict (--simulator names its folder), or with
---edition maniskill2 the package simpler_env. It is imported only when an episode is run."""
+--edition maniskill2 the package simpler_env, for policies that see no states. It is imported only when an episode is run."""
 
 
 # Actions of a chunk that are executed where nobody says how many: the paper's.
 EXECUTED = 7
+
+# Which policy results are of, by its server's metadata.
+IDENTITY = ("policy", "fingerprints", "crops")
+
+EDITIONS = {"maniskill3": ManiSkill3, "maniskill2": ManiSkill2}
 
 
 def numbers(text: str) -> list[int]:
@@ -57,7 +62,7 @@ def parser() -> argparse.ArgumentParser:
     flags.add_argument("--token-file", type=Path, metavar="FILE", help="the server's token")
     flags.add_argument("--simulator", metavar="DIR", help="the folder of the simulator's module")
     flags.add_argument("--module", default="simpler_ms3", help="the simulator's module [default: %(default)s]")
-    flags.add_argument("--edition", choices=["maniskill3", "maniskill2"], default="maniskill3", help="[default: %(default)s]")
+    flags.add_argument("--edition", choices=list(EDITIONS), default="maniskill3", help="[default: %(default)s]")
     flags.add_argument("--tasks", nargs="+", choices=list(TASKS), default=list(TASKS), help="[default: all four]")
     flags.add_argument(
         "--episodes", type=numbers, default=list(range(EPISODES)), metavar="N",
@@ -103,6 +108,15 @@ def executed(metadata: dict) -> int:
     return execution["first"]["actions"]
 
 
+def check_states(metadata: dict, edition: str) -> None:
+    """Refuses a policy that wants states of an edition that has none, before its simulator is made."""
+    names = metadata.get("state_names") if metadata.get("states") else None
+    if not names or EDITIONS[edition].has_state:
+        return
+    others = " or ".join(f"--edition {name}" for name, environment in EDITIONS.items() if environment.has_state)
+    raise ValueError(f"this policy wants the robot's state ({', '.join(names)}), and edition {edition} gives none: {others} does")
+
+
 def run(args) -> list[dict]:
     """The results of all episodes."""
     token = args.token_file.read_text().strip() if args.token_file else None
@@ -110,19 +124,18 @@ def run(args) -> list[dict]:
     with client:
         execute = executed(client.metadata) if args.execute is None else args.execute
         policy = SimplerPolicy(client, execute, args.image_size, CONTROL_RATE_HZ)
-        environment = ManiSkill2 if args.edition == "maniskill2" else ManiSkill3
+        check_states(client.metadata, args.edition)
+        check_metadata(client.metadata, IDENTITY)
         header = {
-            "environment": environment.name,
-            "policy": client.metadata["policy"],
-            "fingerprints": client.metadata["fingerprints"],
-            "crops": client.metadata["crops"],
+            "environment": EDITIONS[args.edition].name,
+            **{key: client.metadata[key] for key in IDENTITY},
             "execute": execute,
             "image_size": args.image_size,
             "jpeg": args.jpeg,
         }
 
         def make(task):
-            if environment is ManiSkill2:
+            if args.edition == "maniskill2":
                 return ManiSkill2(task)
             return ManiSkill3(task, args.simulator, args.module)
 

@@ -68,11 +68,16 @@ def gripper_command(opening: float) -> float:
     return OPEN if opening > 0.5 else CLOSED
 
 
-def state_vector(names, state: dict) -> np.ndarray:
-    """A simulator's state in the order of a policy's names."""
+def check_state_names(names) -> None:
+    """Refuses names of states that no simulator of this benchmark gives."""
     unknown = [name for name in names if name not in STATE_DIMENSIONS]
     if unknown:
         raise ValueError(f"the policy wants states that this benchmark does not have: {', '.join(unknown)}")
+
+
+def state_vector(names, state: dict) -> np.ndarray:
+    """A simulator's state in the order of a policy's names."""
+    check_state_names(names)
     values = []
     for name in names:
         part, at = STATE_DIMENSIONS[name]

@@ -7,6 +7,8 @@ An environment of `evaluate` has:
     step(action)       seven numbers; whether the episode is over
     instruction()      the sentence
     verdict()          {"success_now": bool, "grasped": bool}, the second for the episode so far
+
+Those here also say what stands in the results' header (`name`), and whether `observe` gives a state (`has_state`).
 """
 
 import importlib
@@ -32,6 +34,7 @@ class ManiSkill3:
     """A task in the ManiSkill3 edition, by a module such as `simpler_ms3`, whose functions take and give what they are called."""
 
     name = "simpler-maniskill3"
+    has_state = True
 
     def __init__(self, task: str, folder: str, module: str = "simpler_ms3"):
         """folder: where the module lies."""
@@ -63,6 +66,7 @@ class ManiSkill2:
     """A task in the original, by the package `simpler_env`. It gives no state in the base frame."""
 
     name = "simpler-maniskill2"
+    has_state = False
 
     def __init__(self, task: str):
         simpler_env = importlib.import_module("simpler_env")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import warnings
 from pathlib import Path
 from time import perf_counter
 
@@ -11,8 +12,20 @@ from PIL import Image
 from vipra_client.images import check_image
 from vipra_client.simpler.environments import CONTROL_RATE_HZ
 
+try:
+    import fcntl
+except ImportError:
+    # Windows has none.
+    fcntl = None
+
 # Pixels of the longer side of a video, at most.
 VIDEO_SIDE = 320
+
+# Of a result, what tables are made of.
+RESULT_KEYS = {"task", "episode", "success_last", "success_any", "grasped"}
+
+# Stands for a key that a header does not have: null is a value.
+MISSING = object()
 
 
 def run_episode(environment, policy, task: str, episode: int, seen: list | None = None) -> dict:
@@ -55,15 +68,16 @@ def evaluate(
 ) -> list[dict]:
     """All episodes of all tasks; those that `out` already has are not run again.
 
-    make_environment: of a task's name. header: what the results belong to; a file with another one is refused. videos: a folder that
-    gets a video of each episode that is run.
+    make_environment: of a task's name. header: what the results belong to; a file with another one is refused, and one that another
+    process writes. videos: a folder that gets a video of each episode that is run.
     """
     out = Path(out)
     # Named twice, an episode is still one.
     tasks, episodes = list(dict.fromkeys(tasks)), list(dict.fromkeys(episodes))
-    done = finished(out, header)
-    results = list(done.values())
     with open(out, "a", encoding="utf-8") as lines:
+        lock(lines, out)
+        done = finished(out, header)
+        results = list(done.values())
         if out.stat().st_size == 0:
             write(lines, header)
         for task in tasks:
@@ -107,25 +121,69 @@ def write(lines, entry: dict) -> None:
     os.fsync(lines.fileno())
 
 
+def lock(lines, out: Path) -> None:
+    """Keeps other processes from writing to an open file, until it is closed."""
+    try:
+        if fcntl is None:
+            raise OSError("this system has no flock")
+        fcntl.flock(lines, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise ValueError(f"another process writes these results: {out}") from error
+    except OSError as error:
+        # Some file systems have no locks.
+        warnings.warn(f"{out} cannot be locked ({error}): see that no other process writes to it", stacklevel=2)
+
+
 def finished(out: Path, header: dict) -> dict:
-    """The episodes of a file, by task and number. A last line that a kill cut off is taken away."""
-    if not out.exists() or out.stat().st_size == 0:
-        return {}
-    text = out.read_text(encoding="utf-8")
-    whole = text[: text.rfind("\n") + 1]
-    if whole != text:
-        out.write_text(whole, encoding="utf-8")
-    if not whole:
-        return {}
-    first, *results = [json.loads(line) for line in whole.splitlines()]
-    if not results:
-        # It is of an evaluation that could not begin.
-        out.write_text("", encoding="utf-8")
-        return {}
-    if first != header:
-        differs = sorted(key for key in first.keys() | header.keys() if first.get(key) != header.get(key))
+    """The episodes of a file, by task and number. A last line that a kill cut off is taken away; a file that is refused stays as it is."""
+    content = out.read_bytes() if out.exists() else b""
+    # As it comes back from a file.
+    header = json.loads(json.dumps(header))
+    whole = content[: content.rfind(b"\n") + 1]
+    if not whole and not json.dumps(header).encode().startswith(content):
+        raise ValueError(f"these are no results of an evaluation: {out}")
+    done = episodes_of(whole, header, out) if whole else {}
+    # Nothing behind the header: it is of an evaluation that could not begin.
+    kept = len(whole) if done else 0
+    if kept < len(content):
+        os.truncate(out, kept)
+    return done
+
+
+def episodes_of(content: bytes, header: dict, out: Path) -> dict:
+    """The episodes of whole lines, by task and number."""
+    first, *lines = content.splitlines()
+    check_header(parsed(first), header, alone=not lines, out=out)
+    found, stands = {}, {}
+    for number, line in enumerate(lines, start=2):
+        result = parsed(line)
+        if not isinstance(result, dict) or not RESULT_KEYS <= result.keys():
+            raise ValueError(f"line {number} is no episode's result: {out}")
+        key = result["task"], result["episode"]
+        if key in found:
+            lines_of_it = f"lines {stands[key]} and {number}"
+            raise ValueError(f"episode {key[1]} of {key[0]} stands twice, in {lines_of_it} (did two processes write it?): {out}")
+        found[key], stands[key] = result, number
+    return found
+
+
+def check_header(found, header: dict, alone: bool, out: Path) -> None:
+    """Refuses results of something else. alone: with no result behind it a header need not be the same, but one it has to be."""
+    if not isinstance(found, dict) or (header and not found.keys() & header.keys()):
+        raise ValueError(f"these are no results of an evaluation: {out}")
+    if alone and found.keys() == header.keys():
+        return
+    differs = sorted(key for key in found.keys() | header.keys() if found.get(key, MISSING) != header.get(key, MISSING))
+    if differs:
         raise ValueError(f"it has results of something else ({', '.join(differs)}): {out}")
-    return {(result["task"], result["episode"]): result for result in results}
+
+
+def parsed(line: bytes):
+    """The JSON of a line; nothing if it is none."""
+    try:
+        return json.loads(line)
+    except ValueError:
+        return None
 
 
 def describe(result: dict) -> str:

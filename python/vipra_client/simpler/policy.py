@@ -1,5 +1,6 @@
 """SimplerEnv's interface of a policy, over a policy server."""
 
+import warnings
 from collections import deque
 from dataclasses import dataclass
 from math import floor
@@ -9,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from vipra_client.images import check_image, resize
-from vipra_client.simpler.conversions import gripper_command, gripper_opening, rotation_vector, state_vector
+from vipra_client.simpler.conversions import check_state_names, gripper_command, gripper_opening, rotation_vector, state_vector
 
 # Actions of a WidowX: three of translation, three of rotation, one of the gripper.
 WIDTH = 7
@@ -35,7 +36,10 @@ class ActionForm:
             raise ValueError(f"a WidowX has {WIDTH} numbers and a gripper among them, this policy has {names}")
         if metadata["action_kind"] != "delta-end-effector":
             raise ValueError(f"a WidowX is moved by differences, this policy says {metadata['action_kind']!r}")
-        return cls(metadata["rotation"], names.index(gripper["dimension"]), gripper["open"], gripper["closed"])
+        form = cls(metadata["rotation"], names.index(gripper["dimension"]), gripper["open"], gripper["closed"])
+        # What cannot be converted is said here, and not at the first step.
+        form.convert(np.zeros(WIDTH))
+        return form
 
     def convert(self, numbers) -> tuple[dict, dict]:
         """SimplerEnv's raw action and action of seven numbers."""
@@ -56,6 +60,13 @@ class ActionForm:
 NEEDED = ("action_horizon", "action_kind", "action_names", "control_rate_hz", "frame_interval_secs", "gripper", "rotation")
 
 
+def check_metadata(metadata: dict, needed) -> None:
+    """Refuses a server that does not say what is needed."""
+    missing = [key for key in needed if key not in metadata]
+    if missing:
+        raise ValueError(f"the server says nothing of {', '.join(missing)}: it serves no policy of vipra")
+
+
 class SimplerPolicy:
     """Asks a server for a chunk and executes the first actions of it, one a step.
 
@@ -64,23 +75,28 @@ class SimplerPolicy:
     """
 
     def __init__(self, client, execute=7, image_size=None, control_rate_hz=5.0):
-        """execute: actions of a chunk that are executed before the next is asked for.
+        """client: a `WebSocketClient`, or what has its `metadata`, `infer` and `reset`.
+        execute: actions of a chunk that are executed before the next is asked for.
         image_size: (height, width) that images are brought to before they are sent; as they are without.
         """
         metadata = client.metadata
-        missing = [key for key in NEEDED if key not in metadata]
-        if missing:
-            raise ValueError(f"the server says nothing of {', '.join(missing)}: it serves no policy of vipra")
+        check_metadata(metadata, NEEDED)
         horizon = metadata["action_horizon"]
         if not 1 <= execute <= horizon:
             raise ValueError(f"{execute} actions of a chunk of {horizon} cannot be executed")
         rate = metadata["control_rate_hz"]
         if abs(rate - control_rate_hz) > 1e-6 * control_rate_hz:
             raise ValueError(f"this policy puts out {rate:g} actions a second, here are {control_rate_hz:g}: its moves would be of another size")
+        if image_size is not None and min(image_size) < 1:
+            raise ValueError(f"images of {image_size[1]}x{image_size[0]} pixels cannot be sent")
+        if not hasattr(client, "reset"):
+            warnings.warn("this client has no reset(): an episode's chunks depend on what the server answered before", stacklevel=2)
         self.form = ActionForm.of(metadata)
         self._client, self._execute, self._image_size = client, execute, image_size
         self._state_names = metadata.get("state_names")
         self._states_wanted = metadata.get("states", 0) if self._state_names else 0
+        if self._states_wanted:
+            check_state_names(self._state_names)
         # Halves go up, as where the policy was trained.
         self._steps_back = floor(metadata["frame_interval_secs"] * control_rate_hz + 0.5)
         self._images = deque(maxlen=self._steps_back + 1)
@@ -91,7 +107,9 @@ class SimplerPolicy:
         self.chunk_ms = []
 
     def reset(self, task_description: str) -> None:
-        """An episode begins."""
+        """An episode begins, with the draws that every episode begins with: what the server answered before changes nothing."""
+        if hasattr(self._client, "reset"):
+            self._client.reset()
         self._task = task_description
         for kept in (self._images, self._states, self._actions, self.chunk_ms):
             kept.clear()
