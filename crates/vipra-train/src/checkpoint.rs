@@ -4,7 +4,7 @@
 //! if there is a moving average, `optimizer.safetensors`, and `state.json`: step, counts, the stage's own state and the
 //! configuration. A checkpoint is written to a folder beside, brought to disk, and renamed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
@@ -216,11 +216,33 @@ pub fn read_state(checkpoint: &Path) -> Result<State> {
 
 /// Refuses a checkpoint that was made with another configuration, and says which fields differ.
 pub(crate) fn check_configuration(checkpoint: &Path, state: &State, wanted: &Value) -> Result<()> {
-    let fields = differences(&known_to(wanted, &state.configuration), &known_to(&state.configuration, wanted));
+    let (before, now) = (by_content(&state.configuration), by_content(wanted));
+    let fields = differences(&known_to(&now, &before), &known_to(&before, &now));
     if fields.is_empty() {
         return Ok(());
     }
     Err(Error::Configuration { fields, path: checkpoint.to_path_buf() })
+}
+
+/// A configuration without the places where data lie, which may be moved: its `inputs.datasets` say what they hold.
+fn by_content(configuration: &Value) -> Value {
+    match configuration {
+        Value::Array(items) => items.iter().map(by_content).collect(),
+        Value::Object(entries) => {
+            let kept = entries.iter().filter(|(key, _)| *key != "path").map(|(key, value)| {
+                let value = match (key.as_str(), value) {
+                    ("datasets", Value::Object(by_path)) => {
+                        let contents: BTreeSet<String> = by_path.values().map(Value::to_string).collect();
+                        contents.into_iter().collect()
+                    }
+                    _ => by_content(value),
+                };
+                (key.clone(), value)
+            });
+            Value::Object(kept.collect())
+        }
+        other => other.clone(),
+    }
 }
 
 /// The keys of a configuration that another one has as well, but all of its `inputs`. A key that one of two versions of the
@@ -302,7 +324,24 @@ fn sync(path: &Path) -> Result<()> {
 mod tests {
     use serde_json::json;
 
-    use super::differences;
+    use super::{by_content, differences};
+
+    #[test]
+    fn data_may_be_moved_but_not_changed() {
+        let trained = |path: &str, split: &str, content: &str| {
+            by_content(&json!({
+                "data": { "sources": [{ "path": path, "split": split }] },
+                "inputs": { "datasets": { path: content } },
+            }))
+        };
+        let before = trained("/here", "0:9", "a");
+        assert_eq!(differences(&before, &trained("/there", "0:9", "a")), [""; 0]);
+        assert_eq!(differences(&before, &trained("/here", "0:8", "a")).len(), 1);
+        assert_eq!(
+            differences(&before, &trained("/here", "0:9", "b")),
+            [r#"inputs.datasets: ["\"a\""] before, ["\"b\""] now"#]
+        );
+    }
 
     #[test]
     fn every_field_that_differs_is_named() {

@@ -187,7 +187,14 @@ fn the_embedded_pipeline_is_made_once_and_changed_in_part() {
     let described = runs(&mut vipra(&["policy", "describe", &place.path("run")]), 0);
     contains(&described, &["3 of 0.9 of the area", "first, 3 actions of a chunk"]);
     assert_eq!(skipped(&runs(&mut run(&place, &acting), 0)), 8);
-    runs(&mut run(&place, &learning), 0);
+    // Nor is anything lost where the run folder lies elsewhere now.
+    let elsewhere = place.path("elsewhere");
+    std::fs::rename(place.path("run"), &elsewhere).unwrap();
+    let mut moved = vipra(&["run"]);
+    let told = runs(moved.arg(&place.config).args(["--run", &elsewhere]).args(learning), 0);
+    contains(&told, &["finetune.crops: 3 before, 1 now; ", "what was learned stays"]);
+    assert_eq!(skipped(&told), 6, "{told}");
+    std::fs::rename(&elsewhere, place.path("run")).unwrap();
     // A part of the stages leaves what is known of the others.
     runs(&mut run(&place, &[&learning[..], &["--until", "laq"]].concat()), 0);
     let summary: Value = serde_json::from_slice(&std::fs::read(place.path("run/summary.json")).unwrap()).unwrap();

@@ -97,6 +97,7 @@ pub fn train(session: Session<'_>) -> Result<Summary> {
     let skipped = skipped(learned.iter().chain(&held_out));
     let spaces = Spaces::of(&learned, config, &data.normalization)?;
     spaces.check(&held_out)?;
+    warn_of_one_frame(config, spaces.control_rate_hz);
 
     let autodiff = session.device.clone().autodiff();
     session.device.seed(config.train.seed);
@@ -161,6 +162,17 @@ pub fn train(session: Session<'_>) -> Result<Summary> {
         Package::write(&parts, package)?;
     }
     Ok(Summary { ended, package, parameters, new_parameters, samples_per_epoch, skipped })
+}
+
+/// The two frames that a policy sees are the same one if less than half a step lies between them.
+fn warn_of_one_frame(config: &FinetuneConfig, rate_hz: f64) {
+    let interval_secs = config.frame_interval_secs;
+    if interval_secs > 0.0 && interval_secs * rate_hz < 0.5 {
+        tracing::warn!(
+            "finetune.frame_interval_secs is {interval_secs} s, at {rate_hz} frames a second less than half a frame: the policy \
+             sees one frame twice"
+        );
+    }
 }
 
 /// Moments that are held out, and some of those that are learned from, to compare with.

@@ -91,6 +91,12 @@ fn split_datasets(data: &mut DataConfig, args: &DatasetsArgs) -> Result<()> {
     for path in paths {
         let source = data.open(&SourceConfig { fps, ..SourceConfig::new(path) }, &|_, _| {})?;
         let splits = &source.description().splits;
+        // What was meant to be held out must not be learned from.
+        for name in [TRAIN, VALIDATION] {
+            if source.description().malformed_splits.contains_key(name) {
+                source.description().split(Some(name), source.episodes())?;
+            }
+        }
         let (train, validation) = if splits.contains_key(TRAIN) && splits.contains_key(VALIDATION) {
             (TRAIN.to_owned(), Some(VALIDATION.to_owned()))
         } else {

@@ -78,6 +78,7 @@ impl Config {
         let mut configuration = serde_json::to_value(self)?;
         leave_out_watching(&mut configuration);
         leave_out_use(&mut configuration);
+        leave_out_places(&mut configuration);
         configuration.as_object_mut().and_then(|sections| sections.remove("run"));
         Ok(configuration)
     }
@@ -109,6 +110,14 @@ pub fn leave_out_watching(configuration: &mut Value) {
                 train.remove(key);
             }
         }
+    }
+}
+
+/// Takes out where datasets lie: they may be moved, and what a training is given besides says what they hold.
+fn leave_out_places(configuration: &mut Value) {
+    for kind in ["/data/sources", "/data/validation"] {
+        let sources = configuration.pointer_mut(kind).and_then(Value::as_array_mut).into_iter().flatten();
+        sources.filter_map(Value::as_object_mut).for_each(|source| drop(source.remove("path")));
     }
 }
 
