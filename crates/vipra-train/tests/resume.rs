@@ -45,6 +45,7 @@ struct SumStage {
     device: Device,
     batches: u64,
     broken_steps: Vec<u64>,
+    fails_to_validate: bool,
     stop_after: Option<(u64, Interrupt)>,
     /// The step of each pass since something was learned.
     passes: Vec<u64>,
@@ -86,6 +87,9 @@ impl Stage for SumStage {
     }
 
     fn validate(&mut self, model: &Toy) -> Result<Scalars, StageError> {
+        if self.fails_to_validate {
+            return Err("what is held out cannot be read".into());
+        }
         let device = self.device.clone().without_autodiff();
         let x = Tensor::<2>::from_data([[0.48, 0.84, 1.0], [0.1, 0.2, 0.3]], &device);
         let error = (model.forward(x.clone()) - x.sum_dim(1)).abs().mean();
@@ -127,11 +131,12 @@ struct Attempt<'a> {
     /// 0: it is stopped before its first step, wherever that is.
     stop_after: Option<u64>,
     broken_steps: Vec<u64>,
+    fails_to_validate: bool,
 }
 
 impl<'a> Attempt<'a> {
     fn new(folder: &'a Path) -> Self {
-        Self { folder, config: config(), stop_after: None, broken_steps: Vec::new() }
+        Self { folder, config: config(), stop_after: None, broken_steps: Vec::new(), fails_to_validate: false }
     }
 
     fn run(self, events: &mut Vec<String>) -> vipra_train::Result<Outcome<Toy>> {
@@ -149,6 +154,7 @@ impl<'a> Attempt<'a> {
             device: device.clone(),
             batches: 0,
             broken_steps: self.broken_steps,
+            fails_to_validate: self.fails_to_validate,
             stop_after: self.stop_after.map(|step| (step, interrupt.clone())),
             passes: Vec::new(),
             learned_from: Vec::new(),
@@ -218,6 +224,23 @@ fn a_resumed_run_equals_an_uninterrupted_one_bit_for_bit() {
         panic!("not finished")
     };
     assert_eq!(again, validation);
+}
+
+/// A validation may take long and fail; what was learned before it is kept, and measured later.
+#[test]
+fn a_validation_that_fails_costs_no_step_and_is_caught_up_on() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let folder = tempfile::tempdir().unwrap();
+    let mut events = Vec::new();
+    let attempt = || Attempt { config: TrainConfig { validate_every: 8, ..config() }, ..Attempt::new(folder.path()) };
+    let failed = Attempt { fails_to_validate: true, ..attempt() }.run(&mut events);
+    assert!(failed.unwrap_err().to_string().contains("held out cannot be read"));
+    attempt().run(&mut events).unwrap();
+    assert_eq!(events, ["resumed 8"]);
+    let lines = std::fs::read_to_string(folder.path().join("metrics.jsonl")).unwrap();
+    let lines = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let validated = lines.filter(|line| line["kind"] == "validation").map(|line| line["step"].as_u64().unwrap());
+    assert_eq!(validated.collect::<Vec<_>>(), [8, 16, 24, 32, 40]);
 }
 
 #[test]
