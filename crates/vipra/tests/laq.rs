@@ -101,6 +101,15 @@ fn train_interrupt_resume_label_report_transfer() {
     let file = numbers["pictures"][0]["file"].as_str().unwrap();
     assert!(std::fs::exists(place.path(&format!("report/laq-pictures/{file}"))).unwrap(), "{file}");
     assert!(numbers["probe"][2]["codes"].is_null(), "what does not vary has no R²");
+    assert!(html.contains(" held-out episodes") && !html.contains("NaN"), "no others are there to take codes from");
+
+    // Actions of two robots are nothing to compare codes with, and no reason to stop.
+    let tabletop = place.path("tabletop");
+    runs(&mut vipra(&["sim", "record", &tabletop, "--embodiment", "gripper", "--episodes", "2"]), 0);
+    let mixed = ["laq", "report", data, &tabletop, "--model", &model, "--out", &page, "--examples", "2"];
+    let told = runs(&mut vipra(&mixed), 0);
+    contains(&told, &["codes of other episodes", "written to"]);
+    assert!(!told.contains("R²") && !told.contains("no others"), "{told}");
 
     let gif = place.path("swap.gif");
     let (from, to) = (format!("{data}#0@0.4"), format!("{data}#2"));
