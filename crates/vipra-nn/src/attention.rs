@@ -6,7 +6,7 @@ use burn::tensor::{Bool, Device, Tensor};
 
 use crate::initial::silent;
 use crate::norm::LayerNorm;
-use crate::ops::{self, CosineAttention, RotaryTable};
+use crate::ops::{self, CosineAttentionOptions, RotaryTable};
 
 /// Factor of the logits. A constant in the reference (0.2), not a parameter.
 const LOGIT_SCALE: f64 = 8.0;
@@ -98,7 +98,7 @@ impl Attention {
             key_value,
             self.q_scale.val(),
             self.k_scale.val(),
-            CosineAttention { scale: LOGIT_SCALE, rotary, bias, key_mask, causal },
+            CosineAttentionOptions { scale: LOGIT_SCALE, rotary, bias, key_mask, causal },
         );
         ops::linear(&self.to_out, attended)
     }

@@ -5,6 +5,7 @@
 //! `vulkan:1` the second discrete GPU; `vulkan` alone is the best adapter there is. `wgpu` is whichever graphics API the
 //! system has, with shaders in WGSL: these run on Mesa's software driver too, which falls over the SPIR-V of `vulkan`.
 
+use burn::module::Module;
 use burn::tensor::Device;
 
 use crate::{Error, Result};
@@ -31,6 +32,11 @@ pub fn available() -> Vec<&'static str> {
 /// Whether a device of CUDA or ROCm is there shows at its first use.
 pub fn named(name: &str) -> Result<Device> {
     find(name).map_err(|reason| Error::Device { name: name.to_owned(), reason })
+}
+
+/// The device of a module's parameters; the CPU if it has none.
+pub fn of<M: Module>(module: &M) -> Device {
+    module.devices().into_iter().next().unwrap_or_else(Device::flex)
 }
 
 fn find(name: &str) -> Result<Device, String> {

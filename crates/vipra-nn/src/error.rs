@@ -10,12 +10,14 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[non_exhaustive]
 pub enum Error {
     /// The operating system refused.
-    #[error("{source}: {}", path.display())]
+    #[error("{doing}: {error}: {}", path.display())]
     Io {
+        /// What was being done.
+        doing: &'static str,
+        /// What the system said. Part of the message, and therefore not a source of its own.
+        error: std::io::Error,
         /// The file.
         path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
     },
     /// A file that is not safetensors, or is cut short.
     #[error("not a readable safetensors file: {reason}: {}", path.display())]
@@ -100,8 +102,8 @@ pub struct ShapeMismatch {
 }
 
 impl Error {
-    pub(crate) fn io(path: &Path, source: std::io::Error) -> Self {
-        Error::Io { path: path.to_path_buf(), source }
+    pub(crate) fn io(doing: &'static str, path: &Path, error: std::io::Error) -> Self {
+        Self::Io { doing, error, path: path.to_path_buf() }
     }
 }
 
@@ -123,4 +125,18 @@ fn describe(missing: &[String], unexpected: &[String], misshapen: &[ShapeMismatc
         parts.push(format!("of another shape: {}", shapes.join(", ")));
     }
     format!("weights do not fit the model: {}: {source_name}", parts.join("; "))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::Error;
+
+    #[test]
+    fn what_the_system_said_is_told_once() {
+        let error = Error::io("reading weights", Path::new("a.safetensors"), std::io::Error::other("refused"));
+        assert_eq!(error.to_string(), "reading weights: refused: a.safetensors");
+        assert!(std::error::Error::source(&error).is_none());
+    }
 }

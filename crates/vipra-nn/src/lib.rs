@@ -3,8 +3,8 @@
 //! The spatio-temporal transformer of the latent action model and its parts ([`attention`], [`position_bias`],
 //! [`position_generator`], [`conditioning`], [`feed_forward`], [`patch_embedding`], [`st_transformer`]); the
 //! [perceptual loss](perceptual) and the loss on [optical flow](optical_flow); [weights](weights) in files of others and
-//! of ours; [devices](device) by name; [codebooks](codebook) and [pixels]; the [threads] that
-//! kernels share.
+//! of ours; [devices](device) by name; [parameters](parameter) changed without gradients; [codebooks](codebook) and
+//! [pixels]; the [threads] that kernels share.
 //!
 //! Every hot composite sits behind one function of [`ops`], so that it can be fused in one place. This crate uses the
 //! tensor framework and no other crate of the workspace.
@@ -20,6 +20,7 @@ pub mod memory;
 pub mod norm;
 pub mod ops;
 pub mod optical_flow;
+pub mod parameter;
 pub mod patch_embedding;
 pub mod perceptual;
 pub mod pixels;

@@ -6,7 +6,7 @@ use burn::tensor::{Device, Tensor};
 use crate::ops;
 
 /// Epsilon of every layer norm of the latent action model, except inside its DINOv2 encoder (reference 2).
-pub const EPSILON: f64 = 1e-5;
+pub(crate) const EPSILON: f64 = 1e-5;
 
 /// Layer norm with a gain and no offset, epsilon 1e-5 (reference 2).
 #[derive(Module, Debug)]

@@ -20,9 +20,9 @@ pub struct TrainConfig {
     pub accumulation: usize,
     /// The optimiser.
     pub optimizer: OptimizerConfig,
-    /// Steps whose loss or gradient may be no number; they change nothing. One more ends the run.
+    /// Steps with a non-finite loss or gradient that may be skipped; one more ends the run.
     pub skip_limit: u64,
-    /// Share of the old average kept at each step in a moving average of the weights, in (0, 1); none at 0.
+    /// Decay of the moving average of the weights, in (0, 1); 0 turns it off.
     #[schemars(range(min = 0.0, max = 0.999_999))]
     pub ema_decay: f64,
     /// Steps from one line of metrics to the next.
@@ -58,11 +58,11 @@ pub struct OptimizerConfig {
     /// Learning rate at the height of the schedule.
     #[schemars(range(min = 0.0))]
     pub learning_rate: f64,
-    /// By what rule matrices of numbered layers are changed; all other parameters are by AdamW.
+    /// Optimizer of the layers' weight matrices; everything else uses AdamW.
     pub matrices: MatrixRule,
     /// Course of the learning rate after the warm-up.
     pub schedule: Schedule,
-    /// With a schedule that falls: the learning rate at the last step, as a share of the highest.
+    /// Final learning rate as a fraction of the peak, for schedules that fall.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub final_rate: f64,
     /// Steps over which the learning rate rises linearly from 0.
@@ -73,15 +73,15 @@ pub struct OptimizerConfig {
     /// Decay of the second moment.
     #[schemars(range(min = 0.0, max = 0.999_999))]
     pub beta_2: f64,
-    /// Added to the root of the second moment. More than 0: a gradient that is 0 would be divided by 0.
+    /// Added to the denominator; above 0.
     #[schemars(range(min = 0.0))]
     pub epsilon: f64,
     /// Decoupled weight decay.
     #[schemars(range(min = 0.0))]
     pub weight_decay: f64,
-    /// Parameters of fewer axes than this do not decay: with 2, norms and biases.
+    /// Weight decay applies to parameters with at least this many axes; 2 exempts norms and biases.
     pub decay_min_axes: usize,
-    /// Longest gradient, over all parameters together; longer ones are shortened to it. 0 for no limit.
+    /// Maximum norm of all gradients; 0 turns clipping off.
     #[schemars(range(min = 0.0))]
     pub clip_norm: f64,
 }

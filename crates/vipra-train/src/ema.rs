@@ -7,19 +7,19 @@ use burn::tensor::Tensor;
 
 /// The average of a module's parameters over the steps, newer ones counting more.
 #[derive(Debug, Clone)]
-pub struct MovingAverage<M> {
+pub(crate) struct MovingAverage<M> {
     decay: f64,
     average: M,
 }
 
 impl<M: Module> MovingAverage<M> {
     /// Starts at the module as it is. `decay` is the share of the old average that a step keeps.
-    pub fn new(decay: f64, module: &M) -> Self {
+    pub(crate) fn new(decay: f64, module: &M) -> Self {
         Self { decay, average: module.valid() }
     }
 
     /// Takes the module's parameters into the average.
-    pub fn update(&mut self, module: &M) {
+    pub(crate) fn update(&mut self, module: &M) {
         let mut values = Values::default();
         module.valid().visit(&mut values);
         let mut blend = Blend { decay: self.decay, values };
@@ -27,7 +27,7 @@ impl<M: Module> MovingAverage<M> {
     }
 
     /// The module with averaged parameters, in evaluation mode.
-    pub fn average(&self) -> &M {
+    pub(crate) fn average(&self) -> &M {
         &self.average
     }
 }

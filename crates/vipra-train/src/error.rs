@@ -77,7 +77,7 @@ pub enum Error {
     },
     /// Weights do not fit, or a block refused its configuration.
     #[error(transparent)]
-    Block(#[from] vipra_nn::Error),
+    Nn(#[from] vipra_nn::Error),
     /// The stage could not give a batch, or not make a loss of it.
     #[error("{0}")]
     Stage(StageError),

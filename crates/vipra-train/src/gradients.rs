@@ -30,8 +30,13 @@ pub fn global_norm<M: Module>(module: &M, gradients: &GradientsParams) -> f64 {
     sums.iter::<f64>().sum::<f64>().sqrt()
 }
 
+/// The gradients, of this [`global_norm`], shortened to the limit where they are longer; a limit of 0 or below is none.
+pub fn clip_by_norm<M: Module>(module: &M, gradients: GradientsParams, norm: f64, limit: f64) -> GradientsParams {
+    if limit > 0.0 && norm > limit { scale(module, gradients, limit / norm) } else { gradients }
+}
+
 /// All gradients times a factor.
-pub fn scale<M: Module>(module: &M, gradients: GradientsParams, factor: f64) -> GradientsParams {
+fn scale<M: Module>(module: &M, gradients: GradientsParams, factor: f64) -> GradientsParams {
     struct Scale {
         gradients: GradientsParams,
         factor: f64,
@@ -49,7 +54,7 @@ pub fn scale<M: Module>(module: &M, gradients: GradientsParams, factor: f64) -> 
 }
 
 /// The sum of two sets of gradients.
-pub fn accumulate<M: Module>(module: &M, sum: Option<GradientsParams>, new: GradientsParams) -> GradientsParams {
+pub(crate) fn accumulate<M: Module>(module: &M, sum: Option<GradientsParams>, new: GradientsParams) -> GradientsParams {
     struct Add {
         sum: GradientsParams,
         new: GradientsParams,
@@ -68,4 +73,29 @@ pub fn accumulate<M: Module>(module: &M, sum: Option<GradientsParams>, new: Grad
     let mut visitor = Add { sum, new };
     module.visit(&mut visitor);
     visitor.sum
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::nn::LinearConfig;
+    use burn::optim::GradientsParams;
+    use burn::tensor::{Device, Tensor};
+
+    use super::{clip_by_norm, global_norm};
+
+    #[test]
+    fn only_gradients_beyond_the_limit_are_shortened() {
+        let device = Device::flex();
+        let layer = LinearConfig::new(2, 1).with_bias(false).init(&device);
+        let clipped = |limit: f64| -> Vec<f32> {
+            let mut gradients = GradientsParams::new();
+            gradients.register(layer.weight.id, Tensor::<2>::from_data([[3.0], [4.0]], &device));
+            let norm = global_norm(&layer, &gradients);
+            let gradients = clip_by_norm(&layer, gradients, norm, limit);
+            gradients.get::<2>(layer.weight.id).unwrap().into_data().iter::<f32>().collect()
+        };
+        assert_eq!(clipped(2.5), [1.5, 2.0]);
+        assert_eq!(clipped(5.0), [3.0, 4.0]);
+        assert_eq!(clipped(0.0), [3.0, 4.0], "there is no limit");
+    }
 }

@@ -7,27 +7,30 @@
 //! It uses `vipra-nn` for names of parameters and for weights files.
 
 pub mod checkpoint;
+mod clock;
 mod config;
 mod ema;
 mod error;
 mod gradients;
+mod initialization;
 mod interrupt;
 mod metrics;
 mod muon;
 mod optimizer;
+mod passes;
 pub mod perceptual;
 mod random;
 mod run;
 mod stage;
 mod sum;
+mod training_state;
 mod weights_header;
 
 pub use config::{CheckpointConfig, MatrixRule, OptimizerConfig, Schedule, TrainConfig};
-pub use ema::MovingAverage;
 pub use error::{Error, Result};
-pub use gradients::{accumulate, global_norm, scale};
+pub use gradients::{clip_by_norm, global_norm};
 pub use interrupt::Interrupt;
-pub use metrics::{METRICS_FILE, Metrics};
+pub use metrics::METRICS_FILE;
 pub use optimizer::Optimizer;
 pub use random::for_step;
 pub use run::{Ended, Outcome, Progress, Run, run};

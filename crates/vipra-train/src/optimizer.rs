@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use burn::module::{Module, ModuleMapper, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Tensor, TensorData};
+use vipra_nn::parameter::map_detached;
 use vipra_nn::weights::{NamePath, Names, Weights};
 
 use crate::config::OptimizerConfig;
@@ -151,15 +152,10 @@ impl ModuleMapper for Update<'_> {
         let change = change * rate;
         moments.insert(name, new);
         let decay = if D >= config.decay_min_axes { 1.0 - rate * config.weight_decay } else { 1.0 };
-        param.map(|value| {
-            let requires_gradient = value.is_require_grad();
-            let is_autodiff = value.is_autodiff();
+        map_detached(param, |value| {
             let shape = value.dims();
-            let value = value.without_autodiff();
             let kept = if decay == 1.0 { value } else { value * decay };
-            let value = kept - change.reshape(shape);
-            let value = if is_autodiff { value.autodiff() } else { value };
-            value.set_require_grad(requires_gradient)
+            kept - change.reshape(shape)
         })
     }
 }

@@ -43,13 +43,15 @@ pub trait Pictures {
 }
 
 /// The frozen network, trained on the pictures from where the stream is now, or as an earlier call has left it in the
-/// run's folder.
+/// run's folder. `datasets` are fingerprints of the data that the pictures come from.
 ///
 /// # Errors
-/// What is wrong with the pictures or the run; [`Error::Interrupted`] if it was asked to stop.
+/// What is wrong with the pictures or the run; [`Error::Configuration`] for a network in the folder that was trained on other
+/// data, or otherwise; [`Error::Interrupted`] if it was asked to stop.
 pub fn own_features(
     config: &PerceptualConfig,
     seed: u64,
+    datasets: &Value,
     mut pictures: impl Pictures,
     folder: &Path,
     interrupt: &Interrupt,
@@ -79,7 +81,7 @@ pub fn own_features(
         Run {
             folder: &folder,
             config: &loop_config,
-            configuration: serde_json::json!({ "perceptual": config, "train": loop_config }),
+            configuration: serde_json::json!({ "perceptual": config, "train": loop_config, "datasets": datasets }),
             metadata: BTreeMap::new(),
             interrupt,
             progress: &mut |_| {},
@@ -122,5 +124,61 @@ impl<P: Pictures> Stage for FeatureStage<P> {
 
     fn restore(&mut self, state: Value) -> Result<(), StageError> {
         self.pictures.restore(state)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use burn::tensor::{Device, Distribution, Tensor};
+    use serde_json::{Value, json};
+    use vipra_nn::perceptual::{Lpips, PerceptualConfig};
+
+    use super::{FOLDER, Pictures, own_features};
+    use crate::checkpoint::Checkpoints;
+    use crate::{CheckpointConfig, Interrupt, Result, StageError};
+
+    struct Noise(Device);
+
+    impl Pictures for Noise {
+        fn next(&mut self, count: usize) -> Result<Tensor<4>, StageError> {
+            Ok(Tensor::random([count, 3, 16, 16], Distribution::Uniform(0.0, 1.0), &self.0))
+        }
+
+        fn state(&self) -> Value {
+            Value::Null
+        }
+
+        fn restore(&mut self, _state: Value) -> Result<(), StageError> {
+            Ok(())
+        }
+    }
+
+    fn network(folder: &Path, datasets: &Value) -> Result<Lpips> {
+        let device = Device::flex().autodiff();
+        let config = PerceptualConfig { widths: [8; 5], steps: 1, ..PerceptualConfig::default() };
+        own_features(&config, 0, datasets, Noise(device.clone()), folder, &Interrupt::default(), &device)
+    }
+
+    #[test]
+    fn a_network_is_kept_for_its_own_data_and_refused_for_others() {
+        let folder = tempfile::tempdir().unwrap();
+        network(folder.path(), &json!(["a"])).unwrap();
+        network(folder.path(), &json!(["a"])).unwrap();
+        let refused = network(folder.path(), &json!(["b"])).unwrap_err().to_string();
+        assert!(refused.contains("another configuration (datasets: "), "{refused}");
+    }
+
+    #[test]
+    fn a_network_of_an_earlier_version_which_does_not_say_its_data_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        network(folder.path(), &json!(["a"])).unwrap();
+        let checkpoints = Checkpoints::of_run(&folder.path().join(FOLDER), CheckpointConfig::default());
+        let file = checkpoints.latest().unwrap().unwrap().join("state.json");
+        let mut state: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+        assert!(state["configuration"].as_object_mut().unwrap().remove("datasets").is_some());
+        std::fs::write(&file, state.to_string()).unwrap();
+        network(folder.path(), &json!(["b"])).unwrap();
     }
 }

@@ -1,4 +1,4 @@
-//! Random numbers of a step.
+//! Random numbers of a run.
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -9,4 +9,9 @@ pub fn for_step(seed: u64, step: u64) -> ChaCha8Rng {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     random.set_stream(step);
     random
+}
+
+/// The random numbers of a new model, which are those of no step.
+pub(crate) fn for_initialization(seed: u64) -> ChaCha8Rng {
+    for_step(seed, u64::MAX)
 }

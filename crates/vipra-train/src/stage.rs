@@ -58,7 +58,7 @@ pub trait Stage {
     /// Whatever is wrong with the data.
     fn validate(&mut self, model: &Self::Model) -> Result<Scalars, StageError>;
 
-    /// By what the learning rate of a parameter is multiplied, by its name.
+    /// Factor of the learning rate for the parameter of this name.
     fn rate_factor(&self, _parameter: &str) -> f64 {
         1.0
     }

@@ -9,7 +9,7 @@ use burn::module::{Module, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
 use golden::{Golden, Tolerance};
-use vipra_train::{Optimizer, OptimizerConfig, Schedule, global_norm, scale};
+use vipra_train::{Optimizer, OptimizerConfig, Schedule, clip_by_norm, global_norm};
 
 /// Of the manifest; the absolute part is below the last digit of a parameter of size 1.
 const TOLERANCE: Tolerance = Tolerance { relative: 1e-5, absolute: 1e-8 };
@@ -55,10 +55,7 @@ fn check(golden: &Golden, prefix: &str, config: &OptimizerConfig, steps: u64, fa
         if golden.has(&format!("{prefix}.grad_norm{step}")) {
             golden.check_values(&format!("{prefix}.grad_norm{step}"), &[norm as f32], TOLERANCE);
         }
-        let gradients = match norm > config.clip_norm {
-            true => scale(&pair, gradients, config.clip_norm / norm),
-            false => gradients,
-        };
+        let gradients = clip_by_norm(&pair, gradients, norm, config.clip_norm);
         pair = optimizer.step(pair, gradients, config.rate_at(step as u64, steps), factor);
         golden.check(&format!("{prefix}.param_after{step}.a"), pair.a.val(), TOLERANCE);
         golden.check(&format!("{prefix}.param_after{step}.b"), pair.b.val(), TOLERANCE);

@@ -24,6 +24,8 @@ struct Toy {
     /// Numbered, so that their matrices are changed by Muon and their biases by AdamW.
     layers: Vec<Linear>,
     dropout: Dropout,
+    /// No loss reaches it.
+    unused: Linear,
 }
 
 impl Toy {
@@ -31,6 +33,7 @@ impl Toy {
         Self {
             layers: vec![LinearConfig::new(3, 16).init(device), LinearConfig::new(16, 1).init(device)],
             dropout: DropoutConfig::new(0.3).init(),
+            unused: LinearConfig::new(2, 2).init(device),
         }
     }
 
@@ -224,6 +227,24 @@ fn a_resumed_run_equals_an_uninterrupted_one_bit_for_bit() {
         panic!("not finished")
     };
     assert_eq!(again, validation);
+}
+
+/// Without a moving average nothing looks at the parameters before the first step.
+#[test]
+fn initial_parameters_do_not_depend_on_what_looks_at_them_first() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let weights_after = |every: u64, stops: &[Option<u64>]| {
+        let folder = tempfile::tempdir().unwrap();
+        let checkpoint = CheckpointConfig { every, ..config().checkpoint };
+        for &stop_after in stops {
+            let config = TrainConfig { steps: 6, ema_decay: 0.0, checkpoint: checkpoint.clone(), ..config() };
+            Attempt { config, stop_after, ..Attempt::new(folder.path()) }.run(&mut Vec::new()).unwrap();
+        }
+        std::fs::read(Checkpoints::of_run(folder.path(), checkpoint).path(6).join("model.safetensors")).unwrap()
+    };
+    let whole = weights_after(6, &[None]);
+    assert!(whole == weights_after(6, &[Some(0), None]), "stopped before the first step");
+    assert!(whole == weights_after(2, &[None]), "other checkpoints");
 }
 
 /// A validation may take long and fail; what was learned before it is kept, and measured later.

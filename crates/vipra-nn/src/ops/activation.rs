@@ -13,11 +13,11 @@ const LEAKY_SLOPE: f64 = 0.1;
 /// # Shapes
 /// Any; the output has the input's.
 pub fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-    if flex::serves(&x) { run!(flex::activation::Gelu, x) } else { gelu_of_parts(x) }
+    if flex::serves(&x) { run!(flex::activation::Gelu, x) } else { gelu_unfused(x) }
 }
 
-/// [`gelu`] as a chain. The framework's own has the derivative of the approximation by a hyperbolic tangent on some devices.
-pub(super) fn gelu_of_parts<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+/// [`gelu`] unfused. The framework's own has the derivative of the approximation by a hyperbolic tangent on some devices.
+pub(super) fn gelu_unfused<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     let share = ((x.clone() * std::f64::consts::FRAC_1_SQRT_2).erf() + 1.0) * 0.5;
     x * share
 }
@@ -30,30 +30,23 @@ pub fn leaky_relu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     if flex::serves(&x) {
         run!(flex::activation::LeakyRelu { slope: LEAKY_SLOPE as f32 }, x)
     } else {
-        leaky_relu_of_parts(x)
+        leaky_relu_unfused(x)
     }
 }
 
 /// [`leaky_relu`] by the framework.
-pub(super) fn leaky_relu_of_parts<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+pub(super) fn leaky_relu_unfused<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     activation::leaky_relu(x, LEAKY_SLOPE)
 }
 
-/// Gated GELU: the first half of the last axis is the value, the **second half the gate** (reference 2).
-///
-/// # Shapes
-/// `[.., 2·inner]` → `[.., inner]`
-pub fn geglu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-    if flex::serves(&x) { run!(flex::activation::Geglu { dropout: None }, x) } else { geglu_of_parts(x) }
-}
-
-/// [`geglu`], then dropout where the layer is in training.
+/// Gated GELU, then dropout where the layer is in training. The first half of the last axis is the value, the **second half
+/// the gate** (reference 2).
 ///
 /// # Shapes
 /// `[.., 2·inner]` → `[.., inner]`
 pub fn geglu_and_drop<const D: usize>(x: Tensor<D>, dropout: &Dropout) -> Tensor<D> {
     if !flex::serves(&x) {
-        return dropout.forward(geglu_of_parts(x));
+        return dropout.forward(geglu_unfused(x));
     }
     // The layer's own conditions.
     let active = dropout.training.is_enabled() && x.device().is_autodiff() && dropout.prob > 0.0;
@@ -67,12 +60,12 @@ fn seed(device: &Device) -> u64 {
     halves.into_data().iter::<f32>().fold(0, |seed, half| seed << 24 | (half * (1 << 24) as f32) as u64)
 }
 
-/// [`geglu`] as a chain.
-pub(super) fn geglu_of_parts<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+/// [`geglu_and_drop`] unfused, without the dropout.
+pub(super) fn geglu_unfused<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     let inner = x.dims()[D - 1] / 2;
     let value = x.clone().narrow(D - 1, 0, inner);
     let gate = x.narrow(D - 1, inner, inner);
-    gelu_of_parts(gate) * value
+    gelu_unfused(gate) * value
 }
 
 /// SwiGLU: the first half of the last axis is the **gate**, the second half the value: `silu(gate)·value`.
@@ -80,11 +73,11 @@ pub(super) fn geglu_of_parts<const D: usize>(x: Tensor<D>) -> Tensor<D> {
 /// # Shapes
 /// `[.., 2·inner]` → `[.., inner]`
 pub fn swiglu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-    if flex::serves(&x) { run!(flex::activation::SwiGlu, x) } else { swiglu_of_parts(x) }
+    if flex::serves(&x) { run!(flex::activation::SwiGlu, x) } else { swiglu_unfused(x) }
 }
 
-/// [`swiglu`] as a chain.
-pub(super) fn swiglu_of_parts<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+/// [`swiglu`] unfused.
+pub(super) fn swiglu_unfused<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     let inner = x.dims()[D - 1] / 2;
     let gate = x.clone().narrow(D - 1, 0, inner);
     let value = x.narrow(D - 1, inner, inner);

@@ -4,14 +4,14 @@ use burn::tensor::ops::AttentionModuleOptions;
 use burn::tensor::{Bool, Tensor, module};
 
 use super::causal::split_heads;
-use super::flex::attention::{Kind, Rotary, SelfAttention};
+use super::flex::attention::{AttentionKind, Rotary, SelfAttention};
 use super::flex::{run, serves};
 use super::norm::normalize_last;
 use super::rope::{RotaryTable, rotate};
 
 /// Everything that cosine attention takes beside queries, keys and values.
 #[derive(Debug, Default)]
-pub struct CosineAttention {
+pub struct CosineAttentionOptions {
     /// Factor of the logits: the constant 8 in the latent action model (reference 0.2).
     pub scale: f64,
     /// Rotary positions of the tokens. Applied **before** the vectors are normalised.
@@ -24,20 +24,18 @@ pub struct CosineAttention {
     pub causal: bool,
 }
 
-/// Cosine attention: rotate, scale queries and keys to length 1, stretch them by learned factors, attend (reference 2).
-///
-/// A row whose keys are all masked yields zeros.
+/// [`cosine_self_attention`] of heads that are parted already.
 ///
 /// # Shapes
 /// `query`, `key`, `value`: `[batch, heads, tokens, head_dim]`, the scales `[head_dim]`, shared by the heads →
 /// `[batch, heads, tokens, head_dim]`
-pub fn cosine_attention(
+fn cosine_attention(
     query: Tensor<4>,
     key: Tensor<4>,
     value: Tensor<4>,
     query_scale: Tensor<1>,
     key_scale: Tensor<1>,
-    options: CosineAttention,
+    options: CosineAttentionOptions,
 ) -> Tensor<4> {
     let (query, key) = match &options.rotary {
         Some(table) => (rotate(query, table), rotate(key, table)),
@@ -59,7 +57,7 @@ pub fn cosine_attention(
 ///
 /// # Shapes
 /// `query`, `key`, `value`: `[batch, heads, tokens, head_dim]` → the same.
-pub fn dot_attention(query: Tensor<4>, key: Tensor<4>, value: Tensor<4>) -> Tensor<4> {
+fn dot_attention(query: Tensor<4>, key: Tensor<4>, value: Tensor<4>) -> Tensor<4> {
     module::attention(query, key, value, None, None, AttentionModuleOptions::default())
 }
 
@@ -69,33 +67,34 @@ pub fn dot_attention(query: Tensor<4>, key: Tensor<4>, value: Tensor<4>) -> Tens
 /// `projected`: `[batch, tokens, 3·heads·head_dim]`: queries, keys, values → `[batch, tokens, heads·head_dim]`
 pub fn dot_self_attention(projected: Tensor<3>, heads: usize) -> Tensor<3> {
     if !serves(&projected) {
-        return dot_self_attention_of_parts(projected, heads);
+        return dot_self_attention_unfused(projected, heads);
     }
     let head_dim = projected.dims()[2] / (3 * heads);
     let scale = 1.0 / (head_dim as f32).sqrt();
     let kernel = SelfAttention {
-        kind: Kind::Dot(None),
+        kind: AttentionKind::Dot(None),
         heads,
         scale,
         bias: false,
         key_mask: None,
         causal: false,
-        first_key: None,
+        first_seen: None,
         branches: None,
     };
     let attended: Tensor<4> = run!(kernel, projected.unsqueeze_dim::<4>(2));
     attended.squeeze_dim(2)
 }
 
-/// [`dot_self_attention`] as a chain.
-pub(super) fn dot_self_attention_of_parts(projected: Tensor<3>, heads: usize) -> Tensor<3> {
+/// [`dot_self_attention`] unfused.
+pub(super) fn dot_self_attention_unfused(projected: Tensor<3>, heads: usize) -> Tensor<3> {
     let [batch, tokens, width] = projected.dims();
     let [query, key, value] = split_heads(projected, heads);
     dot_attention(query, key, value).swap_dims(1, 2).reshape([batch, tokens, width / 3])
 }
 
-/// [`cosine_attention`] of the heads of projections. Sequences run along the second axis; what lies along the third axis
-/// are sequences of their own, which share the mask.
+/// Cosine attention of the heads of projections: rotate, scale queries and keys to length 1, stretch them by learned
+/// factors, attend (reference 2). Sequences run along the second axis; what lies along the third axis are sequences of
+/// their own, which share the mask. A query whose keys are all masked yields zeros.
 ///
 /// # Shapes
 /// `query`: `[batch, tokens, side, heads·head_dim]`, `key_value`: `[batch, tokens, side, 2·heads·head_dim]`: keys, values;
@@ -105,20 +104,20 @@ pub fn cosine_self_attention(
     key_value: Tensor<4>,
     query_scale: Tensor<1>,
     key_scale: Tensor<1>,
-    options: CosineAttention,
+    options: CosineAttentionOptions,
 ) -> Tensor<4> {
     if !serves(&query) {
-        return cosine_self_attention_of_parts(query, key_value, query_scale, key_scale, options);
+        return cosine_self_attention_unfused(query, key_value, query_scale, key_scale, options);
     }
     let rotary = options.rotary.map(Rotary::from);
     let kernel = SelfAttention {
         heads: query.dims()[3] / query_scale.dims()[0],
-        kind: Kind::Cosine(rotary),
+        kind: AttentionKind::Cosine(rotary),
         scale: options.scale as f32,
         bias: options.bias.is_some(),
         key_mask: options.key_mask.map(|mask| mask.into_data().iter::<bool>().collect()),
         causal: options.causal,
-        first_key: None,
+        first_seen: None,
         branches: None,
     };
     match options.bias {
@@ -127,13 +126,13 @@ pub fn cosine_self_attention(
     }
 }
 
-/// [`cosine_self_attention`] as a chain.
-pub(super) fn cosine_self_attention_of_parts(
+/// [`cosine_self_attention`] unfused.
+pub(super) fn cosine_self_attention_unfused(
     query: Tensor<4>,
     key_value: Tensor<4>,
     query_scale: Tensor<1>,
     key_scale: Tensor<1>,
-    options: CosineAttention,
+    options: CosineAttentionOptions,
 ) -> Tensor<4> {
     let [batch, tokens, side, inner] = query.dims();
     let head_dim = query_scale.dims()[0];
@@ -147,7 +146,7 @@ pub(super) fn cosine_self_attention_of_parts(
     let key_mask = options
         .key_mask
         .map(|mask| mask.unsqueeze_dim::<3>(1).expand([batch, side, tokens]).reshape([batch * side, tokens]));
-    let options = CosineAttention { key_mask, ..options };
+    let options = CosineAttentionOptions { key_mask, ..options };
     cosine_attention(split(query), key, value, query_scale, key_scale, options)
         .reshape([batch, side, inner / head_dim, tokens, head_dim])
         .permute([0, 3, 1, 2, 4])

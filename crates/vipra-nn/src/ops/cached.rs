@@ -9,7 +9,7 @@ use super::rope::{RotaryTable, rotate};
 
 /// What attention to a cache takes beside projection and cache.
 #[derive(Debug, Clone)]
-pub struct CachedAttention {
+pub struct CachedAttentionOptions {
     /// Heads.
     pub heads: usize,
     /// Angles of the new tokens.
@@ -32,8 +32,8 @@ impl KeysValues {
     ///
     /// # Shapes
     /// `projected`: `[batch, tokens, 3·heads·head_dim]`: queries, keys, values
-    pub fn new(projected: Tensor<3>, attention: &CachedAttention) -> Self {
-        let CachedAttention { heads, rotary, .. } = attention;
+    pub fn new(projected: Tensor<3>, options: &CachedAttentionOptions) -> Self {
+        let CachedAttentionOptions { heads, rotary, .. } = options;
         if !serves_outside_of_graphs(&projected) {
             let [_, key, value] = split_heads(projected, *heads);
             return Self { keys: rotate(key, rotary), values: value };
@@ -63,14 +63,18 @@ impl KeysValues {
 ///
 /// # Shapes
 /// `projected`: `[batch, new, 3·heads·head_dim]`: queries, keys, values → `[batch, new, heads·head_dim]`
-pub fn cached_attention(projected: Tensor<3>, held: Option<&KeysValues>, attention: &CachedAttention) -> Tensor<3> {
+pub fn cached_attention(
+    projected: Tensor<3>,
+    held: Option<&KeysValues>,
+    options: &CachedAttentionOptions,
+) -> Tensor<3> {
     if !serves_outside_of_graphs(&projected) {
-        return cached_attention_of_parts(projected, held, attention);
+        return cached_attention_unfused(projected, held, options);
     }
     let kernel = AttentionToCache {
-        heads: attention.heads,
-        rotary: attention.rotary.clone().into(),
-        left_padding: attention.left_padding.clone(),
+        heads: options.heads,
+        rotary: options.rotary.clone().into(),
+        left_padding: options.left_padding.clone(),
     };
     match held {
         Some(held) => run!(kernel, projected, held.keys.clone(), held.values.clone()),
@@ -78,13 +82,13 @@ pub fn cached_attention(projected: Tensor<3>, held: Option<&KeysValues>, attenti
     }
 }
 
-/// [`cached_attention`] as a chain.
-pub(super) fn cached_attention_of_parts(
+/// [`cached_attention`] unfused.
+pub(super) fn cached_attention_unfused(
     projected: Tensor<3>,
     held: Option<&KeysValues>,
-    attention: &CachedAttention,
+    options: &CachedAttentionOptions,
 ) -> Tensor<3> {
-    let CachedAttention { heads, rotary, left_padding } = attention;
+    let CachedAttentionOptions { heads, rotary, left_padding } = options;
     let [batch, new, width] = projected.dims();
     let [query, key, value] = split_heads(projected, *heads);
     let read = KeysValues { keys: rotate(key, rotary), values: value };

@@ -3,13 +3,13 @@
 use burn::tensor::ops::AttentionModuleOptions;
 use burn::tensor::{Bool, Device, Tensor, TensorData, module};
 
-use super::flex::attention::{Kind, SelfAttention};
+use super::flex::attention::{AttentionKind, SelfAttention};
 use super::flex::{run, serves};
 use super::rope::{RotaryTable, rotate};
 
 /// What causal attention takes beside the projection.
 #[derive(Debug, Clone)]
-pub struct CausalAttention {
+pub struct CausalAttentionOptions {
     /// Heads.
     pub heads: usize,
     /// Angles of the tokens.
@@ -54,31 +54,31 @@ impl Branches {
 ///
 /// # Shapes
 /// `projected`: `[batch, tokens, 3·heads·head_dim]`: queries, keys, values → `[batch, tokens, heads·head_dim]`
-pub fn causal_self_attention(projected: Tensor<3>, attention: &CausalAttention) -> Tensor<3> {
+pub fn causal_self_attention(projected: Tensor<3>, options: &CausalAttentionOptions) -> Tensor<3> {
     if !serves(&projected) {
-        return causal_self_attention_of_parts(projected, attention);
+        return causal_self_attention_unfused(projected, options);
     }
-    let head_dim = projected.dims()[2] / (3 * attention.heads);
+    let head_dim = projected.dims()[2] / (3 * options.heads);
     let kernel = SelfAttention {
-        kind: Kind::Dot(Some(attention.rotary.clone().into())),
-        heads: attention.heads,
+        kind: AttentionKind::Dot(Some(options.rotary.clone().into())),
+        heads: options.heads,
         scale: 1.0 / (head_dim as f32).sqrt(),
         bias: false,
         key_mask: None,
         causal: true,
-        first_key: attention.first_seen.clone(),
-        branches: attention.branches,
+        first_seen: options.first_seen.clone(),
+        branches: options.branches,
     };
     let attended: Tensor<4> = run!(kernel, projected.unsqueeze_dim::<4>(2));
     attended.squeeze_dim(2)
 }
 
-/// [`causal_self_attention`] as a chain.
-pub(super) fn causal_self_attention_of_parts(projected: Tensor<3>, attention: &CausalAttention) -> Tensor<3> {
+/// [`causal_self_attention`] unfused.
+pub(super) fn causal_self_attention_unfused(projected: Tensor<3>, options: &CausalAttentionOptions) -> Tensor<3> {
     let [batch, tokens, width] = projected.dims();
-    let [query, key, value] = split_heads(projected, attention.heads);
-    let (query, key) = (rotate(query, &attention.rotary), rotate(key, &attention.rotary));
-    let attended = attend(query, key, value, attention.first_seen.as_deref(), attention.branches);
+    let [query, key, value] = split_heads(projected, options.heads);
+    let (query, key) = (rotate(query, &options.rotary), rotate(key, &options.rotary));
+    let attended = attend(query, key, value, options.first_seen.as_deref(), options.branches);
     attended.swap_dims(1, 2).reshape([batch, tokens, width / 3])
 }
 

@@ -12,7 +12,7 @@ use super::flex::{self, run};
 /// # Shapes
 /// `[batch, channels, height, width]` → `[batch, out, height', width']`
 pub fn conv2d(layer: &Conv2d, x: Tensor<4>) -> Tensor<4> {
-    let Some(kernel) = kernel(layer, &x) else { return conv2d_of_parts(layer, x) };
+    let Some(kernel) = kernel(layer, &x) else { return conv2d_unfused(layer, x) };
     match &layer.bias {
         Some(bias) => run!(kernel, x, layer.weight.val(), bias.val()),
         None => run!(kernel, x, layer.weight.val()),
@@ -20,7 +20,7 @@ pub fn conv2d(layer: &Conv2d, x: Tensor<4>) -> Tensor<4> {
 }
 
 /// [`conv2d`] by the framework.
-pub(super) fn conv2d_of_parts(layer: &Conv2d, x: Tensor<4>) -> Tensor<4> {
+pub(super) fn conv2d_unfused(layer: &Conv2d, x: Tensor<4>) -> Tensor<4> {
     layer.forward(x)
 }
 

@@ -11,13 +11,13 @@ use super::flex::{self, run, serves};
 /// `logits`: `[rows, classes]`; a target and a weight for each row → `[1]`
 pub fn cross_entropy(logits: Tensor<2>, targets: &[u32], weights: &[f32]) -> Tensor<1> {
     if !serves(&logits) {
-        return cross_entropy_of_parts(logits, targets, weights);
+        return cross_entropy_unfused(logits, targets, weights);
     }
     run!(flex::cross_entropy::CrossEntropy { targets: targets.to_vec(), weights: weights.to_vec() }, logits)
 }
 
-/// [`cross_entropy`] as a chain.
-pub(super) fn cross_entropy_of_parts(logits: Tensor<2>, targets: &[u32], weights: &[f32]) -> Tensor<1> {
+/// [`cross_entropy`] unfused.
+pub(super) fn cross_entropy_unfused(logits: Tensor<2>, targets: &[u32], weights: &[f32]) -> Tensor<1> {
     let rows = targets.len();
     let device = logits.device().without_autodiff();
     let targets: Vec<i64> = targets.iter().map(|target| i64::from(*target)).collect();

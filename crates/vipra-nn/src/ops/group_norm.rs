@@ -12,12 +12,12 @@ pub fn group_norm_silu(x: Tensor<4>, weight: Tensor<1>, bias: Tensor<1>, groups:
     if flex::serves(&x) {
         run!(flex::group_norm::GroupNormSilu { groups, epsilon: epsilon as f32 }, x, weight, bias)
     } else {
-        group_norm_silu_of_parts(x, weight, bias, groups, epsilon)
+        group_norm_silu_unfused(x, weight, bias, groups, epsilon)
     }
 }
 
-/// [`group_norm_silu`] as a chain.
-pub(super) fn group_norm_silu_of_parts(
+/// [`group_norm_silu`] unfused.
+pub(super) fn group_norm_silu_unfused(
     x: Tensor<4>,
     weight: Tensor<1>,
     bias: Tensor<1>,

@@ -22,12 +22,12 @@ pub fn add_neighbours(
     if flex::serves(&x) && padding.before + padding.after + 1 == weight.dims()[2] {
         run!(flex::neighbourhood::AddNeighbours { grid, frames_before: padding.before }, x, weight, bias)
     } else {
-        add_neighbours_of_parts(x, weight, bias, grid, padding)
+        add_neighbours_unfused(x, weight, bias, grid, padding)
     }
 }
 
-/// [`add_neighbours`] as a chain.
-pub(super) fn add_neighbours_of_parts(
+/// [`add_neighbours`] unfused.
+pub(super) fn add_neighbours_unfused(
     x: Tensor<4>,
     weight: Tensor<5>,
     bias: Tensor<1>,

@@ -23,7 +23,7 @@ pub fn layer_norm<const D: usize>(
     epsilon: f64,
 ) -> Tensor<D> {
     if !flex::serves(&x) {
-        return layer_norm_of_parts(x, weight, bias, epsilon);
+        return layer_norm_unfused(x, weight, bias, epsilon);
     }
     let kernel = flex::norm::LayerNorm { weight: weight.is_some(), bias: bias.is_some(), epsilon: epsilon as f32 };
     match (weight, bias) {
@@ -34,7 +34,7 @@ pub fn layer_norm<const D: usize>(
 }
 
 /// [`layer_norm`] by the framework.
-pub(super) fn layer_norm_of_parts<const D: usize>(
+pub(super) fn layer_norm_unfused<const D: usize>(
     x: Tensor<D>,
     weight: Option<Tensor<1>>,
     bias: Option<Tensor<1>>,
@@ -52,12 +52,12 @@ pub fn rms_norm<const D: usize>(x: Tensor<D>, weight: Tensor<1>, epsilon: f64) -
     if flex::serves(&x) {
         run!(flex::norm::RmsNorm { epsilon: epsilon as f32 }, x, weight)
     } else {
-        rms_norm_of_parts(x, weight, epsilon)
+        rms_norm_unfused(x, weight, epsilon)
     }
 }
 
-/// [`rms_norm`] as a chain.
-pub(super) fn rms_norm_of_parts<const D: usize>(x: Tensor<D>, weight: Tensor<1>, epsilon: f64) -> Tensor<D> {
+/// [`rms_norm`] unfused.
+pub(super) fn rms_norm_unfused<const D: usize>(x: Tensor<D>, weight: Tensor<1>, epsilon: f64) -> Tensor<D> {
     let scale = (x.clone().square().mean_dim(D - 1) + epsilon).sqrt();
     x / scale * weight.unsqueeze()
 }
@@ -70,24 +70,24 @@ pub fn modulated_norm(x: Tensor<4>, modulation: Tensor<3>, epsilon: f64) -> Tens
     if flex::serves(&x) {
         run!(flex::norm::ModulatedNorm { epsilon: epsilon as f32 }, x, modulation)
     } else {
-        modulated_norm_of_parts(x, modulation, epsilon)
+        modulated_norm_unfused(x, modulation, epsilon)
     }
 }
 
-/// [`modulated_norm`] as a chain.
-pub(super) fn modulated_norm_of_parts(x: Tensor<4>, modulation: Tensor<3>, epsilon: f64) -> Tensor<4> {
+/// [`modulated_norm`] unfused.
+pub(super) fn modulated_norm_unfused(x: Tensor<4>, modulation: Tensor<3>, epsilon: f64) -> Tensor<4> {
     let dim = x.dims()[3];
     let modulation = modulation.unsqueeze_dim::<4>(2);
     let alpha = modulation.clone().narrow(3, 0, dim);
     let beta = modulation.narrow(3, dim, dim);
-    layer_norm_of_parts(x, None, None, epsilon) * (alpha + 1.0) + beta
+    layer_norm_unfused(x, None, None, epsilon) * (alpha + 1.0) + beta
 }
 
 /// Scales the vectors along the last axis to length 1; a vector of length zero stays zero and gets a finite gradient.
 ///
 /// # Shapes
 /// Any; the output has the input's.
-pub fn normalize_last<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+pub(super) fn normalize_last<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     let squared = x.clone().square().sum_dim(D - 1);
     // The clamp stands inside the root: the root's gradient at zero is infinite, and infinity times zero is no number.
     let length = squared.clamp_min(MIN_LENGTH * MIN_LENGTH).sqrt();
@@ -99,7 +99,7 @@ pub fn normalize_last<const D: usize>(x: Tensor<D>) -> Tensor<D> {
 ///
 /// # Shapes
 /// `[batch, channels, height, width]` → the same.
-pub fn unit_channels(x: Tensor<4>) -> Tensor<4> {
+pub(crate) fn unit_channels(x: Tensor<4>) -> Tensor<4> {
     let length = x.clone().square().sum_dim(1).clamp_min(MIN_SQUARE).sqrt();
     x / (length + FEATURE_EPSILON)
 }

@@ -9,7 +9,7 @@ use super::linear::product;
 /// # Shapes
 /// `pictures`: `[batch, channels, height, width]`, `weight`: `[dim, channels, patch, patch]`, `bias`: `[dim]` →
 /// `[batch, height/patch · width/patch, dim]`, patches in row-major order.
-pub fn embed_patches(pictures: Tensor<4>, weight: Tensor<4>, bias: Tensor<1>) -> Tensor<3> {
+pub(crate) fn embed_patches(pictures: Tensor<4>, weight: Tensor<4>, bias: Tensor<1>) -> Tensor<3> {
     let [batch, channels, height, width] = pictures.dims();
     let [dim, _, patch, _] = weight.dims();
     let (rows, columns) = (height / patch, width / patch);
@@ -22,7 +22,7 @@ pub fn embed_patches(pictures: Tensor<4>, weight: Tensor<4>, bias: Tensor<1>) ->
     product(patches, weight, Some(bias))
 }
 
-/// Puts pixels of patches back into pictures; inverse of the cutting in [`embed_patches`].
+/// Puts pixels of patches back into pictures.
 ///
 /// # Shapes
 /// `patches`: `[batch, rows·columns, channels·patch·patch]`, channel-major in the last axis (reference 3.5) →

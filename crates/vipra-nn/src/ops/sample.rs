@@ -10,7 +10,7 @@ use burn::tensor::{Int, Tensor};
 /// # Shapes
 /// `pictures`: `[pictures, rows, columns]`, `x`, `y`: `[pictures]` in pixels →
 /// `[pictures, 2·radius + 1 (along y), 2·radius + 1 (along x)]`
-pub fn sample_window(pictures: Tensor<3>, x: Tensor<1>, y: Tensor<1>, radius: usize) -> Tensor<3> {
+pub(crate) fn sample_window(pictures: Tensor<3>, x: Tensor<1>, y: Tensor<1>, radius: usize) -> Tensor<3> {
     let [count, rows, columns] = pictures.dims();
     let side = 2 * radius + 1;
     let axis = |at: Tensor<1>, size: usize| {
@@ -51,7 +51,7 @@ pub fn sample_window(pictures: Tensor<3>, x: Tensor<1>, y: Tensor<1>, radius: us
 /// # Shapes
 /// `pictures`: `[pictures, channels, height, width]`, `flow`: `[pictures, 2, height, width]`, x then y, in pixels →
 /// `[pictures, channels, height, width]` and `[pictures, 1, height, width]`
-pub fn warp(pictures: Tensor<4>, flow: Tensor<4>) -> (Tensor<4>, Tensor<4>) {
+pub(crate) fn warp(pictures: Tensor<4>, flow: Tensor<4>) -> (Tensor<4>, Tensor<4>) {
     let [count, channels, height, width] = pictures.dims();
     let flow = flow.without_autodiff();
     let device = flow.device();

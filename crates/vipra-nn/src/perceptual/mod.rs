@@ -8,4 +8,4 @@ mod vgg;
 pub use config::PerceptualConfig;
 pub use lpips::{Lpips, LpipsConfig};
 pub use own::OwnFeatures;
-pub use vgg::{LPIPS_NAMES, TORCHVISION_NAMES, TORCHVISION_UNUSED, Vgg};
+pub use vgg::{LPIPS_NAMES, Vgg};

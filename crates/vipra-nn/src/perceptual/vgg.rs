@@ -36,15 +36,15 @@ pub const LPIPS_NAMES: &[Rename] = &[Rename::list(
 )];
 
 /// Names of the convolutions in torchvision's VGG16.
-pub const TORCHVISION_NAMES: &[Rename] = &[Rename::list(
+pub(super) const TORCHVISION_NAMES: &[Rename] = &[Rename::list(
     "Vgg",
     "convolutions",
     "features",
     &["0", "2", "5", "7", "10", "12", "14", "17", "19", "21", "24", "26", "28"],
 )];
 
-/// The part of torchvision's VGG16 that tells classes apart.
-pub const TORCHVISION_UNUSED: &[&str] = &["classifier"];
+/// torchvision's classifier, which LPIPS does not use.
+pub(super) const TORCHVISION_UNUSED: &[&str] = &["classifier"];
 
 /// Thirteen convolutions in five blocks, with a rectifier behind each and a maximum over 2×2 between the blocks.
 #[derive(Module, Debug)]

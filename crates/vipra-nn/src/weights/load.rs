@@ -92,6 +92,6 @@ impl ModuleMapper for Loader<'_> {
 }
 
 /// A matrix of `rows` × `columns`, row by row, as one of `columns` × `rows`.
-pub(super) fn transpose(values: &[f32], rows: usize, columns: usize) -> Vec<f32> {
+pub fn transpose(values: &[f32], rows: usize, columns: usize) -> Vec<f32> {
     (0..columns).flat_map(|column| (0..rows).map(move |row| values[row * columns + column])).collect()
 }

@@ -12,7 +12,7 @@ mod safetensors_file;
 mod save;
 mod store;
 
-pub use load::load;
-pub use names::{BLOCK_NAMES, BLOCK_UNUSED, NamePath, Names, Rename};
+pub use load::{load, transpose};
+pub use names::{NamePath, Names, Rename};
 pub use save::save;
 pub use store::Weights;

@@ -34,7 +34,7 @@ impl Rename {
 }
 
 /// Names of this crate's blocks in the reference (reference 2). Fields that are called the same have no rule.
-pub const BLOCK_NAMES: &[Rename] = &[
+const BLOCK_NAMES: &[Rename] = &[
     Rename::new("FeedForward", "norm", "0"),
     Rename::new("FeedForward", "expand", "1"),
     Rename::new("FeedForward", "contract", "4"),
@@ -52,7 +52,7 @@ pub const BLOCK_NAMES: &[Rename] = &[
 
 /// Segments of names that the reference carries and never uses: zero offsets of its layer norms, norms of a context that
 /// is never given (reference 0.4, 2).
-pub const BLOCK_UNUSED: &[&str] = &["beta", "context_norm"];
+const BLOCK_UNUSED: &[&str] = &["beta", "context_norm"];
 
 /// How the parameters of a module are called in a file.
 #[derive(Debug, Clone, Default)]

@@ -5,6 +5,7 @@ use std::path::Path;
 use burn::tensor::{bf16, f16};
 use pytorch_reader::{DType, PytorchError, PytorchReader, Tensor};
 
+use super::read::READING;
 use super::store::{Stored, Values, Weights, widen};
 use crate::{Error, Result};
 
@@ -25,7 +26,7 @@ impl Weights {
     /// # Errors
     /// [`Error::Io`], [`Error::Pytorch`].
     pub fn read_pytorch(path: &Path) -> Result<Self> {
-        let size = std::fs::metadata(path).map_err(|source| Error::io(path, source))?.len();
+        let size = std::fs::metadata(path).map_err(|error| Error::io(READING, path, error))?.len();
         let tensors = open(path)?.into_tensors();
         let fault = |reason: String| Error::Pytorch { reason, path: path.to_path_buf() };
         if tensors.is_empty() {
@@ -54,7 +55,7 @@ fn open(path: &Path) -> Result<PytorchReader> {
         }
     }
     PytorchReader::new(path).map_err(|error| match error {
-        PytorchError::Io(source) => from_system(path, source),
+        PytorchError::Io(error) => from_system(path, error),
         other => Error::Pytorch { reason: other.to_string(), path: path.to_path_buf() },
     })
 }
@@ -62,7 +63,7 @@ fn open(path: &Path) -> Result<PytorchReader> {
 /// The reader reports damage as errors of input, as the operating system does its own.
 fn from_system(path: &Path, error: std::io::Error) -> Error {
     match error.raw_os_error() {
-        Some(_) => Error::io(path, error),
+        Some(_) => Error::io(READING, path, error),
         None => Error::Pytorch { reason: error.to_string(), path: path.to_path_buf() },
     }
 }

@@ -7,6 +7,9 @@ use std::path::Path;
 use super::store::Weights;
 use crate::{Error, Result};
 
+/// What is being done, for errors.
+pub(super) const READING: &str = "reading weights";
+
 /// So much of a file tells what it is: the mark of a TAR archive stands farthest from the beginning.
 const BEGINNING: usize = 262;
 
@@ -27,7 +30,7 @@ impl Weights {
         let mut beginning = Vec::with_capacity(BEGINNING);
         File::open(path)
             .and_then(|file| file.take(BEGINNING as u64).read_to_end(&mut beginning))
-            .map_err(|source| Error::io(path, source))?;
+            .map_err(|error| Error::io(READING, path, error))?;
         match format(&beginning) {
             Some(Format::Safetensors) => Self::read_safetensors(path),
             Some(Format::Pytorch) => Self::read_pytorch(path),

@@ -7,6 +7,7 @@ use burn::tensor::{bf16, f16};
 use safetensors::tensor::{View, serialize_to_file};
 use safetensors::{Dtype, SafeTensorError, SafeTensors};
 
+use super::read::READING;
 use super::store::{Stored, Values, Weights, widen};
 use crate::{Error, Result};
 
@@ -17,7 +18,7 @@ impl Weights {
     /// # Errors
     /// [`Error::Io`], [`Error::Safetensors`].
     pub fn read_safetensors(path: &Path) -> Result<Self> {
-        Self::parse_safetensors(&std::fs::read(path).map_err(|source| Error::io(path, source))?, path)
+        Self::parse_safetensors(&std::fs::read(path).map_err(|error| Error::io(READING, path, error))?, path)
     }
 
     /// The contents of the safetensors file at `path`, as [`read_safetensors`](Self::read_safetensors) reads it.
@@ -62,7 +63,7 @@ impl Weights {
         let entries = self.metadata.iter().map(|(key, value)| (key.clone(), value.clone()));
         let metadata = (!self.metadata.is_empty()).then(|| entries.collect());
         serialize_to_file(views, metadata, path).map_err(|error| match error {
-            SafeTensorError::IoError(source) => Error::io(path, source),
+            SafeTensorError::IoError(error) => Error::io("writing weights", path, error),
             other => Error::Safetensors { reason: other.to_string(), path: path.to_path_buf() },
         })
     }

@@ -22,7 +22,7 @@ pub(crate) const VALIDATION: &str = "validation";
 
 /// Both forms of the metrics.
 #[derive(Debug)]
-pub struct Metrics {
+pub(crate) struct Metrics {
     lines: JsonLines,
     events: EventFile,
 }
@@ -33,7 +33,7 @@ impl Metrics {
     ///
     /// # Errors
     /// [`Error::Io`](crate::Error::Io).
-    pub fn open(folder: &Path, step: u64) -> Result<Self> {
+    pub(crate) fn open(folder: &Path, step: u64) -> Result<Self> {
         Ok(Self { lines: JsonLines::open(&folder.join(METRICS_FILE), step)?, events: EventFile::create(folder, step)? })
     }
 
@@ -46,7 +46,7 @@ impl Metrics {
     ///
     /// # Errors
     /// [`Error::Io`](crate::Error::Io).
-    pub fn write(&mut self, step: u64, kind: &str, scalars: &Scalars) -> Result<()> {
+    pub(crate) fn write(&mut self, step: u64, kind: &str, scalars: &Scalars) -> Result<()> {
         let mut line = Map::new();
         line.insert("step".into(), json!(step));
         line.insert("kind".into(), json!(kind));

@@ -11,6 +11,26 @@ use super::vectorize::vectorized;
 /// 1/√(2π).
 const FRAC_1_SQRT_2PI: f32 = 0.398_942_3;
 
+/// A tensor of the shape of `x`, which `work` writes piece by piece from the numbers that begin where the piece does.
+fn each(x: &FlexTensor, work: impl Fn(&mut [f32], &[f32]) + Sync) -> FlexTensor {
+    let x = row_major(x);
+    let numbers = slice(&x);
+    let out = new_rows(numbers.len(), 1, |first, run| work(run, &numbers[first..]));
+    tensor(out, sizes(&x))
+}
+
+/// As [`each`], from the numbers of `x` and of the result's gradient.
+fn each_gradient(
+    x: &FlexTensor,
+    gradient: &FlexTensor,
+    work: impl Fn(&mut [f32], &[f32], &[f32]) + Sync,
+) -> FlexTensor {
+    let (x, gradient) = (row_major(x), row_major(gradient));
+    let (numbers, gradients) = (slice(&x), slice(&gradient));
+    let out = new_rows(numbers.len(), 1, |first, run| work(run, &numbers[first..], &gradients[first..]));
+    tensor(out, sizes(&x))
+}
+
 /// Exact GELU: `x·Φ(x)`.
 #[derive(Debug)]
 pub(in crate::ops) struct Gelu;
@@ -45,17 +65,11 @@ vectorized! {
 
 impl Kernel for Gelu {
     fn forward(&self, inputs: &[FlexTensor]) -> FlexTensor {
-        let x = row_major(&inputs[0]);
-        let numbers = slice(&x);
-        let out = new_rows(numbers.len(), 1, |first, run| gelu_run(run, &numbers[first..]));
-        tensor(out, sizes(&x))
+        each(&inputs[0], gelu_run)
     }
 
     fn backward(&self, inputs: &[FlexTensor], gradient: &FlexTensor, _wanted: &[bool]) -> Vec<Option<FlexTensor>> {
-        let (x, gradient) = (row_major(&inputs[0]), row_major(gradient));
-        let (numbers, gradients) = (slice(&x), slice(&gradient));
-        let out = new_rows(numbers.len(), 1, |first, run| gelu_back(run, &numbers[first..], &gradients[first..]));
-        vec![Some(tensor(out, sizes(&x)))]
+        vec![Some(each_gradient(&inputs[0], gradient, gelu_back))]
     }
 }
 
@@ -77,18 +91,11 @@ vectorized! {
 
 impl Kernel for LeakyRelu {
     fn forward(&self, inputs: &[FlexTensor]) -> FlexTensor {
-        let x = row_major(&inputs[0]);
-        let numbers = slice(&x);
-        let out = new_rows(numbers.len(), 1, |first, run| leak(run, &numbers[first..], &numbers[first..], self.slope));
-        tensor(out, sizes(&x))
+        each(&inputs[0], |out, x| leak(out, x, x, self.slope))
     }
 
     fn backward(&self, inputs: &[FlexTensor], gradient: &FlexTensor, _wanted: &[bool]) -> Vec<Option<FlexTensor>> {
-        let (x, gradient) = (row_major(&inputs[0]), row_major(gradient));
-        let (numbers, gradients) = (slice(&x), slice(&gradient));
-        let out =
-            new_rows(numbers.len(), 1, |first, run| leak(run, &numbers[first..], &gradients[first..], self.slope));
-        vec![Some(tensor(out, sizes(&x)))]
+        vec![Some(each_gradient(&inputs[0], gradient, |out, x, gradients| leak(out, x, gradients, self.slope)))]
     }
 }
 

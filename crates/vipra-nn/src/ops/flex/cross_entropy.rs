@@ -26,7 +26,8 @@ vectorized! {
 }
 
 vectorized! {
-    fn shares(out: &mut [f32], row: &[f32], factor: f32) {
+    /// Softmax of a row, times a factor.
+    fn scaled_softmax(out: &mut [f32], row: &[f32], factor: f32) {
         let highest = largest(row);
         out.iter_mut().zip(row).for_each(|(out, x)| *out = exp(x - highest));
         let scale = factor / sum_of(out, |x| x);
@@ -53,7 +54,7 @@ impl Kernel for CrossEntropy {
             for (index, out) in run.chunks_exact_mut(classes).enumerate() {
                 let row = first + index;
                 let factor = gradient * self.weights[row];
-                shares(out, &numbers[row * classes..][..classes], factor);
+                scaled_softmax(out, &numbers[row * classes..][..classes], factor);
                 out[self.targets[row] as usize] -= factor;
             }
         });

@@ -3,7 +3,7 @@
 use burn::backend::flex::FlexTensor;
 
 use super::Kernel;
-use super::lanes::{exp, sum_of, sum_of_two};
+use super::lanes::{exp, mean_and_inverse_std, sum_of, sum_of_two};
 use super::memory::{row_major, sizes, slice, tensor};
 use super::parallel::{new_rows, new_rows_and_sums};
 use super::vectorize::vectorized;
@@ -17,18 +17,9 @@ pub(in crate::ops) struct GroupNormSilu {
     pub epsilon: f32,
 }
 
-/// Mean and reciprocal spread of a group.
-#[inline(always)]
-fn moments(group: &[f32], epsilon: f32) -> (f32, f32) {
-    let share = 1.0 / group.len() as f32;
-    let mean = sum_of(group, |x| x) * share;
-    let variance = sum_of(group, |x| (x - mean) * (x - mean)) * share;
-    (mean, 1.0 / (variance + epsilon).sqrt())
-}
-
 vectorized! {
     fn normalize(out: &mut [f32], x: &[f32], weight: &[f32], bias: &[f32], places: usize, epsilon: f32) {
-        let (mean, scale) = moments(x, epsilon);
+        let (mean, scale) = mean_and_inverse_std(x, epsilon);
         let channels = out.chunks_exact_mut(places).zip(x.chunks_exact(places));
         for ((out, x), (weight, bias)) in channels.zip(weight.iter().zip(bias)) {
             let (slope, shift) = (scale * weight, bias - mean * scale * weight);
@@ -53,7 +44,7 @@ vectorized! {
         places: usize,
         epsilon: f32,
     ) {
-        let (mean, scale) = moments(x, epsilon);
+        let (mean, scale) = mean_and_inverse_std(x, epsilon);
         let (mut constant, mut slope) = (0.0, 0.0);
         let planes = out.chunks_exact_mut(places).zip(x.chunks_exact(places)).zip(gradients.chunks_exact(places));
         for (channel, ((out, x), gradients)) in planes.enumerate() {

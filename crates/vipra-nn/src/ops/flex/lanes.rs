@@ -47,6 +47,15 @@ fn gather(mut strands: [f32; LANES]) -> f32 {
     strands[0]
 }
 
+/// Mean of a row and one over its standard deviation; `epsilon` is added to the biased variance.
+#[inline(always)]
+pub(super) fn mean_and_inverse_std(row: &[f32], epsilon: f32) -> (f32, f32) {
+    let share = 1.0 / row.len() as f32;
+    let mean = sum_of(row, |x| x) * share;
+    let variance = sum_of(row, |x| (x - mean) * (x - mean)) * share;
+    (mean, 1.0 / (variance + epsilon).sqrt())
+}
+
 /// Largest number of a row; −∞ for an empty one.
 #[inline(always)]
 pub(super) fn largest(a: &[f32]) -> f32 {

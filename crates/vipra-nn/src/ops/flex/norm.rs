@@ -4,7 +4,7 @@ use burn::backend::flex::FlexTensor;
 use rayon::prelude::*;
 
 use super::Kernel;
-use super::lanes::{sum_of, sum_of_two};
+use super::lanes::{mean_and_inverse_std, sum_of, sum_of_two};
 use super::memory::{last_size, row_major, sizes, slice, tensor};
 use super::parallel::{new_rows, new_rows_and_sums};
 use super::vectorize::vectorized;
@@ -28,21 +28,12 @@ pub(in crate::ops) struct ModulatedNorm {
     pub epsilon: f32,
 }
 
-/// Mean and reciprocal spread of a row.
-#[inline(always)]
-fn moments(row: &[f32], epsilon: f32) -> (f32, f32) {
-    let share = 1.0 / row.len() as f32;
-    let mean = sum_of(row, |x| x) * share;
-    let variance = sum_of(row, |x| (x - mean) * (x - mean)) * share;
-    (mean, 1.0 / (variance + epsilon).sqrt())
-}
-
 vectorized! {
     /// Rows normalised, times weight, plus bias.
     fn normalize(out: &mut [f32], x: &[f32], weight: &[f32], bias: &[f32], epsilon: f32) {
         let dim = weight.len();
         for (out, row) in out.chunks_exact_mut(dim).zip(x.chunks_exact(dim)) {
-            let (mean, scale) = moments(row, epsilon);
+            let (mean, scale) = mean_and_inverse_std(row, epsilon);
             for (((out, x), weight), bias) in out.iter_mut().zip(row).zip(weight).zip(bias) {
                 *out = (x - mean) * scale * weight + bias;
             }
@@ -65,7 +56,7 @@ vectorized! {
         let (to_weight, to_bias) = sums.split_at_mut(dim);
         let rows = x.chunks_exact(dim).zip(gradients.chunks_exact(dim));
         for (out, (row, gradients)) in out.chunks_exact_mut(dim).zip(rows) {
-            let (mean, scale) = moments(row, epsilon);
+            let (mean, scale) = mean_and_inverse_std(row, epsilon);
             let parameters = to_weight.iter_mut().zip(&mut *to_bias);
             for ((to_weight, to_bias), (x, gradient)) in parameters.zip(row.iter().zip(gradients)) {
                 *to_weight += gradient * ((x - mean) * scale);

@@ -2,10 +2,10 @@ use burn::tensor::{Bool, Tensor, TensorData};
 
 use super::{Gradients, assert_close, compare, device, numbers, random};
 use crate::ops::attention::{
-    CosineAttention, cosine_self_attention, cosine_self_attention_of_parts, dot_self_attention,
-    dot_self_attention_of_parts,
+    CosineAttentionOptions, cosine_self_attention, cosine_self_attention_unfused, dot_self_attention,
+    dot_self_attention_unfused,
 };
-use crate::ops::causal::{Branches, CausalAttention, causal_self_attention, causal_self_attention_of_parts};
+use crate::ops::causal::{Branches, CausalAttentionOptions, causal_self_attention, causal_self_attention_unfused};
 use crate::ops::rope::{AnglePrecision, Pairs, RotaryTable};
 
 /// Sizes of an attention: batch, tokens, side, heads, channels of a head. Odd ones, and the model's own.
@@ -32,17 +32,17 @@ fn cosine_attention_equals_its_chain() {
         for (rotary, biased, causal) in
             [(false, true, false), (true, false, true), (true, false, false), (false, true, true)]
         {
-            let options = || CosineAttention {
+            let options = || CosineAttentionOptions {
                 scale: 8.0,
                 rotary: rotary.then(|| RotaryTable::new(sizes[1], sizes[4], &device())),
                 bias: biased.then(|| bias.clone()),
                 key_mask: None,
                 causal,
             };
-            let form = |f: fn(Tensor<4>, Tensor<4>, Tensor<1>, Tensor<1>, CosineAttention) -> Tensor<4>| {
+            let form = |f: fn(Tensor<4>, Tensor<4>, Tensor<1>, Tensor<1>, CosineAttentionOptions) -> Tensor<4>| {
                 f(query.clone(), key_value.clone(), query_scale.clone(), key_scale.clone(), options())
             };
-            let (fused, chain) = (form(cosine_self_attention), form(cosine_self_attention_of_parts));
+            let (fused, chain) = (form(cosine_self_attention), form(cosine_self_attention_unfused));
             let what = format!("{sizes:?}, rotary {rotary}, bias {biased}, causal {causal}");
             if biased {
                 compare!(what, [query, key_value, query_scale, key_scale, bias], fused, chain);
@@ -60,14 +60,14 @@ fn masked_keys_do_not_count() {
     // The first sequence's first key is masked too, so that its first query sees nothing where attention is causal.
     let mask: Vec<bool> = (0..2 * 9).map(|index| index % 4 != 0).collect();
     for causal in [false, true] {
-        let options = || CosineAttention {
+        let options = || CosineAttentionOptions {
             scale: 8.0,
             rotary: None,
             bias: Some(bias.clone()),
             key_mask: Some(Tensor::<2, Bool>::from_data(TensorData::new(mask.clone(), [2, 9]), &device())),
             causal,
         };
-        let form = |f: fn(Tensor<4>, Tensor<4>, Tensor<1>, Tensor<1>, CosineAttention) -> Tensor<4>| {
+        let form = |f: fn(Tensor<4>, Tensor<4>, Tensor<1>, Tensor<1>, CosineAttentionOptions) -> Tensor<4>| {
             f(query.clone(), key_value.clone(), query_scale.clone(), key_scale.clone(), options())
         };
         let fused = form(cosine_self_attention);
@@ -80,7 +80,7 @@ fn masked_keys_do_not_count() {
                 assert!(gradient.iter().all(|x| x.is_finite()));
             }
         } else {
-            let chain = form(cosine_self_attention_of_parts);
+            let chain = form(cosine_self_attention_unfused);
             compare!("masked", [query, key_value, query_scale, key_scale, bias], fused, chain);
         }
     }
@@ -90,11 +90,12 @@ fn masked_keys_do_not_count() {
 fn vectors_of_length_zero_stay_zero() {
     let (query, key_value, query_scale, key_scale, bias) = inputs([1, 4, 1, 1, 8]);
     let query = Tensor::<4>::zeros(query.dims(), &device()).require_grad();
-    let options = || CosineAttention { scale: 8.0, bias: Some(bias.clone()), ..CosineAttention::default() };
-    let form = |f: fn(Tensor<4>, Tensor<4>, Tensor<1>, Tensor<1>, CosineAttention) -> Tensor<4>| {
+    let options =
+        || CosineAttentionOptions { scale: 8.0, bias: Some(bias.clone()), ..CosineAttentionOptions::default() };
+    let form = |f: fn(Tensor<4>, Tensor<4>, Tensor<1>, Tensor<1>, CosineAttentionOptions) -> Tensor<4>| {
         f(query.clone(), key_value.clone(), query_scale.clone(), key_scale.clone(), options())
     };
-    let (fused, chain) = (form(cosine_self_attention), form(cosine_self_attention_of_parts));
+    let (fused, chain) = (form(cosine_self_attention), form(cosine_self_attention_unfused));
     compare!("zero queries", [query, key_value, query_scale, key_scale, bias], fused, chain);
 }
 
@@ -106,7 +107,7 @@ fn dot_attention_equals_its_chain() {
             format!("{tokens} tokens"),
             [x],
             dot_self_attention(x.clone(), heads),
-            dot_self_attention_of_parts(x.clone(), heads)
+            dot_self_attention_unfused(x.clone(), heads)
         );
     }
 }
@@ -121,7 +122,7 @@ fn causal_attention_equals_its_chain_with_and_without_packing() {
                 let (row, token) = (index / tokens, index % tokens);
                 ((token + row) / 7 * 7).saturating_sub(row) as u32
             };
-            let attention = CausalAttention {
+            let attention = CausalAttentionOptions {
                 heads,
                 rotary: RotaryTable::of(0..tokens, dim, 5e7, AnglePrecision::Single, pairs, &device()),
                 first_seen: packed.then(|| (0..batch * tokens).map(first).collect()),
@@ -131,7 +132,7 @@ fn causal_attention_equals_its_chain_with_and_without_packing() {
                 format!("{tokens} tokens, packed {packed}, {pairs:?}"),
                 [x],
                 causal_self_attention(x.clone(), &attention),
-                causal_self_attention_of_parts(x.clone(), &attention)
+                causal_self_attention_unfused(x.clone(), &attention)
             );
         }
     }
@@ -145,7 +146,7 @@ fn branches_equal_their_chain_and_each_branch_alone() {
     let attention = |tokens: usize, branches: Option<Branches>| {
         let positions: Vec<usize> = branches.map_or((0..tokens).collect(), |b| b.positions(tokens).collect());
         let padding = [0_u32, 3];
-        CausalAttention {
+        CausalAttentionOptions {
             heads,
             rotary: RotaryTable::of(positions, dim, 1e4, AnglePrecision::Double, Pairs::Neighbours, &device()),
             // What sees nothing else sees itself: nothing that means nothing is compared.
@@ -159,7 +160,7 @@ fn branches_equal_their_chain_and_each_branch_alone() {
         "branches".to_owned(),
         [x],
         causal_self_attention(x.clone(), &together),
-        causal_self_attention_of_parts(x.clone(), &together)
+        causal_self_attention_unfused(x.clone(), &together)
     );
     let whole = causal_self_attention(x.clone(), &together);
     for branch in 0..count {

@@ -1,8 +1,8 @@
 use burn::tensor::Tensor;
 
 use super::{assert_close, device, numbers, random};
-use crate::ops::cached::{CachedAttention, KeysValues, cached_attention, cached_attention_of_parts};
-use crate::ops::causal::{CausalAttention, causal_self_attention};
+use crate::ops::cached::{CachedAttentionOptions, KeysValues, cached_attention, cached_attention_unfused};
+use crate::ops::causal::{CausalAttentionOptions, causal_self_attention};
 use crate::ops::rope::{AnglePrecision, Pairs, RotaryTable};
 
 /// Lengths in which rows are read, heads, channels of a head, tokens of the second row that do not count. Odd ones, blocks
@@ -16,7 +16,7 @@ const READINGS: [(&[usize], usize, usize, u32); 6] = [
     (&[190, 14], 4, 64, 9),
 ];
 
-type Attend = fn(Tensor<3>, Option<&KeysValues>, &CachedAttention) -> Tensor<3>;
+type Attend = fn(Tensor<3>, Option<&KeysValues>, &CachedAttentionOptions) -> Tensor<3>;
 
 fn rotary(positions: std::ops::Range<usize>, dim: usize) -> RotaryTable {
     RotaryTable::of(positions, dim, 1e4, AnglePrecision::Double, Pairs::Neighbours, &device())
@@ -27,7 +27,7 @@ fn in_pieces(x: &Tensor<3>, lengths: &[usize], heads: usize, padding: [u32; 2], 
     let dim = x.dims()[2] / (3 * heads);
     let (mut held, mut first) = (None::<KeysValues>, 0);
     let pieces = lengths.iter().map(|length| {
-        let attention = CachedAttention {
+        let attention = CachedAttentionOptions {
             heads,
             rotary: rotary(first..first + length, dim),
             left_padding: (padding != [0, 0]).then(|| padding.to_vec()),
@@ -50,7 +50,7 @@ fn what_is_read_in_pieces_is_what_is_read_as_a_whole() {
             let x = random([2, tokens, 3 * heads * dim]);
             // What sees nothing else sees itself: nothing that means nothing is compared.
             let first_seen = || padding.iter().flat_map(|first| (0..tokens as u32).map(|at| at.min(*first))).collect();
-            let attention = CausalAttention {
+            let attention = CausalAttentionOptions {
                 heads,
                 rotary: rotary(0..tokens, dim),
                 first_seen: Some(first_seen()),
@@ -60,7 +60,7 @@ fn what_is_read_in_pieces_is_what_is_read_as_a_whole() {
             let what = format!("{lengths:?} tokens, {heads} heads of {dim}, padding {padding:?}");
             let forms: [(&str, Tensor<3>, Attend); 3] = [
                 ("in a graph", x.clone(), cached_attention),
-                ("chain", x.clone().inner(), cached_attention_of_parts),
+                ("chain", x.clone().inner(), cached_attention_unfused),
                 ("kernel", x.inner(), cached_attention),
             ];
             for (form, x, attend) in forms {
@@ -74,7 +74,7 @@ fn what_is_read_in_pieces_is_what_is_read_as_a_whole() {
 #[test]
 #[should_panic(expected = "rows and heads of the cache")]
 fn a_cache_of_other_rows_is_refused() {
-    let attention = |positions| CachedAttention { heads: 2, rotary: rotary(positions, 4), left_padding: None };
+    let attention = |positions| CachedAttentionOptions { heads: 2, rotary: rotary(positions, 4), left_padding: None };
     let held = KeysValues::new(random([3, 5, 24]).inner(), &attention(0..5));
     cached_attention(random([1, 2, 24]).inner(), Some(&held), &attention(5..7));
 }

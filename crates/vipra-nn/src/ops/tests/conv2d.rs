@@ -4,7 +4,7 @@ use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::tensor::Tensor;
 
 use super::{compare, device, random};
-use crate::ops::conv2d::{conv2d, conv2d_of_parts};
+use crate::ops::conv2d::{conv2d, conv2d_unfused};
 
 /// Zeros above, left, below and right.
 type Padding = [usize; 4];
@@ -31,10 +31,10 @@ fn compare_forms(x: [usize; 4], [out, height, width]: [usize; 3], stride: usize,
     // The layer's parameters are the tensors themselves, which the gradients are asked for.
     let with = layer(&weight, Some(&bias), stride, padding);
     let (weight_of, bias_of) = (with.weight.val(), with.bias.as_ref().unwrap().val());
-    compare!(what, [x, weight_of, bias_of], conv2d(&with, x.clone()), conv2d_of_parts(&with, x.clone()));
+    compare!(what, [x, weight_of, bias_of], conv2d(&with, x.clone()), conv2d_unfused(&with, x.clone()));
     let without = layer(&weight, None, stride, padding);
     let weight_of = without.weight.val();
-    compare!(what, [x, weight_of], conv2d(&without, x.clone()), conv2d_of_parts(&without, x.clone()));
+    compare!(what, [x, weight_of], conv2d(&without, x.clone()), conv2d_unfused(&without, x.clone()));
 }
 
 #[test]
@@ -75,7 +75,7 @@ fn a_frozen_layer_and_a_turned_input() {
     let layer = layer(&random([4, 3, 3, 3]).detach(), Some(&random([4]).detach()), 1, AROUND);
     let x = random([2, 3, 6, 5]);
     let turned = || x.clone().swap_dims(2, 3);
-    compare!("turned", [x], conv2d(&layer, turned()), conv2d_of_parts(&layer, turned()));
+    compare!("turned", [x], conv2d(&layer, turned()), conv2d_unfused(&layer, turned()));
 }
 
 #[test]
@@ -84,6 +84,6 @@ fn what_the_kernel_cannot_do_is_left_to_the_framework() {
     for config in [config.clone().with_groups(2), config.clone().with_dilation([2, 2]), config.with_stride([1, 2])] {
         let layer = config.init(&device());
         let x = random([1, 4, 8, 8]);
-        compare!("the framework's", [x], conv2d(&layer, x.clone()), conv2d_of_parts(&layer, x.clone()));
+        compare!("the framework's", [x], conv2d(&layer, x.clone()), conv2d_unfused(&layer, x.clone()));
     }
 }

@@ -1,7 +1,7 @@
 use burn::tensor::Tensor;
 
 use super::{compare, device, numbers, random};
-use crate::ops::cross_entropy::{cross_entropy, cross_entropy_of_parts};
+use crate::ops::cross_entropy::{cross_entropy, cross_entropy_unfused};
 
 #[test]
 fn cross_entropy_equals_its_chain() {
@@ -13,7 +13,7 @@ fn cross_entropy_equals_its_chain() {
             "cross entropy",
             [logits],
             cross_entropy(logits.clone(), &targets, &weights),
-            cross_entropy_of_parts(logits.clone(), &targets, &weights)
+            cross_entropy_unfused(logits.clone(), &targets, &weights)
         );
     }
 }

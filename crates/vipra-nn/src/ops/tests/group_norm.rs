@@ -1,5 +1,5 @@
 use super::{compare, random};
-use crate::ops::group_norm::{group_norm_silu, group_norm_silu_of_parts};
+use crate::ops::group_norm::{group_norm_silu, group_norm_silu_unfused};
 
 #[test]
 fn group_norm_equals_its_chain() {
@@ -9,7 +9,7 @@ fn group_norm_equals_its_chain() {
             "group norm",
             [x, weight, bias],
             group_norm_silu(x.clone(), weight.clone(), bias.clone(), groups, 1e-6),
-            group_norm_silu_of_parts(x.clone(), weight.clone(), bias.clone(), groups, 1e-6)
+            group_norm_silu_unfused(x.clone(), weight.clone(), bias.clone(), groups, 1e-6)
         );
     }
 }

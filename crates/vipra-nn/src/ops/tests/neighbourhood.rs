@@ -1,6 +1,6 @@
 use super::{compare, random};
 use crate::ops::TimePadding;
-use crate::ops::neighbourhood::{add_neighbours, add_neighbours_of_parts};
+use crate::ops::neighbourhood::{add_neighbours, add_neighbours_unfused};
 
 #[test]
 fn neighbours_equal_their_chain() {
@@ -14,7 +14,7 @@ fn neighbours_equal_their_chain() {
                 format!("{batch}×{time} of {rows}×{columns} and {extra}, {dim} channels, {padding:?}"),
                 [x, weight, bias],
                 add_neighbours(x.clone(), weight.clone(), bias.clone(), [rows, columns], padding),
-                add_neighbours_of_parts(x.clone(), weight.clone(), bias.clone(), [rows, columns], padding)
+                add_neighbours_unfused(x.clone(), weight.clone(), bias.clone(), [rows, columns], padding)
             );
         }
     }

@@ -2,7 +2,7 @@ use burn::tensor::Tensor;
 
 use super::{compare, device, random};
 use crate::ops::norm::{
-    layer_norm, layer_norm_of_parts, modulated_norm, modulated_norm_of_parts, rms_norm, rms_norm_of_parts,
+    layer_norm, layer_norm_unfused, modulated_norm, modulated_norm_unfused, rms_norm, rms_norm_unfused,
 };
 
 const EPSILON: f64 = 1e-5;
@@ -14,16 +14,16 @@ fn layer_norm_equals_the_frameworks() {
         let both = |f: fn(Tensor<3>, Option<Tensor<1>>, Option<Tensor<1>>, f64) -> Tensor<3>| {
             f(x.clone(), Some(weight.clone()), Some(bias.clone()), EPSILON)
         };
-        compare!("with weight and bias", [x, weight, bias], both(layer_norm), both(layer_norm_of_parts));
+        compare!("with weight and bias", [x, weight, bias], both(layer_norm), both(layer_norm_unfused));
         let weight_only = |f: fn(Tensor<3>, Option<Tensor<1>>, Option<Tensor<1>>, f64) -> Tensor<3>| {
             f(x.clone(), Some(weight.clone()), None, EPSILON)
         };
-        compare!("with weight", [x, weight], weight_only(layer_norm), weight_only(layer_norm_of_parts));
+        compare!("with weight", [x, weight], weight_only(layer_norm), weight_only(layer_norm_unfused));
         compare!(
             "plain",
             [x],
             layer_norm(x.clone(), None, None, EPSILON),
-            layer_norm_of_parts(x.clone(), None, None, EPSILON)
+            layer_norm_unfused(x.clone(), None, None, EPSILON)
         );
     }
 }
@@ -36,7 +36,7 @@ fn modulated_norm_equals_its_chain() {
             "modulated norm",
             [x, modulation],
             modulated_norm(x.clone(), modulation.clone(), EPSILON),
-            modulated_norm_of_parts(x.clone(), modulation.clone(), EPSILON)
+            modulated_norm_unfused(x.clone(), modulation.clone(), EPSILON)
         );
     }
 }
@@ -49,7 +49,7 @@ fn a_constant_row_is_no_trouble() {
         "constant row",
         [x],
         layer_norm(x.clone(), None, None, EPSILON),
-        layer_norm_of_parts(x.clone(), None, None, EPSILON)
+        layer_norm_unfused(x.clone(), None, None, EPSILON)
     );
 }
 
@@ -61,7 +61,7 @@ fn rms_norm_equals_its_chain() {
             "rms norm",
             [x, weight],
             rms_norm(x.clone(), weight.clone(), EPSILON),
-            rms_norm_of_parts(x.clone(), weight.clone(), EPSILON)
+            rms_norm_unfused(x.clone(), weight.clone(), EPSILON)
         );
     }
 }

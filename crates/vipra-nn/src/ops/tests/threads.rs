@@ -6,12 +6,14 @@ use burn::nn::{DropoutConfig, PaddingConfig2d};
 
 use super::{FRAMEWORK_GENERATOR, Gradients, Numbers, device, numbers, random};
 use crate::ops::activation::geglu_and_drop;
-use crate::ops::attention::{CosineAttention, cosine_self_attention};
+use crate::ops::attention::{CosineAttentionOptions, cosine_self_attention};
 use crate::ops::conv2d::conv2d;
 use crate::ops::linear::product;
 use crate::ops::neighbourhood::add_neighbours;
 use crate::ops::norm::{layer_norm, modulated_norm};
-use crate::ops::{AnglePrecision, CachedAttention, KeysValues, Pairs, RotaryTable, TimePadding, cached_attention};
+use crate::ops::{
+    AnglePrecision, CachedAttentionOptions, KeysValues, Pairs, RotaryTable, TimePadding, cached_attention,
+};
 
 fn assert_threads_do_not_matter(run: impl Fn() -> Vec<Numbers> + Sync) {
     // Each pool has threads of its own, so `random` begins anew.
@@ -34,7 +36,12 @@ fn of_attention() {
         let (query, key_value) = (random([3, 17, 11, 32]), random([3, 17, 11, 64]));
         let (query_scale, key_scale, bias) = (random([16]), random([16]), random([2, 17, 17]));
         let rotary = Some(RotaryTable::new(17, 16, &device()));
-        let options = CosineAttention { scale: 8.0, rotary, bias: Some(bias.clone()), ..CosineAttention::default() };
+        let options = CosineAttentionOptions {
+            scale: 8.0,
+            rotary,
+            bias: Some(bias.clone()),
+            ..CosineAttentionOptions::default()
+        };
         let scales = (query_scale.clone(), key_scale.clone());
         let out = cosine_self_attention(query.clone(), key_value.clone(), scales.0, scales.1, options);
         let gradients = Gradients::of(&out);
@@ -52,7 +59,7 @@ fn of_attention() {
 #[test]
 fn of_attention_to_a_cache() {
     assert_threads_do_not_matter(|| {
-        let attention = |positions| CachedAttention {
+        let attention = |positions| CachedAttentionOptions {
             heads: 4,
             rotary: RotaryTable::of(positions, 8, 1e4, AnglePrecision::Double, Pairs::Neighbours, &device()),
             left_padding: Some(vec![0, 3, 7]),

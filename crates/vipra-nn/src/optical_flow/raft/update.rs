@@ -12,9 +12,9 @@ use super::model::RaftConfig;
 pub struct UpdateBlock {
     /// Reads similarities and flow.
     pub motion_encoder: MotionEncoder,
-    /// Remembers.
+    /// Convolutional GRUs.
     pub recurrent: RecurrentBlock,
-    /// Speaks.
+    /// Predicts the change of the flow.
     pub flow_head: FlowHead,
 }
 

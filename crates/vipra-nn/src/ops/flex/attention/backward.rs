@@ -59,7 +59,7 @@ vectorized! {
                 shares.fill(0.0);
                 let of_block = Left::Rows(&queries.ready[block.clone()], width);
                 add_first_columns(shares, of_block, &turned_keys, width, height, padded(reach));
-                task.shares(shares, first, reach, sequence, head);
+                task.softmax_rows(shares, first, reach, sequence, head);
                 to_logits.fill(0.0);
                 let of_block = Left::Rows(&gradients[block.clone()], width);
                 add_first_columns(to_logits, of_block, &turned_values, width, height, padded(reach));

@@ -129,7 +129,7 @@ vectorized! {
             add_product(to_held, Left::Rows(held_keys, dim), turned, dim, height);
             add_product(to_new, Left::Rows(&keys.ready, width), turned, dim, height);
             task.hide(logits, height, first, row);
-            let sums = weights(logits, height);
+            let sums = exponentiate(logits, height);
 
             result.fill(0.0);
             let (of_held, of_new) = logits.split_at(held * height);
@@ -157,9 +157,9 @@ fn in_padded_rows(rows: &[f32], dim: usize) -> Cow<'_, [f32]> {
     Cow::Owned(wide)
 }
 
-/// Turns logits, `[keys, height]`, into weights of the keys, and returns the sum that each query's have.
+/// Turns logits, `[keys, height]`, into the terms of each query's softmax, and returns their sums.
 #[inline(always)]
-fn weights(logits: &mut [f32], height: usize) -> Vec<f32> {
+fn exponentiate(logits: &mut [f32], height: usize) -> Vec<f32> {
     let mut highest = vec![f32::NEG_INFINITY; height];
     for logits in logits.chunks_exact(height) {
         highest.iter_mut().zip(logits).for_each(|(highest, x)| *highest = if x > highest { *x } else { *highest });

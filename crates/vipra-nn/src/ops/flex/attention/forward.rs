@@ -26,10 +26,10 @@ impl<'a> Task<'a> {
         if self.causal { first + count } else { self.shape.tokens }
     }
 
-    /// Shares of the keys for the queries `first..`, from the logits' products; of the first `reach` keys, the others' are
-    /// neither read nor written.
+    /// Softmax over the keys for the queries `first..`, from the logits' products; over the first `reach` keys, the others
+    /// are neither read nor written.
     #[inline(always)]
-    pub(super) fn shares(&self, logits: &mut [f32], first: usize, reach: usize, sequence: usize, head: usize) {
+    pub(super) fn softmax_rows(&self, logits: &mut [f32], first: usize, reach: usize, sequence: usize, head: usize) {
         let tokens = self.shape.tokens;
         let batch = sequence / self.shape.side;
         let mask = self.key_mask.map(|mask| &mask[batch * tokens..][..tokens]);
@@ -49,8 +49,8 @@ impl<'a> Task<'a> {
             if self.causal {
                 row[query + 1..].fill(f32::NEG_INFINITY);
             }
-            if let Some(first_key) = self.first_key {
-                let unseen = (first_key[batch * tokens + query] as usize).min(reach);
+            if let Some(first_seen) = self.first_seen {
+                let unseen = (first_seen[batch * tokens + query] as usize).min(reach);
                 row[..unseen].fill(f32::NEG_INFINITY);
             }
             if let Some(branches) = self.branches {
@@ -90,7 +90,7 @@ vectorized! {
                 let reach = task.reach(first, count);
                 let queries = Left::Rows(&queries.ready[first * width..], width);
                 add_first_columns(logits, queries, &turned_keys, width, height, padded(reach));
-                task.shares(logits, first, reach, sequence, head);
+                task.softmax_rows(logits, first, reach, sequence, head);
                 result.fill(0.0);
                 add_product(result, Left::Rows(logits, height), &values, reach, width);
                 for (index, result) in result.chunks_exact(width).enumerate() {

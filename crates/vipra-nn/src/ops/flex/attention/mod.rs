@@ -38,7 +38,7 @@ pub(in crate::ops) struct Rotary {
 
 /// What is done to queries and keys beside the projection.
 #[derive(Debug)]
-pub(in crate::ops) enum Kind {
+pub(in crate::ops) enum AttentionKind {
     /// Rotated if there are angles. Inputs: queries, keys and values beside each other, `[.., 3·inner]`.
     Dot(Option<Rotary>),
     /// Rotated if there are angles, then scaled to length 1, then stretched. Inputs: queries `[.., inner]`, keys beside
@@ -50,7 +50,7 @@ pub(in crate::ops) enum Kind {
 /// are independent of each other. The last input is the bias `[heads, tokens, tokens]`, if there is one.
 #[derive(Debug)]
 pub(in crate::ops) struct SelfAttention {
-    pub kind: Kind,
+    pub kind: AttentionKind,
     pub heads: usize,
     /// Factor of the logits.
     pub scale: f32,
@@ -59,7 +59,7 @@ pub(in crate::ops) struct SelfAttention {
     pub key_mask: Option<Vec<bool>>,
     pub causal: bool,
     /// First key that each query sees, `[batch, tokens]`.
-    pub first_key: Option<Vec<u32>>,
+    pub first_seen: Option<Vec<u32>>,
     /// Queries that do not see each other's keys.
     pub branches: Option<Branches>,
 }
@@ -86,13 +86,13 @@ struct Task<'a> {
     bias: Option<&'a [f32]>,
     key_mask: Option<&'a [bool]>,
     causal: bool,
-    first_key: Option<&'a [u32]>,
+    first_seen: Option<&'a [u32]>,
     branches: Option<Branches>,
 }
 
 impl SelfAttention {
     fn inputs(&self, inputs: &[FlexTensor]) -> Inputs {
-        let cosine = matches!(self.kind, Kind::Cosine(_));
+        let cosine = matches!(self.kind, AttentionKind::Cosine(_));
         Inputs {
             query: row_major(&inputs[0]),
             key_value: cosine.then(|| row_major(&inputs[1])),
@@ -104,8 +104,8 @@ impl SelfAttention {
     fn task<'a>(&'a self, inputs: &'a Inputs) -> Task<'a> {
         let sizes = sizes(&inputs.query);
         let widths = match self.kind {
-            Kind::Dot(_) => 3,
-            Kind::Cosine(_) => 1,
+            AttentionKind::Dot(_) => 3,
+            AttentionKind::Cosine(_) => 1,
         };
         let inner = sizes[3] / widths;
         let head_dim = inner / self.heads;
@@ -125,14 +125,14 @@ impl SelfAttention {
             key,
             value,
             rotary: match &self.kind {
-                Kind::Cosine(rotary) | Kind::Dot(rotary) => rotary.as_ref(),
+                AttentionKind::Cosine(rotary) | AttentionKind::Dot(rotary) => rotary.as_ref(),
             },
             scales: inputs.scales.as_ref().map(|scales| scales.each_ref().map(slice)),
             scale: self.scale,
             bias: inputs.bias.as_ref().map(slice),
             key_mask: self.key_mask.as_deref(),
             causal: self.causal,
-            first_key: self.first_key.as_deref(),
+            first_seen: self.first_seen.as_deref(),
             branches: self.branches,
         }
     }

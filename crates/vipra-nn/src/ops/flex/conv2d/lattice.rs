@@ -42,29 +42,29 @@ impl Lattice {
     }
 
     /// From a row to the next. Beyond the last place there are numbers that no place of the row belongs to.
-    pub(super) fn row(&self) -> usize {
+    pub(super) fn row_stride(&self) -> usize {
         self.places[1] + self.reach(1)
     }
 
     /// Length of a part in a strip of so many rows of places.
-    fn part(&self, rows: usize) -> usize {
-        (rows + self.reach(0)) * self.row()
+    fn part_len(&self, rows: usize) -> usize {
+        (rows + self.reach(0)) * self.row_stride()
     }
 
     /// Length of what a tap sees: places of whole rows, rounded up.
-    pub(super) fn run(&self, rows: usize) -> usize {
-        (rows * self.row()).next_multiple_of(MOST_LANES)
+    pub(super) fn tap_len(&self, rows: usize) -> usize {
+        (rows * self.row_stride()).next_multiple_of(MOST_LANES)
     }
 
     /// Numbers of a strip.
-    pub(super) fn length(&self, rows: usize) -> usize {
+    pub(super) fn strip_len(&self, rows: usize) -> usize {
         // A run from the last place that a tap may start at ends behind the last part.
-        self.channels * self.parts(0) * self.parts(1) * self.part(rows) + self.reach(1) + MOST_LANES
+        self.channels * self.parts(0) * self.parts(1) * self.part_len(rows) + self.reach(1) + MOST_LANES
     }
 
     /// Rows of places in a strip; the last one may have fewer. Depends on nothing but the sizes.
-    pub(super) fn strip(&self) -> usize {
-        let of_row = (self.channels * self.parts(0) * self.parts(1) * self.row()).max(1);
+    pub(super) fn rows_per_strip(&self) -> usize {
+        let of_row = (self.channels * self.parts(0) * self.parts(1) * self.row_stride()).max(1);
         let most = (STRIP / of_row).saturating_sub(self.reach(0)).max(1);
         let strips = self.places[0].div_ceil(most).max(1);
         self.places[0].div_ceil(strips).max(1)
@@ -72,7 +72,7 @@ impl Lattice {
 
     /// Where in a strip the runs begin, by channel, row and column of taps.
     pub(super) fn offsets(&self, rows: usize) -> Vec<usize> {
-        let (part, row) = (self.part(rows), self.row());
+        let (part, row) = (self.part_len(rows), self.row_stride());
         let mut offsets = Vec::with_capacity(self.depth());
         for channel in 0..self.channels {
             for down in 0..self.taps[0] {
@@ -88,7 +88,7 @@ impl Lattice {
     /// The strip of an image for `rows` rows of places from `first` on.
     pub(super) fn fill(&self, strip: &mut [f32], image: &[f32], first: usize, rows: usize) {
         let [height, width] = self.image;
-        let mut lines = strip.chunks_exact_mut(self.row());
+        let mut lines = strip.chunks_exact_mut(self.row_stride());
         for channel in image.chunks_exact(height * width) {
             for down in 0..self.parts(0) {
                 for right in 0..self.parts(1) {
@@ -103,7 +103,7 @@ impl Lattice {
             }
         }
         // What is seen from behind the last place must be numbers, whatever was here before.
-        let end = self.length(rows);
+        let end = self.strip_len(rows);
         strip[end - self.reach(1) - MOST_LANES..end].fill(0.0);
     }
 

@@ -4,13 +4,13 @@
 //! the image is put down once, padded ([`Lattice`]), so that what a tap sees of all places is a run of memory, and the product
 //! reads those runs as its rows. The gradient of the image is a convolution as well, one for each remainder of the stride.
 
-mod back;
+mod input_gradient;
 mod lattice;
 mod pass;
 mod scratch;
 mod tile;
 mod unwritten;
-mod weight;
+mod weight_gradient;
 
 use burn::backend::flex::FlexTensor;
 
@@ -52,7 +52,7 @@ impl Conv2d {
         let count = x.iter().product();
         let mut out = Vec::with_capacity(count);
         let unwritten = Unwritten::behind(&mut out);
-        for pass in back::passes(self, x, &sizes(weight), slice(weight)) {
+        for pass in input_gradient::passes(self, x, &sizes(weight), slice(weight)) {
             // SAFETY: nobody else knows of the result, and one pass comes after the other.
             unsafe { pass.run(gradients, None, &unwritten) };
         }
@@ -99,7 +99,7 @@ impl Kernel for Conv2d {
         }
         if wanted[1..].contains(&true) {
             let lattice = self.lattice(&of_x, &of_weight);
-            let (to_weight, to_bias) = weight::gradients(&lattice, of_weight[0], slice(&x), slice(&gradient));
+            let (to_weight, to_bias) = weight_gradient::gradients(&lattice, of_weight[0], slice(&x), slice(&gradient));
             let to_bias = tensor(to_bias, [of_weight[0]]);
             parts.splice(1.., [Some(tensor(to_weight, of_weight)), Some(to_bias)].into_iter().take(wanted.len() - 1));
         }

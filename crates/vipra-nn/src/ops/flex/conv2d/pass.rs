@@ -47,7 +47,7 @@ impl Pass {
     pub(super) unsafe fn run(&self, images: &[f32], bias: Option<&[f32]>, out: &Unwritten) {
         let [height, width] = self.lattice.image;
         let of_image = self.lattice.channels * height * width;
-        let (strip, rows) = (self.lattice.strip(), self.lattice.places[0]);
+        let (strip, rows) = (self.lattice.rows_per_strip(), self.lattice.places[0]);
         let strips = rows.div_ceil(strip);
         let offsets = self.lattice.offsets(strip);
         (0..images.len() / of_image * strips).into_par_iter().for_each(|item| {
@@ -55,7 +55,7 @@ impl Pass {
             let numbers = &images[image * of_image..][..of_image];
             // The last strip may be shorter; it is computed as long as the others, and not written.
             let kept = strip.min(rows - first);
-            with_scratch([self.lattice.length(strip), ROWS * self.lattice.run(strip)], |[seen, sums]| {
+            with_scratch([self.lattice.strip_len(strip), ROWS * self.lattice.tap_len(strip)], |[seen, sums]| {
                 if !offsets.is_empty() {
                     self.lattice.fill(seen, numbers, first, strip);
                 }
@@ -87,7 +87,7 @@ impl Pass {
         let channels = block * ROWS..self.channels.min((block + 1) * ROWS);
         for (channel, sums) in channels.zip(sums.chunks_exact(sums.len() / ROWS)) {
             let bias = bias.map_or(0.0, |bias| bias[channel]);
-            for (row, sums) in rows.clone().zip(sums.chunks_exact(self.lattice.row())) {
+            for (row, sums) in rows.clone().zip(sums.chunks_exact(self.lattice.row_stride())) {
                 let line = (image * self.channels + channel) * height + self.first[0] + row * self.step;
                 let start = line * width + self.first[1];
                 // SAFETY: as promised by the caller.

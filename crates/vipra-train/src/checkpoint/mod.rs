@@ -4,7 +4,9 @@
 //! if there is a moving average, `optimizer.safetensors`, and `state.json`: step, counts, the stage's own state and the
 //! configuration. A checkpoint is written to a folder beside, brought to disk, and renamed.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod comparison;
+
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
@@ -13,15 +15,18 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use vipra_nn::weights::{Names, Weights, load, save};
 
+pub(crate) use comparison::check_configuration;
+pub use comparison::{differences, differing_fields, first_of};
+
 use crate::config::CheckpointConfig;
 use crate::ema::MovingAverage;
 use crate::optimizer::Optimizer;
 use crate::{Error, Result};
 
 /// File of the weights within a checkpoint.
-pub const MODEL_FILE: &str = "model.safetensors";
+pub(crate) const MODEL_FILE: &str = "model.safetensors";
 /// File of the averaged weights within a checkpoint.
-pub const EMA_FILE: &str = "ema.safetensors";
+pub(crate) const EMA_FILE: &str = "ema.safetensors";
 const OPTIMIZER_FILE: &str = "optimizer.safetensors";
 const STATE_FILE: &str = "state.json";
 const PREFIX: &str = "step-";
@@ -214,85 +219,16 @@ pub fn read_state(checkpoint: &Path) -> Result<State> {
     serde_json::from_slice(&bytes).map_err(|error| Error::Checkpoint { reason: error.to_string(), path })
 }
 
-/// Refuses a checkpoint that was made with another configuration, and says which fields differ.
-pub(crate) fn check_configuration(checkpoint: &Path, state: &State, wanted: &Value) -> Result<()> {
-    let (before, now) = (by_content(&state.configuration), by_content(wanted));
-    let fields = differences(&known_to(&now, &before), &known_to(&before, &now));
-    if fields.is_empty() {
-        return Ok(());
+/// Refuses a run folder whose newest checkpoint was made with another configuration than is wanted. One without checkpoints
+/// can begin with any.
+///
+/// # Errors
+/// [`Error::Configuration`] with the fields that differ; [`Error::Io`], [`Error::Checkpoint`].
+pub fn check_run(folder: &Path, wanted: &Value) -> Result<()> {
+    match Checkpoints::of_run(folder, CheckpointConfig::default()).latest()? {
+        Some(checkpoint) => check_configuration(&checkpoint, &read_state(&checkpoint)?, wanted),
+        None => Ok(()),
     }
-    Err(Error::Configuration { fields, path: checkpoint.to_path_buf() })
-}
-
-/// A configuration without the places where data lie, which may be moved: its `inputs.datasets` say what they hold.
-fn by_content(configuration: &Value) -> Value {
-    match configuration {
-        Value::Array(items) => items.iter().map(by_content).collect(),
-        Value::Object(entries) => {
-            let kept = entries.iter().filter(|(key, _)| *key != "path").map(|(key, value)| {
-                let value = match (key.as_str(), value) {
-                    ("datasets", Value::Object(by_path)) => {
-                        let contents: BTreeSet<String> = by_path.values().map(Value::to_string).collect();
-                        contents.into_iter().collect()
-                    }
-                    _ => by_content(value),
-                };
-                (key.clone(), value)
-            });
-            Value::Object(kept.collect())
-        }
-        other => other.clone(),
-    }
-}
-
-/// The keys of a configuration that another one has as well, but all of its `inputs`. A key that one of two versions of the
-/// program does not know is for the caller to judge, who has the defaults.
-fn known_to(other: &Value, configuration: &Value) -> Value {
-    let (Value::Object(entries), Value::Object(other)) = (configuration, other) else { return configuration.clone() };
-    let known = entries.iter().filter_map(|(key, value)| match (key.as_str(), other.get(key)) {
-        ("inputs", _) => Some((key.clone(), value.clone())),
-        (_, other) => Some((key.clone(), known_to(other?, value))),
-    });
-    Value::Object(known.collect())
-}
-
-/// Fields in which two configurations differ: "key: before, now".
-pub fn differences(before: &Value, now: &Value) -> Vec<String> {
-    let told = |(path, before, now): (String, &Value, &Value)| format!("{path}: {before} before, {now} now");
-    differing_fields(before, now).into_iter().map(told).collect()
-}
-
-/// The first of some differences, and how many more there are: "a; b; 7 more".
-pub fn first_of(differences: &[String]) -> String {
-    const NAMED: usize = 5;
-    let first = differences[..differences.len().min(NAMED)].join("; ");
-    match differences.len().saturating_sub(NAMED) {
-        0 => first,
-        more => format!("{first}; {more} more"),
-    }
-}
-
-/// Fields in which two configurations differ, with what either says.
-pub fn differing_fields<'a>(before: &'a Value, now: &'a Value) -> Vec<(String, &'a Value, &'a Value)> {
-    type Found<'a> = Vec<(String, &'a Value, &'a Value)>;
-    fn walk<'a>(path: &str, before: &'a Value, now: &'a Value, found: &mut Found<'a>) {
-        match (before, now) {
-            (Value::Object(left), Value::Object(right)) => {
-                let mut keys: Vec<&String> = left.keys().chain(right.keys()).collect();
-                keys.sort();
-                keys.dedup();
-                for key in keys {
-                    let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
-                    walk(&path, left.get(key).unwrap_or(&Value::Null), right.get(key).unwrap_or(&Value::Null), found);
-                }
-            }
-            (before, now) if before != now => found.push((path.to_owned(), before, now)),
-            _ => {}
-        }
-    }
-    let mut found = Vec::new();
-    walk("", before, now, &mut found);
-    found
 }
 
 /// The model with a checkpoint's weights.
@@ -318,36 +254,4 @@ fn remove(folder: &Path) -> Result<()> {
 fn sync(path: &Path) -> Result<()> {
     let synced = File::open(path).and_then(|file| file.sync_all());
     synced.map_err(|error| Error::io("bringing a checkpoint to disk", path, error))
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::{by_content, differences};
-
-    #[test]
-    fn data_may_be_moved_but_not_changed() {
-        let trained = |path: &str, split: &str, content: &str| {
-            by_content(&json!({
-                "data": { "sources": [{ "path": path, "split": split }] },
-                "inputs": { "datasets": { path: content } },
-            }))
-        };
-        let before = trained("/here", "0:9", "a");
-        assert_eq!(differences(&before, &trained("/there", "0:9", "a")), [""; 0]);
-        assert_eq!(differences(&before, &trained("/here", "0:8", "a")).len(), 1);
-        assert_eq!(
-            differences(&before, &trained("/here", "0:9", "b")),
-            [r#"inputs.datasets: ["\"a\""] before, ["\"b\""] now"#]
-        );
-    }
-
-    #[test]
-    fn every_field_that_differs_is_named() {
-        let before = json!({"model": {"dim": 128, "heads": 4}, "seed": 0});
-        let now = json!({"model": {"dim": 64, "heads": 4}, "seed": 0, "new": true});
-        assert_eq!(differences(&before, &now), ["model.dim: 128 before, 64 now", "new: null before, true now"]);
-        assert!(differences(&now, &now).is_empty());
-    }
 }

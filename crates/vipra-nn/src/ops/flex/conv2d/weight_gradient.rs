@@ -25,7 +25,7 @@ pub(super) fn gradients(lattice: &Lattice, channels: usize, images: &[f32], resu
     let batch = images.len() / of_image;
     let parts = (MOST_NUMBERS / length).clamp(1, MOST_PARTS);
     let together = batch.div_ceil(parts).max(1);
-    let offsets = lattice.offsets(lattice.strip());
+    let offsets = lattice.offsets(lattice.rows_per_strip());
     let sums = images.par_chunks(together * of_image).zip(results.par_chunks(together * of_result)).map(
         |(images, results)| {
             let mut sums = vec![0.0; length];
@@ -46,9 +46,9 @@ pub(super) fn gradients(lattice: &Lattice, channels: usize, images: &[f32], resu
 /// Adds one image's share to the sums `[blocks of channels, depth, ROWS]`.
 fn add_image(lattice: &Lattice, offsets: &[usize], image: &[f32], result: &[f32], sums: &mut [f32]) {
     let [rows, columns] = lattice.places;
-    let strip = lattice.strip();
-    let run = lattice.run(strip);
-    with_scratch([lattice.length(strip), ROWS * run], |[seen, left]| {
+    let strip = lattice.rows_per_strip();
+    let run = lattice.tap_len(strip);
+    with_scratch([lattice.strip_len(strip), ROWS * run], |[seen, left]| {
         for first in (0..rows).step_by(strip) {
             lattice.fill(seen, image, first, strip);
             let blocks = sums.chunks_exact_mut(lattice.depth() * ROWS).zip(result.chunks(ROWS * rows * columns));
@@ -58,7 +58,7 @@ fn add_image(lattice: &Lattice, offsets: &[usize], image: &[f32], result: &[f32]
                     let of_strip = planes
                         .next()
                         .map_or(&[][..], |plane| &plane[first * columns..rows.min(first + strip) * columns]);
-                    spread(run, of_strip, columns, lattice.row());
+                    spread(run, of_strip, columns, lattice.row_stride());
                 }
                 dispatch(Correlate { sums, left, right: seen, offsets });
             }

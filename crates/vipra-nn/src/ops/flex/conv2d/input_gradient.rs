@@ -6,7 +6,7 @@ use super::pass::{Pass, packed};
 
 /// Rows (or columns) of the padded input that lie at one remainder of the stride: the same taps see all of them.
 #[derive(Clone, Copy)]
-struct Rows {
+struct StridePhase {
     remainder: usize,
     stride: usize,
     /// Zeros before the input.
@@ -19,7 +19,7 @@ struct Rows {
     count: usize,
 }
 
-impl Rows {
+impl StridePhase {
     fn new(remainder: usize, stride: usize, before: usize, input: usize, taps: usize) -> Self {
         let until = |end: usize| end.saturating_sub(remainder).div_ceil(stride);
         let skipped = until(before);
@@ -45,16 +45,16 @@ impl Rows {
 /// Convolutions of the result's gradient that write each number of the input's gradient once. `x` and `of_weight` are the
 /// sizes of input and weight.
 pub(super) fn passes(convolution: &Conv2d, x: &[usize], of_weight: &[usize], weight: &[f32]) -> Vec<Pass> {
-    let remainders = |axis: usize| {
+    let phases = |axis: usize| {
         let (stride, before) = (convolution.stride, convolution.before[axis]);
-        (0..stride).map(move |at| Rows::new(at, stride, before, x[2 + axis], of_weight[2 + axis]))
+        (0..stride).map(move |at| StridePhase::new(at, stride, before, x[2 + axis], of_weight[2 + axis]))
     };
-    let pairs = remainders(0).flat_map(|rows| remainders(1).map(move |columns| [rows, columns]));
+    let pairs = phases(0).flat_map(|rows| phases(1).map(move |columns| [rows, columns]));
     let filled = pairs.filter(|axes| axes.iter().all(|axis| axis.count > 0));
     filled.map(|axes| pass(convolution, axes, x, of_weight, weight)).collect()
 }
 
-fn pass(convolution: &Conv2d, axes: [Rows; 2], x: &[usize], of_weight: &[usize], weight: &[f32]) -> Pass {
+fn pass(convolution: &Conv2d, axes: [StridePhase; 2], x: &[usize], of_weight: &[usize], weight: &[f32]) -> Pass {
     let taps = axes.map(|axis| axis.taps);
     let lattice = Lattice {
         channels: of_weight[0],
