@@ -17,8 +17,8 @@ use crate::source::{OpenOptions, Source, open};
 pub struct DataConfig {
     /// Seed of the order of clips and of augmentation.
     pub seed: u64,
-    /// What happens when an episode is broken. Tokens and labels are of whole datasets: an episode that can be opened but not
-    /// read, such as a damaged video of a LeRobot dataset, stops them in either case.
+    /// What to do about a broken episode. Tokens and labels cover whole datasets: an episode that opens but cannot be decoded
+    /// stops them in either case.
     pub on_error: OnError,
     /// With `on_error = "skip"`: the run stops when clips of more episodes than this were skipped.
     pub skip_limit: usize,
@@ -75,9 +75,8 @@ pub struct SourceConfig {
     /// A split of its metadata, such as `train`, or a half-open range of episodes, such as `0:100`; all episodes otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub split: Option<String>,
-    /// Frames a second of frame folders, which carry no rate. Of videos it is the rate at which they are sampled in place of
-    /// their own: frames are those nearest in the file's own time, so that a video lasts as long as its file says, also where
-    /// the file is wrong about it. LeRobot datasets carry their rate.
+    /// Frames per second of frame folders. Videos are resampled to it where it is set, in place of their own rate; LeRobot
+    /// datasets carry theirs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0.001, max = 1000.0))]
     pub fps: Option<f64>,

@@ -38,7 +38,7 @@ impl Frame {
     }
 
     /// Pictures of one size, `[pictures, height, width, 3]`; what is left at the end and no whole picture is not looked at.
-    pub fn all_of(width: usize, height: usize, pixels: &[u8]) -> Vec<Self> {
+    pub fn split_batch(width: usize, height: usize, pixels: &[u8]) -> Vec<Self> {
         let pictures = pixels.chunks_exact((width * height * 3).max(1));
         pictures.map(|pixels| Frame { width, height, pixels: pixels.to_vec() }).collect()
     }
@@ -76,7 +76,7 @@ impl Frame {
     }
 
     /// Changes the size and keeps the allocation; the content is unspecified afterwards.
-    pub fn reshape(&mut self, width: usize, height: usize) {
+    pub fn set_size(&mut self, width: usize, height: usize) {
         self.width = width;
         self.height = height;
         self.pixels.resize(width * height * 3, 0);

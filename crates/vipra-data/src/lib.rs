@@ -6,6 +6,21 @@
 //!
 //! This crate uses no tensor framework and no other crate of the workspace: it deals in plain arrays and bytes, and works
 //! alone.
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//! use vipra_data::clip::{ClipDataset, ClipLoader, LoaderState};
+//! use vipra_data::{DataConfig, SourceConfig};
+//!
+//! fn main() -> vipra_data::Result<()> {
+//!     let config = DataConfig { sources: vec![SourceConfig::new("my-dataset")], ..DataConfig::default() };
+//!     let dataset = Arc::new(ClipDataset::open(config, &|_done, _all| {})?);
+//!     let mut loader = ClipLoader::start(dataset, LoaderState::default())?;
+//!     let clip = loader.next_clip()?; // frames: [T, height, width, 3]; mask: [T]
+//!     loader.recycle(clip);
+//!     Ok(())
+//! }
+//! ```
 
 pub mod check;
 pub mod clip;
@@ -14,14 +29,15 @@ pub mod contact_sheet;
 pub mod convert;
 mod error;
 mod feature;
+pub mod files;
 mod frame;
 pub mod labels;
 pub mod normalize;
 mod parquet_file;
 pub mod picture;
 mod rows;
+mod sampling;
 pub mod source;
-mod spread;
 pub mod stats;
 pub mod video;
 pub mod writer;
@@ -31,5 +47,5 @@ pub use error::{Error, Result};
 pub use feature::{DType, Feature, Features};
 pub use frame::{Frame, MAX_PIXELS};
 pub use rows::{Column, Rows, Values};
+pub use sampling::sample_evenly_by_task;
 pub use source::{Description, Episode, Layout, OpenOptions, Skipped, Source, open};
-pub use spread::spread_over_tasks;

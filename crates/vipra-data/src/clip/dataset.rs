@@ -84,14 +84,14 @@ impl ClipDataset {
         self.sources[at].source.as_ref()
     }
 
-    /// What was left out when the sources were opened.
+    /// What was skipped when the sources were opened.
     pub fn skipped(&self) -> Vec<Skipped> {
         let broken = self.sources.iter().flat_map(|open| open.source.description().skipped.clone());
         broken.chain(self.too_short.iter().cloned()).collect()
     }
 
     /// Whether broken clips are skipped.
-    pub fn skips(&self) -> bool {
+    pub fn skips_errors(&self) -> bool {
         self.config.on_error == OnError::Skip
     }
 

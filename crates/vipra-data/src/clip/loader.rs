@@ -99,7 +99,7 @@ impl ClipLoader {
             self.next += 1;
             match clip {
                 Ok(Ok(clip)) => return Ok(clip),
-                Ok(Err((address, error))) if self.dataset.skips() => {
+                Ok(Err((address, error))) if self.dataset.skips_errors() => {
                     self.skip(address, &error)?;
                     self.check_whole_epoch(asked_for)?;
                 }
@@ -125,12 +125,12 @@ impl ClipLoader {
         self.waited
     }
 
-    /// Episodes of which clips were left out.
+    /// Episodes of which clips were skipped.
     pub fn skipped(&self) -> &[Skipped] {
         &self.skipped
     }
 
-    /// The number of clips that were left out.
+    /// The number of clips that were skipped.
     pub fn skipped_clips(&self) -> u64 {
         self.skipped_clips
     }
@@ -156,7 +156,7 @@ impl ClipLoader {
         let limit = self.dataset.config().skip_limit;
         match self.skipped.len() <= limit {
             true => Ok(()),
-            false => Err(self.give_up(&format!("more than {limit} episodes were skipped (data.skip_limit)"))),
+            false => Err(self.too_many_errors(&format!("more than {limit} episodes were skipped (data.skip_limit)"))),
         }
     }
 
@@ -167,12 +167,12 @@ impl ClipLoader {
         let whole_epoch = first.next_multiple_of(per_epoch);
         match self.next < whole_epoch + per_epoch {
             true => Ok(()),
-            false => Err(self.give_up("no clip of a whole epoch could be read")),
+            false => Err(self.too_many_errors("no clip of a whole epoch could be read")),
         }
     }
 
     /// The error that says why nothing more comes, with what is wrong with each broken episode.
-    fn give_up(&self, why: &str) -> Error {
+    fn too_many_errors(&self, why: &str) -> Error {
         let mut reasons: Vec<&str> = self.skipped.iter().map(|skipped| skipped.reason.as_str()).collect();
         reasons.sort_unstable();
         Error::Invalid(format!("{why}:\n  {}", reasons.join("\n  ")))

@@ -23,8 +23,7 @@ pub struct ClipConfig {
     /// Time from one frame to the next, in seconds, whatever the source's rate.
     #[schemars(range(min = 0.000001))]
     pub interval_secs: f64,
-    /// A clip starts where at least this many of its frames are real; the rest repeats the last one. With 1, as
-    /// in ViPRA's code, a clip can be one repeated frame.
+    /// Minimum of real frames in a clip; the others repeat the last one (published: 1).
     #[schemars(range(min = 1))]
     pub min_real_frames: usize,
 }

@@ -94,10 +94,7 @@ impl ClipSampler {
             weights.iter().zip(&starts).map(|(&weight, starts)| if starts.len() == 0 { 0.0 } else { weight }).collect();
         let total: usize = starts.iter().zip(&usable).filter(|(_, weight)| **weight > 0.0).map(|(s, _)| s.len()).sum();
         if total == 0 {
-            let needed = (clip.min_real_frames - 1) as f64 * clip.interval_secs;
-            let frames = clip.min_real_frames;
-            let reason = format!("no episode lasts {needed:.3} s, which {frames} frames need (data.clip)");
-            return Err(Error::Invalid(reason));
+            return Err(no_clip_fits(sources, clip));
         }
         if u32::try_from(total).is_err() {
             return Err(Error::Invalid(format!("{total} clips in an epoch are more than 2³²")));
@@ -126,6 +123,19 @@ impl ClipSampler {
             .collect();
         EpochOrder { sampler: self, slots, rests }
     }
+}
+
+/// The error that says how long a clip and the longest episode are.
+fn no_clip_fits(sources: &[(f64, Vec<(usize, &Episode)>)], clip: &ClipConfig) -> Error {
+    let used = sources.iter().filter(|(weight, _)| *weight > 0.0).flat_map(|(_, episodes)| episodes);
+    let Some(longest) = used.map(|(_, episode)| episode.last_frame_secs()).max_by(f64::total_cmp) else {
+        return Error::Invalid("there is no episode to make clips of".into());
+    };
+    let (frames, needed) = (clip.min_real_frames, (clip.min_real_frames - 1) as f64 * clip.interval_secs);
+    Error::Invalid(format!(
+        "no episode lasts {needed:.3} s, which {frames} real frames of a clip need, the longest {longest:.3} s: make \
+         data.clip.interval_secs or data.clip.min_real_frames smaller"
+    ))
 }
 
 /// Splits `total` by weight; what rounding leaves goes to the largest remainders.
@@ -237,10 +247,15 @@ mod tests {
 
     #[test]
     fn too_short_episodes_are_a_clear_error() {
-        let episode = episode(0, 3, 5.0);
+        let (short, longest, unused) = (episode(0, 2, 5.0), episode(1, 3, 5.0), episode(2, 9, 5.0));
         let clip = ClipConfig { frames: 8, interval_secs: 1.0, min_real_frames: 8 };
-        let error = ClipSampler::new(0, &[(1.0, vec![(0, &episode)])], &clip).err().unwrap();
-        assert!(error.to_string().contains("7.000 s"), "{error}");
+        let sources = [(1.0, vec![(0, &short), (1, &longest)]), (0.0, vec![(0, &unused)])];
+        let error = ClipSampler::new(0, &sources, &clip).err().unwrap().to_string();
+        for part in ["no episode lasts 7.000 s", "8 real frames", "the longest 0.400 s", "data.clip.interval_secs"] {
+            assert!(error.contains(part), "{error}");
+        }
+        let error = ClipSampler::new(0, &[(1.0, vec![])], &clip).err().unwrap().to_string();
+        assert!(error.contains("no episode to make clips of"), "{error}");
     }
 
     proptest! {

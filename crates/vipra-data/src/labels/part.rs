@@ -7,15 +7,25 @@ use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, FixedSizeListArray, Float64Array, Int64Array, RecordBatch, UInt8Array};
 use arrow::datatypes::{DataType, Field, Float64Type, Int64Type, Schema, UInt8Type};
+use arrow::error::ArrowError;
 use parquet::arrow::ArrowWriter;
+use parquet::errors::ParquetError;
 
 use super::{EpisodeLabels, LabelsInfo};
 use crate::error::{Error, Result};
 use crate::parquet_file;
 
-/// Writes the labels of some episodes.
-pub(super) fn write(path: &Path, labels: &[EpisodeLabels], info: &LabelsInfo) -> Result<()> {
-    let fault = |error: String| Error::parquet(path, error);
+/// Writes the labels of some episodes to a file, which is called `path` in errors.
+pub(super) fn write(file: &File, path: &Path, labels: &[EpisodeLabels], info: &LabelsInfo) -> Result<()> {
+    let batch = batch_of(labels, info).map_err(|error| Error::parquet(path, error))?;
+    let fault = |error: ParquetError| Error::parquet(path, error);
+    let mut writer = ArrowWriter::try_new(file, batch.schema(), None).map_err(fault)?;
+    writer.write(&batch).map_err(fault)?;
+    writer.close().map_err(fault)?;
+    Ok(())
+}
+
+fn batch_of(labels: &[EpisodeLabels], info: &LabelsInfo) -> Result<RecordBatch, ArrowError> {
     let width = info.codes_per_frame();
     let (mut episodes, mut frames, mut times, mut codes) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for episode in labels {
@@ -26,7 +36,7 @@ pub(super) fn write(path: &Path, labels: &[EpisodeLabels], info: &LabelsInfo) ->
         codes.extend_from_slice(&episode.codes);
     }
     let field = Arc::new(Field::new("element", DataType::UInt8, false));
-    let list = FixedSizeListArray::try_new(field.clone(), width as i32, Arc::new(UInt8Array::from(codes)), None);
+    let list = FixedSizeListArray::try_new(field.clone(), width as i32, Arc::new(UInt8Array::from(codes)), None)?;
     let schema = Schema::new(vec![
         Field::new("episode_index", DataType::Int64, false),
         Field::new("frame_index", DataType::Int64, false),
@@ -42,22 +52,15 @@ pub(super) fn write(path: &Path, labels: &[EpisodeLabels], info: &LabelsInfo) ->
         ("code_length", info.code_length.to_string()),
     ];
     let metadata: HashMap<String, String> = metadata.map(|(key, value)| (key.to_owned(), value)).into();
-    let schema = schema.with_metadata(metadata);
-    let batch = RecordBatch::try_new(
-        Arc::new(schema),
+    RecordBatch::try_new(
+        Arc::new(schema.with_metadata(metadata)),
         vec![
             Arc::new(Int64Array::from(episodes)),
             Arc::new(Int64Array::from(frames)),
             Arc::new(Float64Array::from(times)),
-            Arc::new(list.map_err(|error| fault(error.to_string()))?),
+            Arc::new(list),
         ],
     )
-    .map_err(|error| fault(error.to_string()))?;
-    let file = File::create(path).map_err(|error| Error::io(path, error))?;
-    let mut writer = ArrowWriter::try_new(file, batch.schema(), None).map_err(|error| fault(error.to_string()))?;
-    writer.write(&batch).map_err(|error| fault(error.to_string()))?;
-    let file = writer.into_inner().map_err(|error| fault(error.to_string()))?;
-    file.sync_all().map_err(|error| Error::io(path, error))
 }
 
 /// Reads a part; codes are checked against the codebook, and frames to be in order.
@@ -82,26 +85,45 @@ pub(super) fn read(path: &Path, info: &LabelsInfo) -> Result<Vec<EpisodeLabels>>
         }
         let codes = &codes.values()[lists.offset() * width..];
         for row in 0..batch.num_rows() {
-            let number = usize::try_from(episodes.value(row)).map_err(|error| fault(error.to_string()))?;
-            if labels.last().is_none_or(|last| last.episode != number) {
-                labels.push(EpisodeLabels { episode: number, fps: 0.0, codes: Vec::new() });
-            }
-            let Some(last) = labels.last_mut() else { continue };
-            let frame = last.codes.len() / width;
-            if frames.value(row) != frame as i64 {
-                let reason = format!("episode {number}: frame {} stands where {frame} belongs", frames.value(row));
-                return Err(Error::rows(path, reason));
-            }
-            if frame == 1 && times.value(row) > 0.0 {
-                last.fps = 1.0 / times.value(row);
-            }
-            let row_codes = &codes[row * width..(row + 1) * width];
-            if let Some(code) = row_codes.iter().find(|code| usize::from(**code) >= info.codes) {
-                let reason = format!("episode {number}, frame {frame}: code {code} of a codebook of {}", info.codes);
-                return Err(Error::column(path, "codes", reason));
-            }
-            last.codes.extend_from_slice(row_codes);
+            let read = Row {
+                episode: usize::try_from(episodes.value(row)).map_err(|error| fault(error.to_string()))?,
+                frame: frames.value(row),
+                secs: times.value(row),
+                codes: &codes[row * width..(row + 1) * width],
+            };
+            append_row(&mut labels, &read, info, path)?;
         }
     }
     Ok(labels)
+}
+
+/// A row of a part: the labels of a frame.
+struct Row<'a> {
+    episode: usize,
+    frame: i64,
+    secs: f64,
+    codes: &'a [u8],
+}
+
+/// Adds a row to the labels of its episode, which are the last ones or new.
+fn append_row(labels: &mut Vec<EpisodeLabels>, row: &Row<'_>, info: &LabelsInfo, path: &Path) -> Result<()> {
+    let number = row.episode;
+    if labels.last().is_none_or(|last| last.episode != number) {
+        labels.push(EpisodeLabels { episode: number, fps: 0.0, codes: Vec::new() });
+    }
+    let Some(last) = labels.last_mut() else { return Ok(()) };
+    let frame = last.codes.len() / info.codes_per_frame();
+    if row.frame != frame as i64 {
+        let reason = format!("episode {number}: frame {} stands where {frame} belongs", row.frame);
+        return Err(Error::rows(path, reason));
+    }
+    if frame == 1 && row.secs > 0.0 {
+        last.fps = 1.0 / row.secs;
+    }
+    if let Some(code) = row.codes.iter().find(|code| usize::from(**code) >= info.codes) {
+        let reason = format!("episode {number}, frame {frame}: code {code} of a codebook of {}", info.codes);
+        return Err(Error::column(path, "codes", reason));
+    }
+    last.codes.extend_from_slice(row.codes);
+    Ok(())
 }

@@ -1,18 +1,22 @@
 //! The folder of labels.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File, TryLockError};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
 
 use super::part;
 use super::{EpisodeLabels, LabelsInfo};
 use crate::error::{Error, Result};
-use crate::writer::{sync_folder, write_atomic};
+use crate::files::{self, write_atomic};
 
 const INFO_FILE: &str = "labels.json";
 /// Episodes of a part.
 const EPISODES_PER_PART: usize = 16;
+/// How the names of parts end that are being written, or were when their process was killed.
+const PARTIAL: &str = "partial";
 
 /// One of several processes that label a dataset together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,16 +45,17 @@ pub struct LabelStore {
 }
 
 impl LabelStore {
-    /// Makes the folder, or goes on with it.
+    /// Makes the folder, or goes on with it. What killed processes left of parts is removed.
     ///
     /// # Errors
-    /// [`Error::Metadata`] if it holds other labels: of another model, dataset, camera, horizon or interval.
+    /// [`Error::Metadata`] if it holds other labels: of another model, dataset, camera, horizon or interval; [`Error::Io`].
     pub fn create(folder: &Path, info: LabelsInfo) -> Result<Self> {
         fs::create_dir_all(folder).map_err(|error| Error::io(folder, error))?;
         let path = folder.join(INFO_FILE);
         if path.exists() {
             let store = Self::open(folder)?;
             store.check(&info)?;
+            store.remove_leftovers()?;
             return Ok(store);
         }
         let text = serde_json::to_vec_pretty(&info).map_err(|error| Error::metadata(&path, "", error.to_string()))?;
@@ -111,7 +116,8 @@ impl LabelStore {
             .collect()
     }
 
-    /// Keeps the labels of a run of episodes, whole or not at all.
+    /// Keeps the labels of a run of episodes, whole or not at all. Of several processes that write the same run, each writes a
+    /// file of its own, and the last one stays.
     ///
     /// # Errors
     /// [`Error::Size`] if they are not those of the run; [`Error::Io`], [`Error::Parquet`].
@@ -120,10 +126,36 @@ impl LabelStore {
             return Err(Error::Size { what: "episodes of a part".into(), expected: run.len(), found: labels.len() });
         }
         let path = self.part(run);
-        let partial = path.with_extension("partial");
-        part::write(&partial, labels, &self.info)?;
-        fs::rename(&partial, &path).map_err(|error| Error::io(&path, error))?;
-        sync_folder(&self.folder)
+        let partial = self.new_partial()?;
+        part::write(partial.as_file(), &path, labels, &self.info)?;
+        files::persist(partial, &path)
+    }
+
+    /// A new file for a part, with a lock that keeps it from being taken for a leftover.
+    fn new_partial(&self) -> Result<NamedTempFile> {
+        let fault = |error: std::io::Error| Error::io(&self.folder, error);
+        let suffix = format!(".{PARTIAL}");
+        loop {
+            let file = tempfile::Builder::new().suffix(&suffix).tempfile_in(&self.folder).map_err(fault)?;
+            match file.as_file().try_lock() {
+                Ok(()) if file.path().exists() => return Ok(file),
+                // Another process looked for leftovers before it was locked.
+                Ok(()) | Err(TryLockError::WouldBlock) => {}
+                Err(TryLockError::Error(error)) => return Err(fault(error)),
+            }
+        }
+    }
+
+    /// Removes files of parts that nobody writes any more.
+    fn remove_leftovers(&self) -> Result<()> {
+        for path in self.files_that_end_with(PARTIAL)? {
+            // It may be gone by now, or somebody else's.
+            let Ok(file) = File::open(&path) else { continue };
+            if file.try_lock().is_ok() {
+                files::remove_file(&path)?;
+            }
+        }
+        Ok(())
     }
 
     /// All labels, by number of the episode.
@@ -132,7 +164,7 @@ impl LabelStore {
     /// [`Error::Invalid`] with the episodes that are not labelled yet; what is wrong with a part.
     pub fn read(&self) -> Result<BTreeMap<usize, EpisodeLabels>> {
         let mut labels = BTreeMap::new();
-        for path in self.parts()? {
+        for path in self.files_that_end_with("parquet")? {
             labels.extend(part::read(&path, &self.info)?.into_iter().map(|episode| (episode.episode, episode)));
         }
         let missing = self.info.episodes.iter().filter(|number| !labels.contains_key(number)).count();
@@ -148,14 +180,16 @@ impl LabelStore {
         self.folder.join(format!("episodes-{:06}-{:06}.parquet", run.start, run.end))
     }
 
-    fn parts(&self) -> Result<Vec<PathBuf>> {
+    fn files_that_end_with(&self, extension: &str) -> Result<Vec<PathBuf>> {
         let files = crate::source::sorted_entries(&self.folder)?;
-        Ok(files.into_iter().filter(|file| file.extension().is_some_and(|end| end == "parquet")).collect())
+        Ok(files.into_iter().filter(|file| file.extension().is_some_and(|end| end == extension)).collect())
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -193,7 +227,7 @@ mod tests {
             store.write(&missing[0], &labels(&info, &missing[0])).unwrap();
             assert!(store.read().unwrap_err().to_string().contains("are not labelled yet"));
             // A kill leaves at most a partial file, which is no part.
-            std::fs::write(folder.path().join("episodes-000000-000099.partial"), b"cut").unwrap();
+            fs::write(folder.path().join("episodes-000000-000099.partial"), b"cut").unwrap();
         }
         for shard in shards {
             let store = LabelStore::create(folder.path(), info.clone()).unwrap();
@@ -204,6 +238,30 @@ mod tests {
         }
         let read = LabelStore::open(folder.path()).unwrap().read().unwrap();
         assert_eq!(read.into_values().collect::<Vec<_>>(), labels(&info, &(0..50)));
+    }
+
+    #[test]
+    fn another_process_at_the_same_part_does_not_change_a_finished_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let info = info(3);
+        let store = LabelStore::create(folder.path(), info.clone()).unwrap();
+        let mut other = File::create(folder.path().join("episodes-000000-000003.partial")).unwrap();
+        store.write(&(0..3), &labels(&info, &(0..3))).unwrap();
+        other.write_all(b"another process writes on").unwrap();
+        assert_eq!(store.read().unwrap().into_values().collect::<Vec<_>>(), labels(&info, &(0..3)));
+    }
+
+    #[test]
+    fn leftovers_are_removed_and_what_is_being_written_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = LabelStore::create(folder.path(), info(3)).unwrap();
+        let being_written = store.new_partial().unwrap();
+        let leftover = folder.path().join(".tmpAbCdEf.partial");
+        fs::write(&leftover, b"cut").unwrap();
+        LabelStore::create(folder.path(), info(3)).unwrap();
+        assert!(being_written.path().exists() && !leftover.exists());
+        drop(being_written);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "the description alone");
     }
 
     #[test]

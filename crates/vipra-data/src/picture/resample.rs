@@ -52,7 +52,7 @@ impl Resampler {
         let left = region.left * full_width;
         let rows =
             Crop { left, top: 0.0, width: (region.width * full_width).min(full_width - left), height: full_height };
-        self.between.reshape(width, frame.height());
+        self.between.set_size(width, frame.height());
         pass(&mut self.engine, filter, frame, rows, self.between.pixels_mut(), (width, frame.height()))?;
         let top = region.top * full_height;
         let columns =

@@ -129,13 +129,13 @@ impl Resizer {
             }
             Fit::LongestSideThenStretch => {
                 let first = longest_side_size(frame.width(), frame.height(), width.max(height));
-                self.scratch.reshape(first.0, first.1);
+                self.scratch.set_size(first.0, first.1);
                 self.resampler.run(resampling, frame, Region::WHOLE, self.scratch.pixels_mut(), first)?;
                 self.resampler.run(resampling, &self.scratch, region, target, size)
             }
             Fit::Pad => {
                 let inner = padded_size(frame.width(), frame.height(), width, height);
-                self.scratch.reshape(inner.0, inner.1);
+                self.scratch.set_size(inner.0, inner.1);
                 self.resampler.run(resampling, frame, region, self.scratch.pixels_mut(), inner)?;
                 pad(&self.scratch, target, width, height);
                 Ok(())

@@ -30,7 +30,7 @@ mod tests {
     #[test]
     fn pixels_grow_and_stay_in_order() {
         let bytes: Vec<u8> = (0..2 * 3 * 3).map(|value| value * 14).collect();
-        let pictures = Frame::all_of(3, 2, &bytes);
+        let pictures = Frame::split_batch(3, 2, &bytes);
         let twice = side_by_side(&[&pictures[0], &pictures[0]], 2);
         assert_eq!((twice.width(), twice.height()), (16, 4));
         assert_eq!(twice.pixel(15, 3), pictures[0].pixel(2, 1));

@@ -1,6 +1,7 @@
 //! A folder of frame folders: every folder of pictures is an episode without actions.
 
 use std::collections::{HashMap, HashSet};
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use indexmap::IndexMap;
@@ -30,23 +31,35 @@ pub(super) fn check_no_frames_beside_videos(root: &Path) -> Result<()> {
     let files = visible_files(root)?;
     let is_video = |file: &&PathBuf| has_extension(file, &video_folder::EXTENSIONS);
     let (Some(video), Some(frame)) = (files.iter().find(is_video), find_frame(&files)) else { return Ok(()) };
-    let name = |file: &Path| file.strip_prefix(root).unwrap_or(file).display().to_string();
+    let name = |path: &Path| path.strip_prefix(root).unwrap_or(path).display().to_string();
     let reason = format!(
-        "both videos ({}) and folders of pictures ({}) lie here: name a folder that holds one kind, or move the other elsewhere",
+        "both videos ({}) and frames ({}) lie here: name the folder that holds the episodes, or move `{}` elsewhere if its \
+         pictures are none",
         name(video),
-        name(frame)
+        name(frame),
+        name(frame.parent().unwrap_or(root)),
     );
     Err(Error::UnknownLayout { reason, path: root.to_path_buf() })
 }
 
-/// A picture that is one of several in a folder without videos. Those beside a video are of it, such as a preview.
+/// A picture of a sequence, which another one in its folder differs from in numbers alone. Pictures beside videos, or named
+/// after videos, are of those, such as previews.
 fn find_frame(files: &[PathBuf]) -> Option<&Path> {
-    let videos = files.iter().filter(|file| has_extension(file, &video_folder::EXTENSIONS));
-    let with_videos: HashSet<Option<&Path>> = videos.map(|video| video.parent()).collect();
-    let mut first_of: HashMap<Option<&Path>, &Path> = HashMap::new();
-    let pictures = files.iter().filter(|file| has_extension(file, &EXTENSIONS));
-    let mut pictures = pictures.filter(|picture| !with_videos.contains(&picture.parent()));
-    pictures.find_map(|picture| first_of.insert(picture.parent(), picture))
+    let videos = || files.iter().filter(|file| has_extension(file, &video_folder::EXTENSIONS));
+    let folders_of_videos: HashSet<Option<&Path>> = videos().map(|video| video.parent()).collect();
+    let names_of_videos: HashSet<Option<&OsStr>> = videos().map(|video| video.file_stem()).collect();
+    let mut first_of: HashMap<(Option<&Path>, String), &Path> = HashMap::new();
+    files
+        .iter()
+        .filter(|file| has_extension(file, &EXTENSIONS))
+        .filter(|picture| !folders_of_videos.contains(&picture.parent()))
+        .filter(|picture| !names_of_videos.contains(&picture.file_stem()))
+        .find_map(|picture| first_of.insert((picture.parent(), name_without_number(picture)), picture))
+}
+
+fn name_without_number(file: &Path) -> String {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    name.chars().filter(|letter| !letter.is_ascii_digit()).collect()
 }
 
 /// The frame folders below a folder, sorted by path; within each, the pictures in natural order.

@@ -6,32 +6,15 @@ use ffmpeg_next as ffmpeg;
 use ffmpeg_next::ffi;
 use ffmpeg_next::format::context::Input;
 
+use super::header::{Header, VideoInfo, open_decoder};
 use super::packets;
 use super::rgb::Converter;
 use crate::error::{Error, Result};
-use crate::frame::{Frame, check_size};
+use crate::frame::Frame;
 
 /// What differs by more from the end of the frame before is a gap between two frames of a program stream. What differs by
 /// less is a time that FFmpeg gave to a neighbour.
 const GAP_SECS: f64 = 0.5;
-
-/// What a video says about itself.
-#[derive(Clone, Debug, PartialEq)]
-pub struct VideoInfo {
-    /// FFmpeg's name of the codec: `av1`, `h264`, `hevc`, `vp9`, `gif`, …
-    pub codec: String,
-    /// FFmpeg's name of the pixel format, such as `yuv420p`.
-    pub pixel_format: String,
-    /// Pixels.
-    pub width: usize,
-    /// Pixels.
-    pub height: usize,
-    /// Frames a second, on average; FFmpeg's guess where the header does not say ([`VideoDecoder::length`] knows).
-    pub fps: f64,
-    /// Frames, as the header counts them or as rate and duration suggest: 0 where it has neither. Exactly:
-    /// [`VideoDecoder::length`].
-    pub frames: usize,
-}
 
 /// A decoder that stays open and finds frames by their time.
 ///
@@ -47,13 +30,13 @@ pub struct VideoDecoder {
     seconds_per_tick: f64,
     start_tick: i64,
     /// Times are certain only from the beginning on, see [`packets::is_program_stream`].
-    sequential: bool,
+    is_program_stream: bool,
     /// The container says when a packet goes into the decoder, not when its frame is shown (AVI).
-    times_of_decoding: bool,
+    only_decode_times: bool,
     /// The first packet, as long as the decoder was not given any.
     first_packet: Option<ffmpeg::Packet>,
     /// Packets that the decoder was given since the file was opened.
-    fed: usize,
+    packets_sent: usize,
     /// The decoder begins anew, with the next key frame.
     needs_key_frame: bool,
     decoder: ffmpeg::codec::decoder::Video,
@@ -79,7 +62,7 @@ struct Decoded {
 }
 
 #[derive(Clone, Copy, PartialEq)]
-enum Choice {
+enum HeldFrame {
     Current,
     Previous,
 }
@@ -99,9 +82,10 @@ impl VideoDecoder {
         let seconds_per_tick = f64::from(stream.time_base());
         let start_tick = packets::start_tick(&stream);
         let stream = stream.index();
-        let sequential = packets::is_program_stream(&input);
+        let is_program_stream = packets::is_program_stream(&input);
         let first_packet = packets::next(&mut input, stream, path)?;
-        let times_of_decoding = !sequential && first_packet.as_ref().is_some_and(|packet| packet.pts().is_none());
+        let only_decode_times =
+            !is_program_stream && first_packet.as_ref().is_some_and(|packet| packet.pts().is_none());
         let mut opened = VideoDecoder {
             path: path.to_path_buf(),
             info,
@@ -110,10 +94,10 @@ impl VideoDecoder {
             stream,
             seconds_per_tick,
             start_tick,
-            sequential,
-            times_of_decoding,
+            is_program_stream,
+            only_decode_times,
             first_packet,
-            fed: 0,
+            packets_sent: 0,
             needs_key_frame: false,
             decoder,
             current: Decoded::none(),
@@ -126,7 +110,7 @@ impl VideoDecoder {
             converter: Converter::default(),
             picture: Frame::default(),
         };
-        if times_of_decoding {
+        if only_decode_times {
             opened.begin_at_first_frame()?;
         }
         Ok(opened)
@@ -164,8 +148,8 @@ impl VideoDecoder {
     ) -> Result<()> {
         let mut converted: Option<f64> = None;
         for (number, &wanted) in times_secs.iter().enumerate() {
-            let choice = self.find(wanted)?;
-            let decoded = if choice == Choice::Current { &self.current } else { &self.previous };
+            let held = self.find(wanted)?;
+            let decoded = if held == HeldFrame::Current { &self.current } else { &self.previous };
             let secs = decoded.secs.unwrap_or(wanted);
             if converted != Some(secs) {
                 self.converter.convert(&decoded.frame, &mut self.picture, &self.path)?;
@@ -182,14 +166,14 @@ impl VideoDecoder {
     }
 
     /// Moves to the frame nearest to `wanted` and says where it is held.
-    fn find(&mut self, wanted: f64) -> Result<Choice> {
-        if self.held(wanted).is_none() && self.should_seek(wanted) {
+    fn find(&mut self, wanted: f64) -> Result<HeldFrame> {
+        if self.nearest_held(wanted).is_none() && self.should_seek(wanted) {
             self.seek_before(wanted)?;
         }
         loop {
-            if let Some(choice) = self.held(wanted) {
+            if let Some(held) = self.nearest_held(wanted) {
                 self.check_not_past_end(wanted)?;
-                return Ok(choice);
+                return Ok(held);
             }
             if self.ended {
                 return Err(Error::video(&self.path, "decoding", "it holds no frame"));
@@ -199,20 +183,20 @@ impl VideoDecoder {
     }
 
     /// Which of the frames in hand is nearest to `wanted`, if that is certain. Of two equally near, the earlier.
-    fn held(&self, wanted: f64) -> Option<Choice> {
+    fn nearest_held(&self, wanted: f64) -> Option<HeldFrame> {
         let current = self.current.secs?;
         let rounding = self.rounding_secs();
         if (current - wanted).abs() <= rounding {
-            return Some(Choice::Current);
+            return Some(HeldFrame::Current);
         }
         if current < wanted {
-            return self.ended.then_some(Choice::Current);
+            return self.ended.then_some(HeldFrame::Current);
         }
         if self.current_is_first {
-            return Some(Choice::Current);
+            return Some(HeldFrame::Current);
         }
         let previous = self.previous.secs.filter(|previous| *previous <= wanted + rounding)?;
-        Some(if wanted - previous <= current - wanted { Choice::Previous } else { Choice::Current })
+        Some(if wanted - previous <= current - wanted { HeldFrame::Previous } else { HeldFrame::Current })
     }
 
     /// A video that was cut off ends before its container says; the last frame must not stand in for the rest.
@@ -227,8 +211,8 @@ impl VideoDecoder {
     }
 
     fn should_seek(&self, wanted: f64) -> bool {
-        let Some(current) = self.current.secs else { return !self.sequential && wanted * self.info.fps > 0.5 };
-        if current > wanted || self.sequential {
+        let Some(current) = self.current.secs else { return !self.is_program_stream && wanted * self.info.fps > 0.5 };
+        if current > wanted || self.is_program_stream {
             return current > wanted;
         }
         match self.key_frame_before(wanted) {
@@ -259,7 +243,7 @@ impl VideoDecoder {
     /// have none. Then it is tried again from further back, at last from the beginning.
     fn seek_before(&mut self, wanted: f64) -> Result<()> {
         let mut back_secs = 0.0;
-        while !self.sequential {
+        while !self.is_program_stream {
             let target = (wanted - back_secs).max(0.0);
             if !self.seek(target) {
                 break;
@@ -345,14 +329,14 @@ impl VideoDecoder {
         let said = tick_of(frame).map(|tick| (tick - self.start_tick) as f64 * self.seconds_per_tick);
         let Some(current) = self.current.secs else {
             if self.next_is_first {
-                return Some(if self.sequential { self.secs_before_first() } else { said.unwrap_or(0.0) });
+                return Some(if self.is_program_stream { self.secs_before_first() } else { said.unwrap_or(0.0) });
             }
             // A time that is not in the file is made up by FFmpeg, after a seek not as from the beginning on.
-            return said.filter(|_| self.times_of_decoding || frame.pts().is_some());
+            return said.filter(|_| self.only_decode_times || frame.pts().is_some());
         };
         let next = current + self.secs_of(&self.current);
         match said {
-            Some(said) if !self.sequential || (said - next).abs() > GAP_SECS => Some(said),
+            Some(said) if !self.is_program_stream || (said - next).abs() > GAP_SECS => Some(said),
             _ => Some(next),
         }
     }
@@ -362,7 +346,7 @@ impl VideoDecoder {
     fn secs_before_first(&self) -> f64 {
         // SAFETY: the context is that of `self.decoder`, which is alive; one number of it is read.
         let held_back = unsafe { (*self.decoder.as_ptr()).has_b_frames };
-        let skipped = self.fed.saturating_sub(1 + held_back.max(0) as usize);
+        let skipped = self.packets_sent.saturating_sub(1 + held_back.max(0) as usize);
         skipped as f64 * self.secs_of(&self.spare)
     }
 
@@ -379,7 +363,7 @@ impl VideoDecoder {
                 continue;
             }
             self.needs_key_frame = false;
-            self.fed += 1;
+            self.packets_sent += 1;
             let sent = self.decoder.send_packet(&packet);
             return sent.map_err(|error| Error::video(&self.path, "decoding a packet", error));
         }
@@ -401,76 +385,7 @@ impl Decoded {
     }
 }
 
-fn open_decoder(stream: &ffmpeg::Stream<'_>, path: &Path) -> Result<ffmpeg::codec::decoder::Video> {
-    let fault = |doing: &'static str| move |error: ffmpeg::Error| Error::video(path, doing, error);
-    let mut context =
-        ffmpeg::codec::Context::from_parameters(stream.parameters()).map_err(fault("reading the codec"))?;
-    context.set_threading(ffmpeg::threading::Config::count(1));
-    let decoder = context.decoder().video().map_err(fault("opening the decoder"))?;
-    check_size(u64::from(decoder.width()), u64::from(decoder.height()), path)?;
-    Ok(decoder)
-}
-
 /// In the stream's ticks, if it is known.
 fn tick_of(frame: &ffmpeg::frame::Video) -> Option<i64> {
     frame.timestamp().or_else(|| frame.pts())
-}
-
-/// What a header says of rate and length.
-struct Header {
-    /// Frames a second, on average.
-    fps: Option<f64>,
-    /// FFmpeg's guess from a few times: the rate of which all of them would be multiples.
-    guessed_fps: Option<f64>,
-    /// Frames, where the header counts those that are shown.
-    frames: Option<usize>,
-    /// 0 where the header does not say.
-    duration_secs: f64,
-}
-
-impl Header {
-    fn of(input: &Input, stream: &ffmpeg::Stream<'_>) -> Self {
-        let known = |rate: ffmpeg::Rational| Some(f64::from(rate)).filter(|rate| rate.is_finite() && *rate > 0.0);
-        let fps = known(stream.avg_frame_rate());
-        let duration_secs = match stream.duration() {
-            ticks if ticks > 0 => ticks as f64 * f64::from(stream.time_base()),
-            _ => input.duration().max(0) as f64 / f64::from(ffi::AV_TIME_BASE),
-        };
-        // Where number and duration agree there is no edit list that hides frames.
-        let number = stream.frames();
-        let agree = number > 0 && fps.is_some_and(|fps| (number as f64 - duration_secs * fps).abs() < 0.5);
-        let frames = agree.then_some(number as usize);
-        Header { fps, guessed_fps: known(stream.rate()), frames, duration_secs }
-    }
-
-    fn info(&self, decoder: &ffmpeg::codec::decoder::Video, path: &Path) -> Result<VideoInfo> {
-        let fps = match self.fps.or(self.guessed_fps) {
-            Some(fps) => fps,
-            None => self.length(path)?.0,
-        };
-        let pixel_format = decoder.format().descriptor().map_or("unknown", |format| format.name());
-        Ok(VideoInfo {
-            codec: decoder.id().name().to_owned(),
-            pixel_format: pixel_format.to_owned(),
-            width: decoder.width() as usize,
-            height: decoder.height() as usize,
-            fps,
-            frames: self.frames.unwrap_or((self.duration_secs * fps).round() as usize),
-        })
-    }
-
-    /// Rate and number of frames, counted where the header does not tell.
-    fn length(&self, path: &Path) -> Result<(f64, usize)> {
-        if let (Some(fps), Some(frames)) = (self.fps, self.frames) {
-            return Ok((fps, frames));
-        }
-        let secs = packets::frame_times(path)?.secs;
-        let (first_secs, last_secs) = (secs.first().copied().unwrap_or(0.0), secs.last().copied().unwrap_or(0.0));
-        let counted = (last_secs > first_secs).then(|| (secs.len() - 1) as f64 / (last_secs - first_secs));
-        let fps = self.fps.or(counted).or(self.guessed_fps);
-        let fps = fps.ok_or_else(|| Error::video(path, "opening the video", "it has no frame rate"))?;
-        // Counted at the average rate: with a variable one, frames are not what time is made of.
-        let frames = if secs.is_empty() { 0 } else { (last_secs * fps).round() as usize + 1 };
-        Ok((fps, frames))
-    }
 }

@@ -88,12 +88,12 @@ impl VideoCodec {
     }
 
     /// The worst quality.
-    fn largest_crf(self) -> u32 {
+    fn max_crf(self) -> u32 {
         if matches!(self, VideoCodec::Av1 | VideoCodec::Vp9) { 63 } else { 51 }
     }
 
     /// The smallest side that the encoder takes, in pixels.
-    fn smallest_side(self) -> usize {
+    fn min_side(self) -> usize {
         if self == VideoCodec::Av1 { 64 } else { 16 }
     }
 }
@@ -148,16 +148,7 @@ impl VideoEncoder {
             ffmpeg::format::output_as(&super::file_name(path)?, "mp4").map_err(fault("creating the video"))?;
         let frame_ticks = ffmpeg::Rational(1, fps as i32);
         let mut settings =
-            ffmpeg::codec::Context::new_with_codec(codec).encoder().video().map_err(fault("creating the encoder"))?;
-        settings.set_width(width as u32);
-        settings.set_height(height as u32);
-        settings.set_format(ffmpeg::format::Pixel::YUV420P);
-        settings.set_time_base(frame_ticks);
-        settings.set_frame_rate(Some(ffmpeg::Rational(fps as i32, 1)));
-        settings.set_gop(options.gop);
-        settings.set_max_b_frames(0);
-        settings.set_colorspace(ffmpeg::color::Space::SMPTE170M);
-        settings.set_color_range(ffmpeg::color::Range::MPEG);
+            encoder_settings(codec, width, height, fps, options).map_err(fault("creating the encoder"))?;
         if output.format().flags().contains(ffmpeg::format::Flags::GLOBAL_HEADER) {
             settings.set_flags(ffmpeg::codec::Flags::GLOBAL_HEADER);
         }
@@ -173,16 +164,7 @@ impl VideoEncoder {
         super::concat::write_header(&mut output).map_err(fault("writing the header"))?;
         let stream_ticks = output.stream(0).map_or(frame_ticks, |stream| stream.time_base());
 
-        let scaler = scaling::Context::get(
-            ffmpeg::format::Pixel::RGB24,
-            width as u32,
-            height as u32,
-            ffmpeg::format::Pixel::YUV420P,
-            width as u32,
-            height as u32,
-            scaling::Flags::BILINEAR | scaling::Flags::ACCURATE_RND,
-        )
-        .map_err(fault("creating the colour conversion"))?;
+        let scaler = rgb_to_yuv(width as u32, height as u32).map_err(fault("creating the colour conversion"))?;
         Ok(VideoEncoder {
             path: path.to_path_buf(),
             output,
@@ -259,16 +241,49 @@ impl VideoEncoder {
     }
 }
 
+/// What an encoder is told about the pictures, but for what is the codec's own.
+fn encoder_settings(
+    codec: ffmpeg::Codec,
+    width: usize,
+    height: usize,
+    fps: u32,
+    options: VideoOptions,
+) -> Result<ffmpeg::codec::encoder::video::Video, ffmpeg::Error> {
+    let mut settings = ffmpeg::codec::Context::new_with_codec(codec).encoder().video()?;
+    settings.set_width(width as u32);
+    settings.set_height(height as u32);
+    settings.set_format(ffmpeg::format::Pixel::YUV420P);
+    settings.set_time_base(ffmpeg::Rational(1, fps as i32));
+    settings.set_frame_rate(Some(ffmpeg::Rational(fps as i32, 1)));
+    settings.set_gop(options.gop);
+    settings.set_max_b_frames(0);
+    settings.set_colorspace(ffmpeg::color::Space::SMPTE170M);
+    settings.set_color_range(ffmpeg::color::Range::MPEG);
+    Ok(settings)
+}
+
+fn rgb_to_yuv(width: u32, height: u32) -> Result<scaling::Context, ffmpeg::Error> {
+    scaling::Context::get(
+        ffmpeg::format::Pixel::RGB24,
+        width,
+        height,
+        ffmpeg::format::Pixel::YUV420P,
+        width,
+        height,
+        scaling::Flags::BILINEAR | scaling::Flags::ACCURATE_RND,
+    )
+}
+
 fn check_encodable(path: &Path, width: usize, height: usize, options: VideoOptions) -> Result<()> {
     let codec = options.codec;
-    if options.crf > codec.largest_crf() {
-        let reason = format!("crf {}: {} ends at {}", options.crf, codec.name(), codec.largest_crf());
+    if options.crf > codec.max_crf() {
+        let reason = format!("crf {}: {} ends at {}", options.crf, codec.name(), codec.max_crf());
         return Err(Error::video(path, "creating the video", reason));
     }
-    let smallest = codec.smallest_side();
-    if width < smallest || height < smallest {
+    let min_side = codec.min_side();
+    if width < min_side || height < min_side {
         let reason = format!(
-            "{width}×{height} pixels: {} needs at least {smallest}×{smallest} (h264 takes smaller ones, stored pictures any: --codec h264, --images)",
+            "{width}×{height} pixels: {} needs at least {min_side}×{min_side} (h264 takes smaller ones, stored pictures any: --codec h264, --images)",
             codec.name()
         );
         return Err(Error::video(path, "creating the video", reason));

@@ -3,6 +3,7 @@
 mod concat;
 mod decoder;
 mod encoder;
+mod header;
 mod packets;
 mod pool;
 mod rgb;
@@ -13,8 +14,9 @@ use std::sync::Once;
 use ffmpeg_next as ffmpeg;
 
 pub use concat::{VideoKind, concat};
-pub use decoder::{VideoDecoder, VideoInfo};
+pub use decoder::VideoDecoder;
 pub use encoder::{VideoCodec, VideoEncoder, VideoOptions};
+pub use header::VideoInfo;
 pub use packets::is_regular;
 pub use pool::DecoderPool;
 

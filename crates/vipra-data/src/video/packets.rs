@@ -26,18 +26,18 @@ pub(super) fn frame_times(path: &Path) -> Result<FrameTimes> {
     let mut input = open(path)?;
     let stream = video_stream(&input, path)?;
     let (index, seconds_per_tick) = (stream.index(), f64::from(stream.time_base()));
-    let (mut start, sequential) = (start_tick(&stream), is_program_stream(&input));
+    let (mut start, is_program_stream) = (start_tick(&stream), is_program_stream(&input));
     let (mut ticks, mut durations, mut hidden) = (Vec::new(), Vec::new(), 0);
     while let Some(packet) = next(&mut input, index, path)? {
         let tick = packet.pts().or(packet.dts());
-        if is_hidden(&packet) || (!sequential && tick.is_some_and(|tick| tick < start)) {
+        if is_hidden(&packet) || (!is_program_stream && tick.is_some_and(|tick| tick < start)) {
             hidden += 1;
             continue;
         }
         ticks.extend(tick);
         durations.push(packet.duration().max(0));
     }
-    if sequential || ticks.is_empty() {
+    if is_program_stream || ticks.is_empty() {
         (ticks, start) = (one_after_the_other(&durations), 0);
     }
     ticks.sort_unstable();

@@ -54,7 +54,7 @@ impl Converter {
         scaler.run(frame, rgb).map_err(fault)?;
 
         let (width, height) = (width as usize, height as usize);
-        picture.reshape(width, height);
+        picture.set_size(width, height);
         let (stride, data) = (rgb.stride(0), rgb.data(0));
         for (row, line) in picture.pixels_mut().chunks_exact_mut(width * 3).enumerate() {
             line.copy_from_slice(&data[row * stride..row * stride + width * 3]);

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 
 use indexmap::{IndexMap, IndexSet};
 
-use super::layout::{self, EpisodeRecord, Finished};
-use super::{DatasetWriter, RECORDING, columns};
+use super::commit::{self, EpisodeRecord, Finished};
+use super::{DatasetWriter, RECORDING, columns, metadata};
 use crate::error::{Error, InEpisode, Result};
 use crate::feature::DType;
+use crate::files;
 use crate::frame::Frame;
 use crate::picture;
 use crate::rows::{Column, Rows, Values};
@@ -53,7 +54,7 @@ impl<'a> EpisodeWriter<'a> {
     pub(super) fn begin(writer: &'a mut DatasetWriter, task: &str) -> Result<Self> {
         let number = writer.episodes.len();
         let scratch = writer.root.join(RECORDING).join(format!("episode-{number:06}"));
-        layout::remove_folder(&scratch)?;
+        files::remove_folder(&scratch)?;
         fs::create_dir_all(&scratch).map_err(|error| Error::io(&scratch, error))?;
         let (cameras, collector) = Default::default();
         Ok(EpisodeWriter { writer, number, scratch, task: task.to_owned(), cameras, collector })
@@ -152,9 +153,9 @@ impl<'a> EpisodeWriter<'a> {
         })?;
         self.writer.collector.merge(self.collector);
         self.writer.episodes.push(record);
-        layout::count(&mut self.writer.info, &self.writer.tasks, &self.writer.episodes);
-        layout::write_info(&self.writer.root, &self.writer.info)?;
-        layout::remove_folder(&self.scratch)
+        metadata::count(&mut self.writer.info, &self.writer.tasks, &self.writer.episodes);
+        metadata::write_info(&self.writer.root, &self.writer.info)?;
+        files::remove_folder(&self.scratch)
     }
 
     /// Puts the files of the episode in place.
@@ -174,7 +175,7 @@ impl<'a> EpisodeWriter<'a> {
             data: &data,
             videos: &videos,
         };
-        layout::commit(self.writer, &finished)?;
+        commit::commit(self.writer, &finished)?;
         Ok(record)
     }
 

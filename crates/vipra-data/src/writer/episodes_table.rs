@@ -6,7 +6,8 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Float64Array, Int64Array};
 
 use super::columns;
-use super::layout::{EpisodeRecord, Placement, VideoPlacement};
+use super::commit::EpisodeRecord;
+use super::layout::{Placement, VideoPlacement};
 use crate::error::Result;
 use crate::feature::{DType, Features};
 

@@ -5,14 +5,13 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use indexmap::IndexMap;
-use rustix::fs::{CWD, RenameFlags, renameat_with};
-use rustix::io::Errno;
 
 use super::episodes_table::write_episodes;
 use super::layout::{self, FileNumber, Placement, VideoPlacement};
-use super::{DatasetWriter, FINISHED, columns, left_out};
+use super::{DatasetWriter, FINISHED, columns, metadata, skipped};
 use crate::error::{Error, Result};
 use crate::feature::DType;
+use crate::files;
 use crate::source::lerobot::read_parquet;
 use crate::stats;
 use crate::video::{self, VideoKind};
@@ -31,11 +30,11 @@ pub(super) fn finish(mut writer: DatasetWriter, splits: &[(String, Range<usize>)
         let text = |range: &Range<usize>| format!("{}:{}", range.start, range.end);
         writer.info.splits = splits.iter().map(|(name, range)| (name.clone(), text(range))).collect();
     }
-    let joined = sibling(&root, FINISHING);
-    layout::remove_folder(&joined)?;
-    let outcome = join(&writer, &joined).and_then(|()| replace_folder(&joined, &root));
+    let joined = files::sibling(&root, FINISHING);
+    files::remove_folder(&joined)?;
+    let outcome = join(&writer, &joined).and_then(|()| files::replace_folder(&joined, &root));
     if outcome.is_err() {
-        layout::remove_folder(&joined)?;
+        files::remove_folder(&joined)?;
     }
     outcome
 }
@@ -56,24 +55,18 @@ fn join(writer: &DatasetWriter, joined: &Path) -> Result<()> {
 
     let rows: Vec<_> = writer.episodes.iter().zip(placements).collect();
     let episodes = layout::episodes_path(joined, FileNumber(0));
-    layout::create_parent(&episodes)?;
+    files::create_parent(&episodes)?;
     write_episodes(&episodes, &writer.info.features, 0, 0, &rows)?;
-    layout::write_tasks(joined, &writer.tasks)?;
+    metadata::write_tasks(joined, &writer.tasks)?;
     let stats = stats::to_json(&writer.collector.finish(), &writer.info.features);
-    layout::write_json(&joined.join("meta/stats.json"), &stats)?;
+    files::write_json(&joined.join("meta/stats.json"), &stats)?;
     let options = serde_json::to_value(&writer.options)
         .map_err(|error| Error::Invalid(format!("writing the options of a recording: {error}")))?;
-    layout::write_json(&joined.join("meta").join(FINISHED), &options)?;
-    left_out::write(&joined.join("meta"), &writer.left_out)?;
-    layout::write_info(joined, &writer.info)?;
+    files::write_json(&joined.join("meta").join(FINISHED), &options)?;
+    skipped::write(&joined.join("meta"), &writer.skipped)?;
+    metadata::write_info(joined, &writer.info)?;
     let folders = walkdir::WalkDir::new(joined).into_iter().filter_map(Result::ok);
-    folders.filter(|entry| entry.file_type().is_dir()).try_for_each(|folder| layout::sync_folder(folder.path()))
-}
-
-/// A folder beside `root`.
-pub(super) fn sibling(root: &Path, suffix: &str) -> PathBuf {
-    let name = root.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    root.with_file_name(format!(".{name}.{suffix}"))
+    folders.filter(|entry| entry.file_type().is_dir()).try_for_each(|folder| files::sync_folder(folder.path()))
 }
 
 /// Which consecutive files share a new one: as many as fit, all of the same kind.
@@ -106,7 +99,7 @@ fn join_data(writer: &DatasetWriter, joined: &Path) -> Result<Vec<FileNumber>> {
     {
         let batches = files[group.clone()].iter().map(|path| read_parquet(path)).collect::<Result<Vec<_>>>()?;
         let path = layout::data_path(joined, &writer.info, FileNumber(number))?;
-        layout::create_parent(&path)?;
+        files::create_parent(&path)?;
         columns::write(&path, &batches)?;
         numbers.extend(group.map(|_| FileNumber(number)));
     }
@@ -129,30 +122,9 @@ fn join_videos(writer: &DatasetWriter, joined: &Path, camera: &str) -> Result<Ve
             placements.push(VideoPlacement { file: FileNumber(number), from_secs, to_secs });
         }
         let path = layout::video_path(joined, &writer.info, camera, FileNumber(number))?;
-        layout::create_parent(&path)?;
+        files::create_parent(&path)?;
         video::concat(&parts, &path)?;
         fs::File::open(&path).and_then(|file| file.sync_all()).map_err(|error| Error::io(&path, error))?;
     }
     Ok(placements)
-}
-
-/// Puts the folder `new` in the place of `old`, which goes, in one step where the file system can.
-///
-/// # Errors
-/// [`Error::Io`].
-pub fn replace_folder(new: &Path, old: &Path) -> Result<()> {
-    match renameat_with(CWD, new, CWD, old, RenameFlags::EXCHANGE) {
-        Ok(()) => {}
-        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {
-            let aside = sibling(old, "old");
-            fs::rename(old, &aside).map_err(|error| Error::io(old, error))?;
-            fs::rename(new, old).map_err(|error| Error::io(new, error))?;
-            fs::rename(&aside, new).map_err(|error| Error::io(&aside, error))?;
-        }
-        Err(error) => return Err(Error::io(old, error.into())),
-    }
-    if let Some(parent) = old.parent() {
-        layout::sync_folder(parent)?;
-    }
-    layout::remove_folder(new)
 }

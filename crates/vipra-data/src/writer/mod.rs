@@ -9,12 +9,15 @@
 //! a tenth behind until the recording is finished, since it can only be written whole.
 
 mod columns;
+mod commit;
 mod episode;
 mod episodes_table;
 mod finish;
 mod layout;
-mod left_out;
+mod metadata;
 mod place;
+mod recover;
+mod skipped;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -22,18 +25,18 @@ use std::path::{Path, PathBuf};
 use indexmap::IndexSet;
 use serde::{Deserialize, Serialize};
 
+pub use crate::files::{replace_folder, write_atomic};
 pub use episode::EpisodeWriter;
-pub use finish::replace_folder;
-pub(crate) use layout::sync_folder;
-pub use layout::write_atomic;
 
 use crate::error::{Error, Result};
-use crate::feature::{DType, Feature, Features};
+use crate::feature::{DType, Features};
+use crate::files;
 use crate::source::Skipped;
 use crate::source::lerobot::Info;
 use crate::stats::Collector;
 use crate::video::VideoOptions;
-use layout::EpisodeRecord;
+use commit::EpisodeRecord;
+use recover::Recorded;
 
 /// The folder, inside of the dataset, that exists while it is being recorded.
 const RECORDING: &str = ".recording";
@@ -96,7 +99,7 @@ pub struct DatasetWriter {
     /// How many of them are in `meta/tasks.parquet`.
     tasks_written: usize,
     episodes: Vec<EpisodeRecord>,
-    left_out: Vec<Skipped>,
+    skipped: Vec<Skipped>,
     /// Of all finished episodes.
     collector: Collector,
     /// Held as long as the recording goes on, so that no other process records into the same folder.
@@ -117,13 +120,13 @@ impl DatasetWriter {
         }
         let root = place::resolve(root)?;
         place::check_usable(&root)?;
-        let info = new_info(&options, &root)?;
+        let info = metadata::new_info(&options, &root)?;
         let lock = place::lock(&root)?;
         place::remove_leftovers(&root)?;
         let marker = serde_json::to_value(&options)
             .map_err(|error| Error::Invalid(format!("writing the options of a recording: {error}")))?;
-        layout::write_json(&root.join(RECORDING).join(OPTIONS), &marker)?;
-        DatasetWriter::begin(root, options, info, layout::Recorded::default(), lock)
+        files::write_json(&root.join(RECORDING).join(OPTIONS), &marker)?;
+        DatasetWriter::begin(root, options, info, Recorded::default(), lock)
     }
 
     /// Goes on with an interrupted recording of the same options; what of it was not finished is removed.
@@ -140,28 +143,22 @@ impl DatasetWriter {
             return Err(Error::Invalid(format!("{hint}: {}", root.display())));
         }
         let lock = place::lock(&root)?;
-        let recorded = layout::read_recorded(&root)?;
-        layout::remove_unfinished(&root, recorded.episodes.len())?;
-        let mut info = new_info(&options, &root)?;
-        layout::count(&mut info, &recorded.tasks, &recorded.episodes);
+        let recorded = recover::read_recorded(&root)?;
+        recover::remove_unfinished(&root, recorded.episodes.len())?;
+        let mut info = metadata::new_info(&options, &root)?;
+        metadata::count(&mut info, &recorded.tasks, &recorded.episodes);
         DatasetWriter::begin(root, options, info, recorded, lock)
     }
 
     /// A writer that goes on behind what was recorded, with everything in place that a dataset without further episodes has.
-    fn begin(
-        root: PathBuf,
-        options: WriterOptions,
-        info: Info,
-        recorded: layout::Recorded,
-        lock: File,
-    ) -> Result<Self> {
-        let layout::Recorded { tasks, episodes, collector } = recorded;
-        let left_out = left_out::read(&root.join(RECORDING))?;
+    fn begin(root: PathBuf, options: WriterOptions, info: Info, recorded: Recorded, lock: File) -> Result<Self> {
+        let Recorded { tasks, episodes, collector } = recorded;
+        let skipped = skipped::read(&root.join(RECORDING))?;
         layout::create_folders(&root)?;
-        layout::write_tasks(&root, &tasks)?;
-        layout::write_info(&root, &info)?;
+        metadata::write_tasks(&root, &tasks)?;
+        metadata::write_info(&root, &info)?;
         let tasks_written = tasks.len();
-        Ok(DatasetWriter { root, options, info, tasks, tasks_written, episodes, left_out, collector, _lock: lock })
+        Ok(DatasetWriter { root, options, info, tasks, tasks_written, episodes, skipped, collector, _lock: lock })
     }
 
     /// Whether a recording was interrupted at `root` after its first episode.
@@ -176,12 +173,12 @@ impl DatasetWriter {
         place::read_options(&root.join("meta").join(FINISHED)).ok().filter(|_| !unfinished)
     }
 
-    /// What was left out of the finished dataset at `root`, in order.
+    /// What was skipped when the finished dataset at `root` was written, in order.
     ///
     /// # Errors
     /// [`Error::Io`], [`Error::Metadata`].
-    pub fn finished_left_out(root: &Path) -> Result<Vec<Skipped>> {
-        left_out::read(&root.join("meta"))
+    pub fn finished_skipped(root: &Path) -> Result<Vec<Skipped>> {
+        skipped::read(&root.join("meta"))
     }
 
     /// Removes the recording that the finished dataset at `root` took the place of, in case the process died just then.
@@ -189,7 +186,7 @@ impl DatasetWriter {
     /// # Errors
     /// [`Error::Io`].
     pub fn remove_replaced(root: &Path) -> Result<()> {
-        layout::remove_folder(&finish::sibling(&place::resolve(root)?, finish::FINISHING))
+        files::remove_folder(&files::sibling(&place::resolve(root)?, finish::FINISHING))
     }
 
     /// Begins an episode. An [`EpisodeWriter`] that is dropped without being finished counts for nothing; its scratch files
@@ -211,14 +208,14 @@ impl DatasetWriter {
     ///
     /// # Errors
     /// [`Error::Io`] if the list cannot be written.
-    pub fn leave_out(&mut self, what: Skipped) -> Result<()> {
-        self.left_out.push(what);
-        left_out::write(&self.root.join(RECORDING), &self.left_out)
+    pub fn skip(&mut self, what: Skipped) -> Result<()> {
+        self.skipped.push(what);
+        skipped::write(&self.root.join(RECORDING), &self.skipped)
     }
 
-    /// What was left out so far, in order.
-    pub fn left_out(&self) -> &[Skipped] {
-        &self.left_out
+    /// What was skipped so far, in order.
+    pub fn skipped(&self) -> &[Skipped] {
+        &self.skipped
     }
 
     /// Completes the dataset. `splits` are named half-open ranges of episodes; without any, all of them are `train`.
@@ -228,48 +225,4 @@ impl DatasetWriter {
     pub fn finish(self, splits: &[(String, std::ops::Range<usize>)]) -> Result<()> {
         finish::finish(self, splits)
     }
-}
-
-fn new_info(options: &WriterOptions, root: &Path) -> Result<Info> {
-    let mut features = options.features.clone();
-    for (name, feature) in &mut features {
-        if DEFAULT_FEATURES.iter().any(|(default, _)| default == name) {
-            return Err(Error::Invalid(format!("feature `{name}` is added by the writer")));
-        }
-        if name.is_empty() || name.contains('/') || name.contains("..") {
-            return Err(Error::Invalid(format!("feature name {name:?} cannot be part of a path")));
-        }
-        if name == "task" {
-            return Err(Error::Invalid("feature `task` would be taken for the instructions of frames".into()));
-        }
-        match &feature.dtype {
-            DType::Language => {
-                return Err(Error::Invalid(format!("feature `{name}`: language annotations cannot be written")));
-            }
-            DType::Other(dtype) => {
-                return Err(Error::Invalid(format!("feature `{name}`: values of type {dtype:?} cannot be written")));
-            }
-            _ => {}
-        }
-        if feature.dtype == DType::Video {
-            let (width, height) = feature
-                .picture_size()
-                .ok_or_else(|| Error::Invalid(format!("feature `{name}`: a camera's shape is [height, width, 3]")))?;
-            feature.info = Some(layout::video_facts(width, height, options));
-        }
-    }
-    for (name, dtype) in DEFAULT_FEATURES {
-        let feature = Feature { dtype, shape: vec![1], names: serde_json::Value::Null, fps: None, info: None };
-        features.insert(name.to_owned(), feature);
-    }
-    if options.fps == 0 {
-        return Err(Error::Invalid(format!("0 frames a second: {}", root.display())));
-    }
-    let mut info = Info::new(options.robot_type.clone(), options.fps, features);
-    info.data_files_size_in_mb = Some(options.data_file_size_mb);
-    info.video_files_size_in_mb = Some(options.video_file_size_mb);
-    if !options.features.values().any(|feature| feature.dtype == DType::Video) {
-        info.video_path = None;
-    }
-    Ok(info)
 }

@@ -4,8 +4,9 @@ use std::fs::{self, File, TryLockError};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::{OPTIONS, RECORDING, WriterOptions, finish, layout, left_out};
+use super::{OPTIONS, RECORDING, WriterOptions, finish, skipped};
 use crate::error::{Error, Result};
+use crate::files;
 
 /// The folder's full path, without links, so that it can be exchanged for another.
 pub(super) fn resolve(root: &Path) -> Result<PathBuf> {
@@ -62,16 +63,16 @@ pub(super) fn lock(root: &Path) -> Result<File> {
 
 /// Removes what an earlier recording left that never got to a first episode, or that died after its last.
 pub(super) fn remove_leftovers(root: &Path) -> Result<()> {
-    layout::remove_folder(&finish::sibling(root, finish::FINISHING))?;
+    files::remove_folder(&files::sibling(root, finish::FINISHING))?;
     for folder in ["meta", "data", "videos"] {
-        layout::remove_folder(&root.join(folder))?;
+        files::remove_folder(&root.join(folder))?;
     }
     for entry in crate::source::sorted_entries(&root.join(RECORDING))? {
         if entry.is_dir() {
-            layout::remove_folder(&entry)?;
+            files::remove_folder(&entry)?;
         }
     }
-    left_out::remove(&root.join(RECORDING))
+    skipped::remove(&root.join(RECORDING))
 }
 
 /// Reads the options that a recording was begun with.

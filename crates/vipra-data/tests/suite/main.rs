@@ -10,6 +10,7 @@ mod common;
 mod preprocess_parity;
 mod real_data;
 mod sources;
+mod stored_pictures;
 mod unasked;
 mod videos;
 mod writer;

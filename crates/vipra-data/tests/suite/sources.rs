@@ -191,17 +191,18 @@ fn videos_and_frames_in_one_folder_are_not_guessed_at() {
     assert_eq!(layout(), Ok(Layout::FrameFolder));
     std::fs::copy(fixture("videos/palette.gif"), root.join("preview.gif")).unwrap();
     let error = layout().unwrap_err();
-    for part in ["both videos (preview.gif) and folders of pictures (episode_000/0.png)", "name a folder"] {
+    for part in ["both videos (preview.gif) and frames (episode_000/0.png)", "name the folder", "move `episode_000`"] {
         assert!(error.contains(part), "{error}");
     }
     assert_eq!(Layout::detect(&root.join("episode_000")).unwrap(), Layout::FrameFolder);
     assert_eq!(Layout::detect(&root.join("preview.gif")).unwrap(), Layout::VideoFolder);
     assert!(check(root, &OpenOptions::default(), 1, &|_, _| {}).is_err());
 
-    // Pictures of the videos themselves, and a lone one.
+    // Pictures of the videos themselves, and some that are no sequence.
     std::fs::remove_dir_all(root.join("episode_000")).unwrap();
     std::fs::copy(fixture("videos/vp9.webm"), root.join("other.webm")).unwrap();
-    ["preview.png", "other.png", "cover.png", "docs/sheet.png"].into_iter().for_each(put);
+    ["preview.png", "other.png", "cover.png", "docs/sheet.png", "docs/robot.png"].into_iter().for_each(put);
+    ["thumbnails/preview.png", "thumbnails/other.png"].into_iter().for_each(put);
     assert_eq!(layout(), Ok(Layout::VideoFolder));
 }
 
@@ -308,12 +309,12 @@ fn converting_again_says_that_it_is_done() {
     let run =
         |options: &ConvertOptions, target: &std::path::Path| convert(open(&root).as_ref(), target, options, &|_, _| {});
     let options = ConvertOptions::default();
-    let written = Converted { episodes: 1, already: false, left_out: Vec::new() };
+    let written = Converted { episodes: 1, was_complete: false, skipped: Vec::new() };
     assert_eq!(run(&options, &target).unwrap(), written);
     // Killed right after the finished dataset took its place: the recording still lies beside it.
     let replaced = folder.path().join(".out.finishing");
     std::fs::create_dir(&replaced).unwrap();
-    assert_eq!(run(&options, &target).unwrap(), Converted { already: true, ..written });
+    assert_eq!(run(&options, &target).unwrap(), Converted { was_complete: true, ..written });
     assert!(!replaced.exists());
     let other = ConvertOptions { images: true, ..Default::default() };
     assert!(run(&other, &target).unwrap_err().to_string().contains("not empty"));
@@ -325,7 +326,7 @@ fn video_of(root: &std::path::Path, episode: usize) -> std::path::PathBuf {
 }
 
 #[test]
-fn episodes_that_cannot_be_read_stop_a_conversion_or_are_left_out_whole() {
+fn episodes_that_cannot_be_read_stop_a_conversion_or_are_skipped_whole() {
     let folder = tempfile::tempdir().unwrap();
     let (root, target, short) = (folder.path().join("set"), folder.path().join("out"), folder.path().join("short"));
     write_dataset_v21(&root, &[7, 5, 6, 4, 3]);
@@ -342,13 +343,13 @@ fn episodes_that_cannot_be_read_stop_a_conversion_or_are_left_out_whole() {
     };
     assert_eq!(run(OnError::Stop).unwrap_err().episode(), Some(0));
     let written = run(OnError::Skip).unwrap();
-    assert_eq!((written.episodes, written.already), (2, false));
-    let left_out: Vec<&str> = written.left_out.iter().map(|left_out| left_out.what.as_str()).collect();
-    assert_eq!(left_out, ["episode 0", "episode 2", "episode 3"]);
-    for (left_out, path) in written.left_out.iter().zip(["000000.mp4", "000002.mp4", "000003.parquet"]) {
-        assert!(left_out.reason.contains(path), "{left_out:?}");
+    assert_eq!((written.episodes, written.was_complete), (2, false));
+    let skipped: Vec<&str> = written.skipped.iter().map(|skipped| skipped.what.as_str()).collect();
+    assert_eq!(skipped, ["episode 0", "episode 2", "episode 3"]);
+    for (skipped, path) in written.skipped.iter().zip(["000000.mp4", "000002.mp4", "000003.parquet"]) {
+        assert!(skipped.reason.contains(path), "{skipped:?}");
     }
-    assert_eq!(run(OnError::Skip).unwrap(), Converted { already: true, ..written });
+    assert_eq!(run(OnError::Skip).unwrap(), Converted { was_complete: true, ..written });
 
     let report = check(&target, &OpenOptions::default(), 1, &|_, _| {}).unwrap();
     assert_eq!(report.findings, []);
@@ -361,7 +362,7 @@ fn episodes_that_cannot_be_read_stop_a_conversion_or_are_left_out_whole() {
 }
 
 #[test]
-fn a_conversion_that_left_something_out_goes_on_where_it_was() {
+fn a_conversion_that_skipped_something_goes_on_where_it_was() {
     let folder = tempfile::tempdir().unwrap();
     let (root, target) = (folder.path().join("set"), folder.path().join("out"));
     write_dataset_v21(&root, &[7, 5, 6, 4]);
@@ -373,13 +374,13 @@ fn a_conversion_that_left_something_out_goes_on_where_it_was() {
     assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(&dies))).is_err());
     assert_eq!(open(&target).episodes().len(), 2);
     let finished = run(&|done: usize, _: usize| assert!(done >= 3, "nothing is done twice")).unwrap();
-    assert_eq!((finished.episodes, finished.left_out.len()), (3, 1));
+    assert_eq!((finished.episodes, finished.skipped.len()), (3, 1));
     let lengths: Vec<usize> = open(&target).episodes().iter().map(|episode| episode.length).collect();
     assert_eq!(lengths, [7, 6, 4]);
 }
 
 #[test]
-fn a_video_of_another_size_stops_a_conversion_or_is_left_out() {
+fn a_video_of_another_size_stops_a_conversion_or_is_skipped() {
     let folder = tempfile::tempdir().unwrap();
     let (root, target) = (folder.path().join("videos"), folder.path().join("out"));
     std::fs::create_dir(&root).unwrap();
@@ -396,9 +397,9 @@ fn a_video_of_another_size_stops_a_conversion_or_is_left_out() {
     };
     assert_eq!(run(OnError::Stop).unwrap_err().episode(), Some(1));
     let written = run(OnError::Skip).unwrap();
-    assert_eq!((written.episodes, written.left_out.len()), (2, 1));
-    assert_eq!(written.left_out[0].what, "episode b.mp4");
-    let reason = &written.left_out[0].reason;
+    assert_eq!((written.episodes, written.skipped.len()), (2, 1));
+    assert_eq!(written.skipped[0].what, "episode b.mp4");
+    let reason = &written.skipped[0].reason;
     assert!(["64×64", "64×48", "b.mp4"].iter().all(|part| reason.contains(part)), "{reason}");
     assert_eq!(open(&target).episodes().len(), 2);
 }

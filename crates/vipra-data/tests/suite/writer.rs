@@ -216,23 +216,23 @@ fn a_dropped_episode_leaves_no_trace() {
 }
 
 #[test]
-fn what_is_left_out_stays_listed() {
+fn what_is_skipped_stays_listed() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path().join("set");
     let broken = Skipped { what: "episode 7".into(), reason: "no such file".into() };
     let mut writer = DatasetWriter::create(&root, options()).unwrap();
-    writer.leave_out(broken.clone()).unwrap();
+    writer.skip(broken.clone()).unwrap();
     drop(writer);
     // It never got to an episode: the next one begins anew.
     let mut writer = DatasetWriter::create(&root, options()).unwrap();
-    assert_eq!(writer.left_out(), []);
+    assert_eq!(writer.skipped(), []);
     record(&mut writer, 0, 3).unwrap();
-    writer.leave_out(broken.clone()).unwrap();
+    writer.skip(broken.clone()).unwrap();
     drop(writer);
     let writer = DatasetWriter::resume(&root, options()).unwrap();
-    assert_eq!(writer.left_out(), std::slice::from_ref(&broken));
+    assert_eq!(writer.skipped(), std::slice::from_ref(&broken));
     writer.finish(&[]).unwrap();
-    assert_eq!(DatasetWriter::finished_left_out(&root).unwrap(), [broken]);
+    assert_eq!(DatasetWriter::finished_skipped(&root).unwrap(), [broken]);
     assert_sound(&root);
 }
 

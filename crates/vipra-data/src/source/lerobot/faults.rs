@@ -43,7 +43,7 @@ impl LeRobot {
     /// An episode's rows against what the metadata says of them.
     pub(super) fn row_faults(&self, episode: usize, rows: &Rows) -> Vec<Error> {
         let mut faults = Vec::new();
-        let path = &self.located[episode].data;
+        let path = &self.files[episode].data;
         if self.index(path).is_ok_and(|index| !index.contains(self.episodes[episode].number)) {
             faults.push(Error::rows(path, "the metadata names this file, but its rows are in another"));
         }
@@ -54,7 +54,7 @@ impl LeRobot {
         if column("index").windows(2).any(|pair| pair[1] != pair[0] + 1) {
             faults.push(Error::column(path, "index", "does not count up by one"));
         }
-        match (self.located[episode].first_index, column("index").first()) {
+        match (self.files[episode].first_index, column("index").first()) {
             (Some(said), Some(&found)) if said != found as u64 => {
                 let reason = format!("the metadata says that it begins with {said}, the rows with {found}");
                 faults.push(Error::column(path, "index", reason));
@@ -67,7 +67,7 @@ impl LeRobot {
 
     /// The `task_index` of an episode's rows against the tasks that there are, those of the episode, and each other.
     fn task_faults(&self, episode: usize, numbers: &[i64]) -> Vec<Error> {
-        let path = &self.located[episode].data;
+        let path = &self.files[episode].data;
         let task = |number: i64| self.tasks.get(&number);
         let mut faults = Vec::new();
         if self.episodes[episode].tasks.is_empty() {
@@ -77,7 +77,7 @@ impl LeRobot {
             let count = self.tasks.len();
             faults.push(Error::rows(path, format!("task_index is {number}, which none of the {count} tasks has")));
         }
-        let named = &self.located[episode].tasks;
+        let named = &self.files[episode].tasks;
         let unnamed = |&number: &i64| task(number).filter(|task| !named.is_empty() && !named.contains(task));
         if let Some((frame, task)) = numbers.iter().enumerate().find_map(|(at, number)| Some((at, unnamed(number)?))) {
             let reason = format!("the task of frame {frame} is {task:?}, the metadata names {named:?}");

@@ -2,11 +2,10 @@
 
 use std::ops::Range;
 
-use arrow::array::{Array, AsArray};
-use arrow::datatypes::DataType;
+use arrow::array::Array;
 
 use super::index::FileIndex;
-use super::{LeRobot, table};
+use super::{LeRobot, columns};
 use crate::error::{Error, Result};
 use crate::picture;
 use crate::source::{Episode, TakeFrame};
@@ -22,7 +21,7 @@ impl LeRobot {
         take: &mut TakeFrame<'_>,
     ) -> Result<()> {
         let fps = self.info.fps;
-        let Some((_, path, from_secs)) = self.located[episode].videos.iter().find(|(name, ..)| name == camera) else {
+        let Some((_, path, from_secs)) = self.files[episode].videos.iter().find(|(name, ..)| name == camera) else {
             return Err(Error::metadata(&self.description.root, camera, "the metadata names no video of it"));
         };
         // Frames are asked for by number: float32 times of rows would be off by more than the tolerance.
@@ -43,6 +42,7 @@ impl LeRobot {
             .inspect_err(|_| decoders.close(path))
     }
 
+    /// Pictures that are stored in rows, read a few at a time.
     pub(super) fn stored_frames(
         &self,
         index: &FileIndex,
@@ -52,23 +52,24 @@ impl LeRobot {
         take: &mut TakeFrame<'_>,
     ) -> Result<()> {
         let frames: Vec<usize> = times_secs.iter().map(|secs| (secs * self.info.fps).round() as usize).collect();
-        let (Some(&first), Some(&last)) = (frames.iter().min(), frames.iter().max()) else { return Ok(()) };
-        let range = rows.start + first..rows.start + last + 1;
-        let batch = table::read(&index.path, |name| name == camera, Some(range))?;
-        let pictures = table::column(&batch, camera, &index.path)?;
-        let fault = |reason: &str| Error::column(&index.path, camera, reason);
-        let bytes = pictures
-            .as_struct_opt()
-            .and_then(|pictures| pictures.column_by_name("bytes"))
-            .ok_or_else(|| fault("expected struct<bytes, path>"))?;
-        let bytes = arrow::compute::cast(bytes, &DataType::LargeBinary)
-            .map_err(|error| fault(&format!("expected bytes: {error}")))?;
-        let bytes = bytes.as_binary::<i64>();
-        for (nth, frame) in frames.iter().enumerate() {
-            if bytes.is_null(frame - first) {
-                return Err(fault("a picture is stored by path only, outside of the file"));
+        let mut nth = 0;
+        for ascending in frames.chunk_by(|a, b| a <= b) {
+            let mut wanted: Vec<usize> = ascending.iter().map(|frame| rows.start + frame).collect();
+            wanted.dedup();
+            let mut repeats = ascending.chunk_by(|a, b| a == b);
+            for pictures in columns::read_pictures(&index.path, camera, &wanted)? {
+                let pictures = pictures?;
+                for (at, same_frame) in (0..pictures.len()).zip(repeats.by_ref()) {
+                    let picture = picture::decode_bytes(pictures.value(at), &index.path)?;
+                    for _ in same_frame {
+                        take(nth, &picture)?;
+                        nth += 1;
+                    }
+                }
             }
-            take(nth, &picture::decode_bytes(bytes.value(frame - first), &index.path)?)?;
+            if repeats.next().is_some() {
+                return Err(Error::column(&index.path, camera, "it has fewer rows than the file"));
+            }
         }
         Ok(())
     }

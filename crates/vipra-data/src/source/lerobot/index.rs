@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use super::table;
+use super::columns;
 use crate::error::{Error, Result};
 
 /// The episodes of one data file.
@@ -34,12 +34,12 @@ impl FileIndex {
     /// Reads the columns that say whose rows they are, when, and of what task.
     pub(super) fn read(path: &Path, fps: f64, tolerance_secs: f64) -> Result<Self> {
         const NAMES: [&str; 4] = ["episode_index", "frame_index", "timestamp", "task_index"];
-        let batch = table::read(path, |name| NAMES.contains(&name), None)?;
-        let episode_index = table::integers(&batch, "episode_index", path)?;
-        let frame_index = table::integers(&batch, "frame_index", path)?;
-        let timestamp = table::floats(&batch, "timestamp", path)?;
+        let batch = columns::read(path, |name| NAMES.contains(&name), None)?;
+        let episode_index = columns::integers(&batch, "episode_index", path)?;
+        let frame_index = columns::integers(&batch, "frame_index", path)?;
+        let timestamp = columns::floats(&batch, "timestamp", path)?;
         // Pictures are found without it; who reads the rows is told what is wrong with it.
-        let task_index = table::integers(&batch, "task_index", path).ok();
+        let task_index = columns::integers(&batch, "task_index", path).ok();
 
         let mut episodes: BTreeMap<i64, EpisodeRows> = BTreeMap::new();
         for (row, &episode) in episode_index.iter().enumerate() {

@@ -1,13 +1,14 @@
 //! LeRobot datasets, v2.1 and v3.0 (interfaces b).
 //!
-//! The versions differ in where things lie; [`v21`] and [`v30`] each turn their metadata into one [`Table`], and the rest
+//! The versions differ in where things lie; [`v21`] and [`v30`] each turn their metadata into one [`Metadata`], and the rest
 //! is common: [`index`] says which rows are whose, [`frames`] finds pictures, [`faults`] is what `check` asks for.
 
+mod columns;
 mod faults;
 mod frames;
 mod index;
 mod info;
-mod table;
+mod metadata;
 mod template;
 mod v21;
 mod v30;
@@ -23,13 +24,13 @@ use walkdir::WalkDir;
 pub use info::Info;
 pub use template::{Value, expand};
 
-use super::{Description, Episode, Layout, OpenOptions, Skipped, Source, SourceVideo, TakeFrame, episode_at};
-use crate::config::OnError;
+use super::{Description, Episode, Layout, OpenOptions, Source, SourceVideo, TakeFrame, episode_at};
 use crate::error::{Error, InEpisode, Result};
 use crate::feature::{DType, Feature};
 use crate::rows::Rows;
 use crate::video::DecoderPool;
 use index::FileIndex;
+use metadata::{EpisodeFiles, Metadata};
 
 /// The versions that are read. Closed on purpose: a new one makes every `match` a compile error until it is handled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,61 +63,12 @@ impl Version {
     }
 }
 
-/// Where an episode lies.
-struct Located {
-    data: PathBuf,
-    /// Camera, file, time of the first frame in the file.
-    videos: Vec<(String, PathBuf, f64)>,
-    /// The episode's first row in the whole dataset, where the metadata says.
-    first_index: Option<u64>,
-    /// The tasks that the metadata names, in its order.
-    tasks: Vec<String>,
-}
-
-/// What the metadata of either version says.
-struct Table {
-    episodes: Vec<Episode>,
-    located: Vec<Located>,
-    tasks: BTreeMap<i64, String>,
-}
-
-/// More frames or episodes than this are a mistake of the metadata, and would overflow sums.
-const LARGEST: usize = u32::MAX as usize;
-
-impl Table {
-    fn check_sizes(&self, info_path: &Path) -> Result<()> {
-        match self.episodes.iter().find(|episode| episode.length > LARGEST || episode.number > LARGEST) {
-            None => Ok(()),
-            Some(episode) => {
-                let reason = format!("{} frames in episode {}", episode.length, episode.number);
-                Err(Error::metadata(info_path, "length", reason))
-            }
-        }
-    }
-
-    /// Removes the episodes without frames; the first of them is an error unless they are to be skipped.
-    fn take_empty(&mut self, info_path: &Path, on_error: OnError) -> Result<Vec<Skipped>> {
-        let mut skipped = Vec::new();
-        for at in (0..self.episodes.len()).rev().filter(|&at| self.episodes[at].length == 0).collect::<Vec<_>>() {
-            let error = Error::metadata(info_path, "length", "it has no frames");
-            let number = self.episodes[at].number;
-            if on_error == OnError::Stop {
-                return Err(error).in_episode(number);
-            }
-            self.episodes.remove(at);
-            self.located.remove(at);
-            skipped.push(Skipped { what: format!("episode {number}"), reason: error.to_string() });
-        }
-        Ok(skipped)
-    }
-}
-
 /// A dataset of either version.
 pub struct LeRobot {
     description: Description,
     info: Info,
     episodes: Vec<Episode>,
-    located: Vec<Located>,
+    files: Vec<EpisodeFiles>,
     /// Instructions by the `task_index` of rows.
     tasks: BTreeMap<i64, String>,
     tolerance_secs: f64,
@@ -135,16 +87,16 @@ impl LeRobot {
     pub fn open(root: &Path, version: Version, options: &OpenOptions<'_>) -> Result<Self> {
         let info_path = root.join("meta/info.json");
         let info = Info::read(&info_path)?;
-        let mut table = match version {
+        let mut metadata = match version {
             Version::V21 => v21::read(root, &info)?,
             Version::V30 => v30::read(root, &info)?,
         };
-        table.check_sizes(&info_path)?;
-        if let Some(pair) = table.episodes.windows(2).find(|pair| pair[0].number == pair[1].number) {
+        metadata.check_sizes(&info_path)?;
+        if let Some(pair) = metadata.episodes.windows(2).find(|pair| pair[0].number == pair[1].number) {
             return Err(Error::metadata(&info_path, "episodes", format!("{} is there twice", pair[0].number)));
         }
-        let skipped = table.take_empty(&info_path, options.on_error)?;
-        let Table { episodes, located, tasks } = table;
+        let skipped = metadata.take_empty(&info_path, options.on_error)?;
+        let Metadata { episodes, files, tasks } = metadata;
         let (splits, malformed_splits) = info.split_ranges();
         for (name, text) in &malformed_splits {
             tracing::warn!("not taken for a split: {}", malformed_split(root, name, text));
@@ -166,7 +118,7 @@ impl LeRobot {
             description,
             info,
             episodes,
-            located,
+            files,
             tasks,
             tolerance_secs,
             indices: Mutex::default(),
@@ -191,7 +143,7 @@ impl LeRobot {
     /// told why.
     fn tasks_of_rows(&self, episode: usize) -> Vec<String> {
         // A file that is not there, as in a download in part, is not worth a search through all the others.
-        let claimed = self.index(&self.located[episode].data);
+        let claimed = self.index(&self.files[episode].data);
         let Ok(index) = claimed.and_then(|_| self.index_of(episode)) else { return Vec::new() };
         let numbers = index.tasks_of(self.episodes[episode].number);
         numbers.iter().filter_map(|number| self.tasks.get(number).cloned()).collect()
@@ -213,7 +165,7 @@ impl LeRobot {
     /// The data file that holds the episode: the one that the metadata says, or else another (interfaces b.7).
     fn index_of(&self, episode: usize) -> Result<Arc<FileIndex>> {
         let number = self.episodes[episode].number;
-        let path = &self.located[episode].data;
+        let path = &self.files[episode].data;
         let claimed = self.index(path);
         if claimed.as_ref().is_ok_and(|index| index.contains(number)) {
             return claimed;
@@ -247,10 +199,10 @@ impl LeRobot {
         if features.is_empty() {
             return Ok(rows);
         }
-        let batch = table::read(path, |name| features.contains(&name), Some(range))?;
+        let batch = columns::read(path, |name| features.contains(&name), Some(range))?;
         let wanted = |(name, _): &(&String, &Feature)| features.contains(&name.as_str());
         for (name, feature) in self.description.features.iter().filter(wanted) {
-            let column = table::flatten(table::column(&batch, name, path)?, name, path)?;
+            let column = columns::flatten(columns::column(&batch, name, path)?, name, path)?;
             if column.width != feature.width() {
                 let reason = format!("{} values a row, the metadata says {:?}", column.width, feature.shape);
                 return Err(Error::column(path, name, reason));
@@ -326,7 +278,7 @@ impl Source for LeRobot {
     }
 
     fn video(&self, episode: usize, camera: &str) -> Option<SourceVideo> {
-        let (_, path, _) = self.located.get(episode)?.videos.iter().find(|(name, ..)| name == camera)?;
+        let (_, path, _) = self.files.get(episode)?.videos.iter().find(|(name, ..)| name == camera)?;
         let whole_file = self.description.layout == Layout::LerobotV21;
         Some(SourceVideo { path: path.clone(), whole_file })
     }
@@ -348,29 +300,7 @@ pub(super) fn malformed_split(root: &Path, name: &str, text: &str) -> Error {
     Error::metadata(&root.join("meta/info.json"), format!("splits.{name}"), reason)
 }
 
-/// Instructions by their number, which each has its own. Editing leaves gaps.
-fn tasks_by_number(tasks: Vec<(i64, String)>, path: &Path) -> Result<BTreeMap<i64, String>> {
-    let mut by_number = BTreeMap::new();
-    for (number, task) in tasks {
-        if by_number.insert(number, task).is_some() {
-            return Err(Error::metadata(path, "task_index", format!("{number} is there twice")));
-        }
-    }
-    Ok(by_number)
-}
-
-/// The features that are stored as videos.
-fn video_features(info: &Info) -> impl Iterator<Item = (&str, &Feature)> {
-    info.features.iter().filter(|(_, feature)| feature.dtype == DType::Video).map(|(name, f)| (name.as_str(), f))
-}
-
-fn video_template<'a>(info: &'a Info, root: &Path) -> Result<&'a str> {
-    info.video_path.as_deref().ok_or_else(|| {
-        Error::metadata(&root.join("meta/info.json"), "video_path", "missing, though there are video features")
-    })
-}
-
 /// All columns of a Parquet file.
 pub(crate) fn read_parquet(path: &Path) -> Result<arrow::array::RecordBatch> {
-    table::read(path, |_| true, None)
+    columns::read(path, |_| true, None)
 }

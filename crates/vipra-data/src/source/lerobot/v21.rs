@@ -5,8 +5,9 @@ use std::path::Path;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use super::Info;
+use super::metadata::{EpisodeFiles, Metadata, tasks_by_number, video_features, video_template};
 use super::template::{Value, expand};
-use super::{Info, Located, Table};
 use crate::error::{Error, Result};
 use crate::source::Episode;
 
@@ -24,30 +25,30 @@ struct TaskLine {
     task: String,
 }
 
-pub(super) fn read(root: &Path, info: &Info) -> Result<Table> {
+pub(super) fn read(root: &Path, info: &Info) -> Result<Metadata> {
     let mut lines: Vec<EpisodeLine> = read_lines(&root.join("meta/episodes.jsonl"))?;
     lines.sort_by_key(|line| line.episode_index);
     let tasks_path = root.join("meta/tasks.jsonl");
     let tasks: Vec<TaskLine> = read_lines(&tasks_path)?;
     let tasks = tasks.into_iter().map(|line| (line.task_index, line.task)).collect();
 
-    let (mut episodes, mut located) = (Vec::new(), Vec::new());
+    let (mut episodes, mut files) = (Vec::new(), Vec::new());
     for line in lines {
         let chunk = ("episode_chunk", Value::Number(line.episode_index / info.chunks_size));
         let index = ("episode_index", Value::Number(line.episode_index));
         let mut videos = Vec::new();
-        for (camera, _) in super::video_features(info) {
-            let template = super::video_template(info, root)?;
+        for (camera, _) in video_features(info) {
+            let template = video_template(info, root)?;
             let video = expand(template, &[chunk, index, ("video_key", Value::Text(camera))], root)?;
             videos.push((camera.to_owned(), video, 0.0));
         }
         let data = expand(&info.data_path, &[chunk, index], root)?;
-        located.push(Located { data, videos, first_index: None, tasks: line.tasks.clone() });
+        files.push(EpisodeFiles { data, videos, first_index: None, tasks: line.tasks.clone() });
         let number = line.episode_index as usize;
         let (name, length) = (number.to_string(), line.length as usize);
         episodes.push(Episode { number, name, length, fps: info.fps, tasks: line.tasks });
     }
-    Ok(Table { episodes, located, tasks: super::tasks_by_number(tasks, &tasks_path)? })
+    Ok(Metadata { episodes, files, tasks: tasks_by_number(tasks, &tasks_path)? })
 }
 
 /// JSON lines; empty ones are passed over.

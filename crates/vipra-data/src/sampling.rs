@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 
 /// At most `count` positions of `tasks`, in their order: evenly spread, and each task as often as the others. Where tasks take
 /// turns, as they do in many recordings, equal strides could meet one of them alone.
-pub fn spread_over_tasks<T: Hash + Eq>(tasks: impl IntoIterator<Item = T>, count: usize) -> Vec<usize> {
+pub fn sample_evenly_by_task<T: Hash + Eq>(tasks: impl IntoIterator<Item = T>, count: usize) -> Vec<usize> {
     let mut positions: IndexMap<T, Vec<usize>> = IndexMap::new();
     for (at, task) in tasks.into_iter().enumerate() {
         positions.entry(task).or_default().push(at);
@@ -45,22 +45,22 @@ mod tests {
 
     #[test]
     fn one_task_is_spread_evenly() {
-        assert_eq!(spread_over_tasks([0; 6], 3), [0, 2, 4]);
-        assert_eq!(spread_over_tasks([0; 2], 5), [0, 1]);
-        assert!(spread_over_tasks([0; 0], 3).is_empty() && spread_over_tasks([0; 3], 0).is_empty());
+        assert_eq!(sample_evenly_by_task([0; 6], 3), [0, 2, 4]);
+        assert_eq!(sample_evenly_by_task([0; 2], 5), [0, 1]);
+        assert!(sample_evenly_by_task([0; 0], 3).is_empty() && sample_evenly_by_task([0; 3], 0).is_empty());
     }
 
     #[test]
     fn tasks_that_take_turns_are_all_there() {
-        let chosen = spread_over_tasks((0..20).map(|at| at % 4), 5);
+        let chosen = sample_evenly_by_task((0..20).map(|at| at % 4), 5);
         assert_eq!(chosen, [0, 5, 8, 10, 15]);
-        assert_eq!(spread_over_tasks(0..12, 4), [0, 3, 6, 9], "more tasks than can be there");
+        assert_eq!(sample_evenly_by_task(0..12, 4), [0, 3, 6, 9], "more tasks than can be there");
     }
 
     proptest! {
         #[test]
         fn nothing_comes_twice_and_no_task_is_left_out(tasks in prop::collection::vec(0_u8..5, 0..40), count in 0_usize..12) {
-            let chosen = spread_over_tasks(&tasks, count);
+            let chosen = sample_evenly_by_task(&tasks, count);
             prop_assert_eq!(chosen.len(), count.min(tasks.len()));
             prop_assert!(chosen.windows(2).all(|pair| pair[0] < pair[1]));
             let distinct = |of: Vec<u8>| of.into_iter().collect::<std::collections::HashSet<_>>().len();

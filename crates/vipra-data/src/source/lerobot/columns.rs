@@ -1,31 +1,25 @@
 //! Columns out of Parquet files.
 
+use std::fs::File;
 use std::ops::Range;
 use std::path::Path;
 
-use arrow::array::{Array, ArrayRef, AsArray, FixedSizeListArray, RecordBatch};
+use arrow::array::{Array, ArrayRef, AsArray, FixedSizeListArray, LargeBinaryArray, RecordBatch};
 use arrow::compute::{cast, concat_batches};
 use arrow::datatypes::{DataType, Float32Type, Float64Type, Int64Type};
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{RowSelection, RowSelector};
+use parquet::arrow::arrow_reader::{ParquetRecordBatchReaderBuilder, RowSelection, RowSelectionPolicy, RowSelector};
 
 use crate::error::{Error, Result};
 use crate::parquet_file;
 use crate::rows::{Column, Values};
 
+/// Rows of a batch of pictures: those of a long episode take gigabytes together, and columns of bytes end at 2 GiB.
+const MAX_PICTURES_PER_BATCH: usize = 64;
+
 /// Reads the columns whose name `keep` accepts, of all rows or of a range of them.
 pub(super) fn read(path: &Path, keep: impl Fn(&str) -> bool, rows: Option<Range<usize>>) -> Result<RecordBatch> {
-    let mut builder = parquet_file::open(path)?;
-    let wanted: Vec<usize> = builder
-        .schema()
-        .fields()
-        .iter()
-        .enumerate()
-        .filter(|(_, field)| keep(field.name()))
-        .map(|(at, _)| at)
-        .collect();
-    let mask = ProjectionMask::roots(builder.parquet_schema(), wanted);
-    builder = builder.with_projection(mask);
+    let mut builder = projected(path, keep)?;
     if let Some(rows) = rows {
         let selection = vec![RowSelector::skip(rows.start), RowSelector::select(rows.len())];
         builder = builder.with_row_selection(RowSelection::from(selection));
@@ -34,6 +28,50 @@ pub(super) fn read(path: &Path, keep: impl Fn(&str) -> bool, rows: Option<Range<
     let schema = arrow::array::RecordBatchReader::schema(&reader);
     let batches = reader.collect::<Result<Vec<_>, _>>().map_err(|error| Error::parquet(path, error))?;
     concat_batches(&schema, &batches).map_err(|error| Error::parquet(path, error))
+}
+
+/// Reads a column of pictures in some `rows`, ascending and each once, a few at a time.
+pub(super) fn read_pictures<'a>(
+    path: &'a Path,
+    name: &'a str,
+    rows: &[usize],
+) -> Result<impl Iterator<Item = Result<LargeBinaryArray>> + use<'a>> {
+    let mut next = 0;
+    let selectors = rows.iter().flat_map(|&row| {
+        let skipped = row - std::mem::replace(&mut next, row + 1);
+        [RowSelector::skip(skipped), RowSelector::select(1)]
+    });
+    let reader = projected(path, |column| column == name)?
+        .with_row_selection(selectors.collect())
+        // By a mask, the rows between those that are wanted would be kept as well.
+        .with_row_selection_policy(RowSelectionPolicy::Selectors)
+        .with_batch_size(MAX_PICTURES_PER_BATCH)
+        .build()
+        .map_err(|error| parquet_file::explain(path, &error))?;
+    Ok(reader.map(move |batch| encoded_pictures(&batch.map_err(|error| Error::parquet(path, error))?, name, path)))
+}
+
+/// A reader of the columns whose name `keep` accepts.
+fn projected(path: &Path, keep: impl Fn(&str) -> bool) -> Result<ParquetRecordBatchReaderBuilder<File>> {
+    let builder = parquet_file::open(path)?;
+    let fields = builder.schema().fields().iter().enumerate();
+    let wanted: Vec<usize> = fields.filter(|(_, field)| keep(field.name())).map(|(at, _)| at).collect();
+    let mask = ProjectionMask::roots(builder.parquet_schema(), wanted);
+    Ok(builder.with_projection(mask))
+}
+
+/// The bytes of a column of pictures, `struct<bytes, path>`.
+fn encoded_pictures(batch: &RecordBatch, name: &str, path: &Path) -> Result<LargeBinaryArray> {
+    let fault = |reason: &str| Error::column(path, name, reason);
+    let bytes = column(batch, name, path)?
+        .as_struct_opt()
+        .and_then(|pictures| pictures.column_by_name("bytes"))
+        .ok_or_else(|| fault("expected struct<bytes, path>"))?;
+    let bytes = cast(bytes, &DataType::LargeBinary).map_err(|error| fault(&format!("expected bytes: {error}")))?;
+    if bytes.null_count() > 0 {
+        return Err(fault("a picture is stored by path only, outside of the file"));
+    }
+    Ok(bytes.as_binary::<i64>().clone())
 }
 
 /// The column called `name` of a batch.
@@ -150,4 +188,33 @@ fn values_of(array: &ArrayRef, name: &str, path: &Path) -> Result<Values> {
         }
         other => return Err(Error::column(path, name, format!("values of type {other} are not supported"))),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{BinaryArray, StructArray};
+    use arrow::datatypes::Field;
+    use parquet::arrow::ArrowWriter;
+
+    use super::*;
+
+    #[test]
+    fn pictures_are_read_a_few_at_a_time() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let bytes: ArrayRef = Arc::new(BinaryArray::from_iter_values((0..200_u8).map(|row| [row])));
+        let pictures = StructArray::from(vec![(Arc::new(Field::new("bytes", DataType::Binary, true)), bytes)]);
+        let batch = RecordBatch::try_from_iter([("camera", Arc::new(pictures) as ArrayRef)]).unwrap();
+        let mut writer = ArrowWriter::try_new(file.as_file(), batch.schema(), None).unwrap();
+        writer.write(&batch).unwrap();
+        writer.close().unwrap();
+
+        let rows: Vec<usize> = (10..200).step_by(2).collect();
+        let read = read_pictures(file.path(), "camera", &rows).unwrap();
+        let read: Vec<LargeBinaryArray> = read.map(Result::unwrap).collect();
+        assert!(read.len() > 1 && read.iter().all(|pictures| pictures.len() <= MAX_PICTURES_PER_BATCH));
+        let values = read.iter().flat_map(|pictures| pictures.iter().flatten()).map(|bytes| usize::from(bytes[0]));
+        assert_eq!(values.collect::<Vec<_>>(), rows);
+    }
 }
