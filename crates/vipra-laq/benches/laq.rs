@@ -19,7 +19,7 @@ use timing::{median, peak_memory_mib, rounded, time};
 use vipra_laq::loss::masked_l1;
 use vipra_laq::quantizer::CodeUsage;
 use vipra_laq::{Laq, LaqConfig};
-use vipra_train::{Optimizer, OptimizerConfig, global_norm, scale};
+use vipra_train::{Optimizer, OptimizerConfig, clip_by_norm, global_norm};
 
 /// Learning rate, and the spatial encoder's (reference 4).
 const RATES: [f64; 2] = [1e-4, 1e-5];
@@ -104,10 +104,7 @@ impl Trainer {
         let loss = masked_l1(reconstruction.frames, target, Some(mask));
         let gradients = GradientsParams::from_grads(loss.backward(), &self.laq);
         let norm = global_norm(&self.laq, &gradients);
-        let gradients = match norm > LARGEST_NORM {
-            true => scale(&self.laq, gradients, LARGEST_NORM / norm),
-            false => gradients,
-        };
+        let gradients = clip_by_norm(&self.laq, gradients, norm, LARGEST_NORM);
         // A training loop looks at its loss.
         let loss = loss.into_scalar::<f32>();
         if loss.is_finite() { Ok(self.optimize(gradients)) } else { Err("the loss is not finite".into()) }

@@ -15,7 +15,7 @@ use burn::optim::{AdamWConfig, GradientsParams};
 use burn::tensor::{Device, Distribution, Tensor};
 use vipra_laq::LaqConfig;
 use vipra_laq::loss::masked_l1;
-use vipra_nn::ops::{self, CosineAttention, RotaryTable, TimePadding};
+use vipra_nn::ops::{self, CosineAttentionOptions, RotaryTable, TimePadding};
 
 const FRAMES: usize = 8;
 
@@ -109,14 +109,14 @@ fn time_operations(batch: usize, rounds: usize) {
     let (query, key_value) = (rows(heads * head_dim), rows(2 * heads * head_dim));
     let rotary = Some(RotaryTable::new(FRAMES, head_dim, &device));
     time("attention in time", &|| {
-        let options = CosineAttention { scale: 8.0, rotary: rotary.clone(), causal: true, ..Default::default() };
+        let options = CosineAttentionOptions { scale: 8.0, rotary: rotary.clone(), causal: true, ..Default::default() };
         ops::cosine_self_attention(query.clone(), key_value.clone(), vector(head_dim), vector(head_dim), options)
     });
     let bias = normal([heads, tokens, tokens], &device).require_grad();
     let of_frames = |width: usize| normal([frames, tokens, 1, width], &device).require_grad();
     let (query, key_value) = (of_frames(heads * head_dim), of_frames(2 * heads * head_dim));
     time("attention in space", &|| {
-        let options = CosineAttention { scale: 8.0, bias: Some(bias.clone()), ..Default::default() };
+        let options = CosineAttentionOptions { scale: 8.0, bias: Some(bias.clone()), ..Default::default() };
         ops::cosine_self_attention(query.clone(), key_value.clone(), vector(head_dim), vector(head_dim), options)
     });
     let all = normal([frames, tokens, 3 * dim], &device).require_grad();

@@ -37,6 +37,9 @@ pub enum Error {
     /// The data could not be read.
     #[error(transparent)]
     Data(#[from] vipra_data::Error),
+    /// The held-out data could not be opened. The cause is part of the message, and therefore not a source of its own.
+    #[error("what is held out (`data.validation`): {0}")]
+    HeldOut(vipra_data::Error),
     /// The run failed.
     #[error(transparent)]
     Train(#[from] vipra_train::Error),

@@ -34,5 +34,5 @@ pub fn read_frames(
 /// `[frames, 3, height, width]`
 pub fn to_pictures(frames: Tensor<4>) -> Vec<Frame> {
     let [_, _, height, width] = frames.dims();
-    Frame::all_of(width, height, &pixels::to_bytes(frames))
+    Frame::split_batch(width, height, &pixels::to_bytes(frames))
 }

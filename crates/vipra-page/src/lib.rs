@@ -5,13 +5,15 @@ mod marks;
 mod number;
 mod picture;
 mod style;
+mod wilson;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 pub use chart::{Chart, Role, Series};
 pub use marks::{bars, interval};
-pub use number::{hundredths, percent, short};
+pub use number::{percent, short, two_decimals};
 pub use picture::{Error, Picture};
+pub use wilson::wilson;
 
 /// A whole page. Its body begins with the title as its heading.
 pub fn page(title: &str, body: &Markup) -> String {

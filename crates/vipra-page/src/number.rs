@@ -21,7 +21,7 @@ pub fn short(value: f64) -> String {
 }
 
 /// A number with two decimals; what is rounded to nothing has no sign.
-pub fn hundredths(value: f64) -> String {
+pub fn two_decimals(value: f64) -> String {
     // The sum of both zeros is the one without a sign.
     format!("{:.2}", (100.0 * value).round() / 100.0 + 0.0)
 }
@@ -40,11 +40,11 @@ fn trimmed(digits: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::{hundredths, percent, short};
+    use super::{percent, short, two_decimals};
 
     #[test]
     fn what_is_rounded_to_nothing_has_no_sign() {
-        assert_eq!([-0.004, 0.004, -0.25, 0.999].map(hundredths), ["0.00", "0.00", "-0.25", "1.00"]);
+        assert_eq!([-0.004, 0.004, -0.25, 0.999].map(two_decimals), ["0.00", "0.00", "-0.25", "1.00"]);
     }
 
     #[test]

@@ -8,8 +8,8 @@ use crate::metrics::{Kind, Metrics};
 /// A chart by the names of its numbers.
 pub(crate) struct Panel {
     title: &'static str,
-    /// What goes up, with its unit.
-    up: &'static str,
+    /// Label of the vertical axis, with its unit.
+    y_label: &'static str,
     lines: &'static [Line],
 }
 
@@ -17,18 +17,18 @@ pub(crate) struct Panel {
 struct Line {
     kind: Kind,
     name: &'static str,
-    called: &'static str,
+    label: &'static str,
     role: Role,
 }
 
 /// Of what is learned from.
 const fn train(name: &'static str) -> Line {
-    Line { kind: Kind::Train, name, called: "training", role: Role::First }
+    Line { kind: Kind::Train, name, label: "training", role: Role::First }
 }
 
 /// Of what is learned from, where that has tokens that end a frame or a transition: they are soon known for certain.
 const fn with_ends(name: &'static str) -> Line {
-    Line { called: "training (ends counted)", ..train(name) }
+    Line { label: "training (ends counted)", ..train(name) }
 }
 
 /// The same, measured as what is held out is.
@@ -38,25 +38,25 @@ const fn learned(name: &'static str) -> Line {
 
 /// Of what is held out.
 const fn held_out(name: &'static str) -> Line {
-    Line { kind: Kind::Validation, name, called: "held out", role: Role::Second }
+    Line { kind: Kind::Validation, name, label: "held out", role: Role::Second }
 }
 
 /// What has to be beaten on what is held out.
-const fn baseline(name: &'static str, called: &'static str) -> Line {
-    Line { kind: Kind::Validation, name, called, role: Role::Baseline }
+const fn baseline(name: &'static str, label: &'static str) -> Line {
+    Line { kind: Kind::Validation, name, label, role: Role::Baseline }
 }
 
 pub(crate) const TOKENIZER: &[Panel] = &[
-    Panel { title: "Loss", up: "all terms", lines: &[train("loss")] },
-    Panel { title: "Error of a pixel", up: "mean absolute, of 1", lines: &[train("l1"), held_out("l1")] },
+    Panel { title: "Loss", y_label: "all terms", lines: &[train("loss")] },
+    Panel { title: "Error of a pixel", y_label: "mean absolute, of 1", lines: &[train("l1"), held_out("l1")] },
     Panel {
         title: "Signal over noise of rebuilt frames",
-        up: "decibels",
+        y_label: "decibels",
         lines: &[held_out("psnr"), baseline("psnr_mean_picture", "the mean picture instead")],
     },
     Panel {
         title: "The same of the rarest colours",
-        up: "decibels; small objects have them",
+        y_label: "decibels; small objects have them",
         lines: &[held_out("psnr_rare_colors")],
     },
 ];
@@ -64,35 +64,35 @@ pub(crate) const TOKENIZER: &[Panel] = &[
 pub(crate) const TOKENIZER_CODEBOOK: &[Panel] = &[
     Panel {
         title: "Codes effectively in use",
-        up: "perplexity",
+        y_label: "perplexity",
         lines: &[train("perplexity"), held_out("perplexity")],
     },
     Panel {
         title: "Codes that were chosen at all",
-        up: "share of all",
+        y_label: "share of all",
         lines: &[train("codes_in_use"), held_out("codes_in_use")],
     },
 ];
 
 pub(crate) const LAQ: &[Panel] = &[
-    Panel { title: "Loss", up: "all terms", lines: &[train("loss")] },
+    Panel { title: "Loss", y_label: "all terms", lines: &[train("loss")] },
     Panel {
         title: "Error of a pixel of the next frame",
-        up: "mean absolute, of 1",
+        y_label: "mean absolute, of 1",
         lines: &[train("l1"), held_out("l1"), baseline("l1_copy", "current frame repeated")],
     },
     Panel {
         title: "Error on moving pixels",
-        up: "1: current frame repeated",
+        y_label: "1: current frame repeated",
         lines: &[
             held_out("l1_moving_ratio"),
             baseline("l1_moving_ratio_of_other_codes", "from other clips' codes"),
-            Line { called: "before the codebook", role: Role::First, ..held_out("l1_moving_ratio_unquantized") },
+            Line { label: "before the codebook", role: Role::First, ..held_out("l1_moving_ratio_unquantized") },
         ],
     },
     Panel {
         title: "Moving transitions rebuilt nearer to the next frame",
-        up: "share",
+        y_label: "share",
         lines: &[held_out("nearer_to_next")],
     },
 ];
@@ -100,22 +100,22 @@ pub(crate) const LAQ: &[Panel] = &[
 pub(crate) const LAQ_CODEBOOK: &[Panel] = &[
     Panel {
         title: "Codes effectively in use",
-        up: "perplexity",
+        y_label: "perplexity",
         lines: &[train("perplexity"), held_out("perplexity")],
     },
     Panel {
         title: "Codes in use at one position",
-        up: "perplexity, mean of positions",
+        y_label: "perplexity, mean of positions",
         lines: &[train("position_perplexity"), held_out("position_perplexity")],
     },
-    Panel { title: "Codes never chosen", up: "codes", lines: &[train("dead_codes"), held_out("dead_codes")] },
+    Panel { title: "Codes never chosen", y_label: "codes", lines: &[train("dead_codes"), held_out("dead_codes")] },
 ];
 
 pub(crate) const PRETRAIN: &[Panel] = &[
-    Panel { title: "Loss", up: "all terms", lines: &[train("loss")] },
+    Panel { title: "Loss", y_label: "all terms", lines: &[train("loss")] },
     Panel {
         title: "Tokens of the frame ahead: loss",
-        up: "nats a token",
+        y_label: "nats a token",
         lines: &[
             with_ends("latent_state"),
             held_out("latent_state_loss"),
@@ -124,12 +124,12 @@ pub(crate) const PRETRAIN: &[Panel] = &[
     },
     Panel {
         title: "Tokens of the frame ahead: right ones",
-        up: "share",
+        y_label: "share",
         lines: &[held_out("latent_state_accuracy"), baseline("latent_state_copy_accuracy", "current frame repeated")],
     },
     Panel {
         title: "The same where the frame changes",
-        up: "share",
+        y_label: "share",
         lines: &[
             held_out("latent_state_changed_accuracy"),
             baseline("latent_state_changed_frequent_accuracy", "most frequent of each place"),
@@ -137,7 +137,7 @@ pub(crate) const PRETRAIN: &[Panel] = &[
     },
     Panel {
         title: "Latent actions: loss",
-        up: "nats a code",
+        y_label: "nats a code",
         lines: &[
             with_ends("latent_action"),
             held_out("latent_action_loss"),
@@ -146,7 +146,7 @@ pub(crate) const PRETRAIN: &[Panel] = &[
     },
     Panel {
         title: "Latent actions: right ones",
-        up: "share",
+        y_label: "share",
         lines: &[
             held_out("latent_action_accuracy"),
             baseline("latent_action_frequent_accuracy", "most frequent of each position"),
@@ -155,15 +155,15 @@ pub(crate) const PRETRAIN: &[Panel] = &[
 ];
 
 pub(crate) const POLICY: &[Panel] = &[
-    Panel { title: "Loss", up: "all terms", lines: &[train("loss")] },
+    Panel { title: "Loss", y_label: "all terms", lines: &[train("loss")] },
     Panel {
         title: "Error of the first actions of a chunk",
-        up: "squared; 1: mean action",
+        y_label: "squared; 1: mean action",
         lines: &[learned("learned_first_actions_error"), held_out("first_actions_error")],
     },
     Panel {
         title: "Error of all actions of a chunk",
-        up: "squared; 1: mean action",
+        y_label: "squared; 1: mean action",
         lines: &[held_out("chunk_error")],
     },
 ];
@@ -182,7 +182,7 @@ pub(crate) fn remaining(metrics: &Metrics, shown: &[&[Panel]]) -> Markup {
         let both = [(Kind::Train, "training", Role::First), (Kind::Validation, "held out", Role::Second)];
         let both = both.into_iter().filter(|(kind, _, _)| !is_shown(*kind, name));
         let series: Vec<Series> =
-            both.filter_map(|(kind, called, role)| series(metrics, kind, name, called, role)).collect();
+            both.filter_map(|(kind, label, role)| series(metrics, kind, name, label, role)).collect();
         (!series.is_empty()).then(|| chart(&name.replace('_', " "), "", series))
     };
     let rest: Vec<Chart> = metrics.names().into_iter().filter(|name| !name.contains('/')).filter_map(of).collect();
@@ -199,17 +199,18 @@ pub(crate) fn remaining(metrics: &Metrics, shown: &[&[Panel]]) -> Markup {
 impl Panel {
     fn chart(&self, metrics: &Metrics) -> Chart {
         let lines = self.lines.iter();
-        let lines = lines.filter_map(|line| series(metrics, line.kind, line.name, line.called, line.role));
-        chart(self.title, self.up, lines.collect())
+        let lines = lines.filter_map(|line| series(metrics, line.kind, line.name, line.label, line.role));
+        chart(self.title, self.y_label, lines.collect())
     }
 }
 
-fn chart(title: &str, up: &str, series: Vec<Series>) -> Chart {
-    Chart { title: title.to_owned(), across: "step".to_owned(), up: up.to_owned(), series, has_result: true }
+fn chart(title: &str, y_label: &str, series: Vec<Series>) -> Chart {
+    let [title, x_label, y_label] = [title, "step", y_label].map(str::to_owned);
+    Chart { title, x_label, y_label, series, has_result: true }
 }
 
 /// A curve; None of a number that was not written down.
-fn series(metrics: &Metrics, kind: Kind, name: &str, called: &str, role: Role) -> Option<Series> {
+fn series(metrics: &Metrics, kind: Kind, name: &str, label: &str, role: Role) -> Option<Series> {
     let points = metrics.of(kind, name).filter(|points| points.iter().any(|point| point[1].is_finite()))?;
-    Some(Series { name: called.to_owned(), role, points: points.clone() })
+    Some(Series { name: label.to_owned(), role, points: points.clone() })
 }

@@ -47,6 +47,6 @@ pub(crate) fn json(file: &Path) -> Result<Value> {
 }
 
 /// A JSON file; None where there is none.
-pub(crate) fn json_if_there(file: &Path) -> Result<Option<Value>> {
+pub(crate) fn json_optional(file: &Path) -> Result<Option<Value>> {
     if file.exists() { json(file).map(Some) } else { Ok(None) }
 }

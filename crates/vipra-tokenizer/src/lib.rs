@@ -18,7 +18,7 @@ mod trained;
 pub use cache::{CacheInfo, CachedEpisode, EncodeConfig, TokenCache, encode_dataset};
 pub use error::{Error, Result};
 pub use model::{
-    ActivatedNorm, Chosen, Decoder, DecoderLevel, Encoder, EncoderLevel, Reconstruction, ResidualBlock, Vqgan,
+    ActivatedNorm, Decoder, DecoderLevel, Encoder, EncoderLevel, Quantized, Reconstruction, ResidualBlock, Vqgan,
     VqganConfig, is_reference, reference_names, reference_weights,
 };
 pub use text::{TextConfig, TextTokenizer};

@@ -1,7 +1,5 @@
 //! What a trained tokenizer makes of held-out frames: numbers, and pictures to look at.
 
-use burn::module::Module;
-use burn::tensor::Device;
 use vipra_data::clip::Clip;
 use vipra_data::contact_sheet::{SheetRow, contact_sheet};
 use vipra_data::{DataConfig, Frame};
@@ -10,8 +8,8 @@ use vipra_nn::pixels;
 use crate::train::{Evaluation, batch_of, held_out_frames};
 use crate::{Error, Result, TrainedTokenizer};
 
-/// Frames that are rebuilt together, and columns of a strip.
-const TOGETHER: usize = 8;
+/// Frames that are rebuilt at a time, and columns of a strip.
+const FRAME_BATCH: usize = 8;
 
 /// Rebuilt frames.
 #[derive(Debug)]
@@ -38,13 +36,13 @@ pub fn reconstruct(
     if clips.is_empty() {
         return Err(Error::Invalid("nothing is held out: name a dataset of at least two episodes".to_owned()));
     }
-    let device = trained.model.devices().into_iter().next().unwrap_or_else(Device::flex);
+    let device = vipra_nn::device::of(&trained.model);
     let mut rebuilt = Rebuilt { evaluation: Evaluation::new(trained.description.model.codes), strips: Vec::new() };
-    for (at, together) in clips.chunks(TOGETHER).enumerate() {
-        let below = rebuilt.evaluation.add(&trained.model, batch_of(together, &device))?;
+    for (at, batch) in clips.chunks(FRAME_BATCH).enumerate() {
+        let below = rebuilt.evaluation.add(&trained.model, batch_of(batch, &device))?;
         if at < strips {
             let (width, height) = (trained.description.image.width, trained.description.image.height);
-            rebuilt.strips.push(strip(together, Frame::all_of(width, height, &pixels::to_bytes(below))));
+            rebuilt.strips.push(strip(batch, Frame::split_batch(width, height, &pixels::to_bytes(below))));
         }
         progress(rebuilt.evaluation.frames(), clips.len());
     }

@@ -12,8 +12,8 @@ use vipra_train::{TrainedWeights, WeightsHeader};
 
 use crate::{Result, Vqgan, VqganConfig, is_reference, reference_names, reference_weights};
 
-/// Frames that are encoded together, to bound memory.
-const ENCODED_TOGETHER: usize = 32;
+/// Frames that are encoded at a time, to bound memory.
+const ENCODE_BATCH: usize = 32;
 
 /// What must be known of a model to use it: written into the header of its weights.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -55,17 +55,17 @@ impl TrainedTokenizer {
         Ok(Self { model, description, fingerprint, path })
     }
 
-    /// Tokens of frames of the model's size, several computed together.
+    /// Tokens of frames of the model's size, in batches.
     ///
     /// # Shapes
     /// `frames`: `[frames, height, width, 3]`, RGB, 0..=255 → `[frames, tokens]`
     pub fn encode_bytes(&self, frames: &[u8]) -> Vec<u16> {
         let [height, width] = self.description.model.frame_size;
-        let device = self.model.devices().into_iter().next().unwrap_or_else(Device::flex);
+        let device = vipra_nn::device::of(&self.model);
         let mut tokens = Vec::new();
-        for together in frames.chunks((3 * height * width * ENCODED_TOGETHER).max(1)) {
-            let count = together.len() / (3 * height * width).max(1);
-            let pixels = pixels::from_bytes(together, [count, height, width], &device);
+        for batch in frames.chunks((3 * height * width * ENCODE_BATCH).max(1)) {
+            let count = batch.len() / (3 * height * width).max(1);
+            let pixels = pixels::from_bytes(batch, [count, height, width], &device);
             tokens.extend(self.model.encode(pixels).into_data().iter::<i64>().map(|token| token as u16));
         }
         tokens

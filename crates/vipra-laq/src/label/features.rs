@@ -11,8 +11,8 @@ use vipra_data::video::DecoderPool;
 use crate::frames::read_frames;
 use crate::{Laq, Result};
 
-/// Frames that go through the spatial encoder together.
-const ENCODED_TOGETHER: usize = 32;
+/// Frames that the spatial encoder sees at a time.
+const ENCODE_BATCH: usize = 32;
 
 /// A window of features that slides along an episode: what has passed is forgotten, what comes is computed.
 pub(super) struct FeatureWindow<'a> {
@@ -51,12 +51,12 @@ impl<'a> FeatureWindow<'a> {
         self.first = frames.start;
         let known = self.first + self.kept.len();
         let missing: Vec<usize> = (known..frames.end).collect();
-        for together in missing.chunks(ENCODED_TOGETHER) {
-            let pictures = read_frames(self.source, self.episode, self.camera, together, self.image, decoders)?;
+        for batch in missing.chunks(ENCODE_BATCH) {
+            let pictures = read_frames(self.source, self.episode, self.camera, batch, self.image, decoders)?;
             let pictures = pictures.to_device(&self.device);
             let features = self.model.encode_frames(pictures);
-            self.encoded += together.len();
-            self.kept.extend((0..together.len()).map(|at| features.clone().narrow(0, at, 1).squeeze_dim(0)));
+            self.encoded += batch.len();
+            self.kept.extend((0..batch.len()).map(|at| features.clone().narrow(0, at, 1).squeeze_dim(0)));
         }
         Ok(())
     }

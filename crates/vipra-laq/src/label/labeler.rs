@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use vipra_data::labels::{EpisodeLabels, LabelStore, LabelsInfo, Shard};
 use vipra_data::source::{Source, fingerprint};
@@ -13,8 +12,8 @@ use crate::{Error, Result, TrainedLaq};
 
 /// Frames before the labelled one that a window sees (H_P in the reference, 3).
 const PAST: usize = 1;
-/// Windows whose codes are inferred together.
-const WINDOWS_TOGETHER: usize = 16;
+/// Windows whose codes are inferred at a time.
+const WINDOW_BATCH: usize = 16;
 
 /// What to label.
 #[derive(Debug, Clone)]
@@ -51,7 +50,7 @@ impl<'a> Labeler<'a> {
                 "labels need at least one transition (there are {horizon}) and at most 256 codes (there are {codes})"
             )));
         }
-        let device = trained.model.devices().into_iter().next().unwrap_or_else(Device::flex);
+        let device = vipra_nn::device::of(&trained.model);
         Ok(Self { trained, horizon, device, decoders: DecoderPool::new(2), encoded: 0 })
     }
 
@@ -67,8 +66,8 @@ impl<'a> Labeler<'a> {
         let mut features = FeatureWindow::new(model, image, source, at, camera, &self.device);
         let mut codes = Vec::with_capacity(episode.length * self.horizon * code_length);
         let frames: Vec<usize> = (0..episode.length).collect();
-        for together in frames.chunks(WINDOWS_TOGETHER) {
-            let windows: Vec<Vec<usize>> = together
+        for labelled in frames.chunks(WINDOW_BATCH) {
+            let windows: Vec<Vec<usize>> = labelled
                 .iter()
                 .map(|frame| horizon_window(*frame, episode.length, episode.fps, self.interval_secs(), self.horizon))
                 .collect();
@@ -94,8 +93,8 @@ impl<'a> Labeler<'a> {
     }
 }
 
-/// Frames of the window around `frame`: one interval before it, itself, and `horizon` after it; beyond the ends the first
-/// and the last frame repeat.
+/// Frame indices of the labelling window: one interval before `frame`, `frame`, and `horizon` after it, clamped to the
+/// episode.
 pub fn horizon_window(frame: usize, length: usize, fps: f64, interval_secs: f64, horizon: usize) -> Vec<usize> {
     let last = length.saturating_sub(1) as f64;
     (0..=PAST + horizon)

@@ -8,10 +8,10 @@ use vipra_nn::patch_embedding::PatchEmbedding;
 use vipra_nn::position_bias::ContinuousPositionBias;
 use vipra_nn::st_transformer::StTransformerConfig;
 
-use super::copying::start_as_copy;
 use super::down_sampler::DownSampler;
-use super::laq::{CHANNELS, ConditionHead, FrameEmbedding, Laq, unbiased};
-use super::standard::OutputStandard;
+use super::identity_init::init_as_identity;
+use super::laq::{CHANNELS, ConditionHead, FrameEmbedding, Laq, zero_bias_linear};
+use super::standardization::OutputStandardization;
 use crate::quantizer::NsvqConfig;
 use crate::spatial_encoder::SpatialEncoderConfig;
 use crate::{Error, Result};
@@ -46,13 +46,10 @@ pub struct LaqConfig {
     /// Codes per transition: what the patch grid comes down to when it is halved some times (16 in the release: 16×16
     /// patches halved twice, reference 3.4).
     pub code_length: usize,
-    /// Whether to quantise differences between neighbouring frames' tokens in place of the later frame's tokens (no in
-    /// the release, reference 3.4).
+    /// Quantise the difference of neighbouring frames' tokens in place of the later frame's tokens (published: no).
     pub encode_deltas: bool,
-    /// Transitions of a clip whose average outputs are taken away before the quantiser, each at each position of its own,
-    /// and the rest brought to a spread of one; none at 0, as in the release. Where a transition stands in its clip moves an
-    /// encoder's outputs more than what happens in it, and a tiny codebook soon tells places apart and nothing else. Give
-    /// as many as training clips have: `data.clip.frames` − 1.
+    /// Standardise the encoder's outputs at each of the first N transitions, so that codes do not encode where in the clip a
+    /// transition lies. Use `data.clip.frames` - 1; 0 turns it off (published).
     pub centered_transitions: usize,
 }
 
@@ -146,15 +143,15 @@ impl LaqConfig {
             norm: AffineLayerNorm::new(self.dim, PATCH_NORM_EPSILON, device),
         };
         let mut to_pixels = burn::nn::LinearConfig::new(self.dim, CHANNELS * self.patch * self.patch).init(device);
-        start_as_copy(&mut frame_embedding, &mut to_pixels, self.patch, device);
+        init_as_identity(&mut frame_embedding, &mut to_pixels, self.patch, device);
         Ok(Laq {
             spatial_encoder: self.spatial_encoder.init(self.dim, self.patch, device),
             encoder_bias: ContinuousPositionBias::new(self.dim, self.heads, device),
             encoder: self.transformer(false).init(device)?,
-            to_code_dim: unbiased(self.dim, code_dim, device),
+            to_code_dim: zero_bias_linear(self.dim, code_dim, device),
             down_sampler: DownSampler::new(self.grid(), self.code_length, code_dim, device)?,
             standard: (self.centered_transitions > 0)
-                .then(|| OutputStandard::new([self.centered_transitions, self.code_length, code_dim], device)),
+                .then(|| OutputStandardization::new([self.centered_transitions, self.code_length, code_dim], device)),
             quantizer: self.quantizer.init(device)?,
             condition: ConditionHead::new(self.code_length * code_dim, self.dim, self.feed_forward_dropout, device),
             frame_embedding,

@@ -10,7 +10,7 @@ use crate::{Error, Result};
 /// Side of the kernels, along time, height and width.
 const KERNEL: usize = 3;
 /// The reference's sampler has two convolutions even where it halves less often (reference 3.4).
-const FEWEST_CONVOLUTIONS: usize = 2;
+const MIN_CONVOLUTIONS: usize = 2;
 
 /// 3-D convolutions with leaky rectifiers between, the first ones halving height and width (reference 3.4).
 ///
@@ -71,7 +71,7 @@ impl DownSampler {
         match halvings.iter().position(|[rows, columns]| rows * columns == code_length) {
             Some(count) => {
                 let mut strides = vec![2; count];
-                strides.resize(count.max(FEWEST_CONVOLUTIONS), 1);
+                strides.resize(count.max(MIN_CONVOLUTIONS), 1);
                 Ok((strides, halvings[count]))
             }
             None => {

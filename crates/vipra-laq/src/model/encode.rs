@@ -40,17 +40,17 @@ impl Laq {
     /// # Errors
     /// [`Error::Size`](crate::Error::Size) for another frame size or fewer than two frames.
     pub fn reconstruct(&self, clip: Tensor<5>, noise: Tensor<2>) -> Result<Reconstruction> {
-        self.reconstruct_with_share(clip, noise, 1.0)
+        self.reconstruct_scaled(clip, noise, 1.0)
     }
 
-    /// As [`reconstruct`](Self::reconstruct) with a share of the noise, in [0, 1].
+    /// As [`reconstruct`](Self::reconstruct) with noise that is scaled by `noise_scale`, in [0, 1].
     ///
     /// # Errors
     /// [`Error::Size`](crate::Error::Size) for another frame size or fewer than two frames.
-    pub fn reconstruct_with_share(&self, clip: Tensor<5>, noise: Tensor<2>, share: f64) -> Result<Reconstruction> {
+    pub fn reconstruct_scaled(&self, clip: Tensor<5>, noise: Tensor<2>, noise_scale: f64) -> Result<Reconstruction> {
         let [batch, time, ..] = clip.dims();
         let vectors = self.encode(clip.clone())?;
-        let quantized = self.quantizer.substitute_share(vectors.clone(), noise, share);
+        let quantized = self.quantizer.substitute_scaled(vectors.clone(), noise, noise_scale);
         let Inference { latents, codes } = self.shape_codes(quantized, batch);
         let frames = self.decode(clip.narrow(1, 0, time - 1), latents.clone())?;
         Ok(Reconstruction { frames, vectors, latents, codes })
@@ -138,12 +138,13 @@ impl Laq {
         vectors.reshape([batch * transitions * code_length, code_dim])
     }
 
-    /// The model with a standard that has moved some way to what the outputs of a batch are, if it has one.
+    /// The model with its running mean and standard deviation moved by a share of the way to those of a batch, if it
+    /// standardises its outputs.
     ///
     /// # Shapes
     /// `vectors`: what entered the quantiser, `[batch·transitions·code_length, code_dim]`.
-    pub fn move_standard(mut self, vectors: Tensor<2>, share: f64) -> Self {
-        self.standard = self.standard.map(|standard| standard.moved(vectors, share));
+    pub fn update_standardization(mut self, vectors: Tensor<2>, share: f64) -> Self {
+        self.standard = self.standard.map(|standard| standard.updated(vectors, share));
         self
     }
 

@@ -12,7 +12,7 @@ use vipra_nn::weights::{Names, Rename};
 
 use super::config::LaqConfig;
 use super::down_sampler::DownSampler;
-use super::standard::OutputStandard;
+use super::standardization::OutputStandardization;
 use crate::quantizer::Nsvq;
 use crate::spatial_encoder::{DINO_NAMES, DINO_UNUSED, SpatialEncoder};
 use crate::{Error, Result};
@@ -35,8 +35,8 @@ pub struct Laq {
     pub to_code_dim: Linear,
     /// From patches to codes.
     pub down_sampler: DownSampler,
-    /// What the encoder's outputs are brought to before the quantiser, if to anything.
-    pub standard: Option<OutputStandard>,
+    /// Standardises the encoder's outputs before the quantiser, if the configuration says so.
+    pub standard: Option<OutputStandardization>,
     /// The codebook.
     pub quantizer: Nsvq,
     /// From a transition's codes to the decoder's condition.
@@ -72,13 +72,13 @@ impl ConditionHead {
         let inner = FeedForward::inner_dim(dim);
         let bound = INITIAL_GAIN / (inner as f64).sqrt();
         feed_forward.contract.weight = uniform(bound).init([inner, dim], device);
-        Self { linear: unbiased(input, dim, device), feed_forward }
+        Self { linear: zero_bias_linear(input, dim, device), feed_forward }
     }
 }
 
-/// A layer that adds nothing at first: on the way from frames to the decoder's condition, what is the same for every
+/// A linear layer whose bias starts at zero: on the way from frames to the decoder's condition, what is the same for every
 /// transition would drown what differs.
-pub(super) fn unbiased(input: usize, output: usize, device: &Device) -> Linear {
+pub(super) fn zero_bias_linear(input: usize, output: usize, device: &Device) -> Linear {
     let mut layer = LinearConfig::new(input, output).init(device);
     layer.bias = Some(Initializer::Zeros.init([output], device));
     layer
@@ -128,15 +128,15 @@ pub fn reference_names() -> Names {
 }
 
 impl Laq {
-    /// Checks that a clip has the frame size of the configuration and at least `fewest` frames.
-    pub(super) fn check_clip(&self, clip: &Tensor<5>, fewest: usize) -> Result<()> {
+    /// Checks that a clip has the frame size of the configuration and at least `min_frames` frames.
+    pub(super) fn check_clip(&self, clip: &Tensor<5>, min_frames: usize) -> Result<()> {
         let found = clip.dims();
         let [_, time, channels, height, width] = found;
         let [frame_height, frame_width] = self.config.frame_size;
-        if channels == CHANNELS && [height, width] == self.config.frame_size && time >= fewest {
+        if channels == CHANNELS && [height, width] == self.config.frame_size && time >= min_frames {
             return Ok(());
         }
-        let expected = format!("[batch, at least {fewest}, {CHANNELS}, {frame_height}, {frame_width}]");
+        let expected = format!("[batch, at least {min_frames}, {CHANNELS}, {frame_height}, {frame_width}]");
         Err(Error::Size { what: "the clip", expected, found: found.to_vec() })
     }
 }

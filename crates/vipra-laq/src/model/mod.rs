@@ -4,13 +4,13 @@
 //! a clip of `time` frames has `time − 1` transitions, each of `code_length` codes of `code_dim` channels.
 
 mod config;
-mod copying;
 mod decode;
 mod down_sampler;
 mod encode;
+mod identity_init;
 mod laq;
 mod rollout;
-mod standard;
+mod standardization;
 
 pub use config::LaqConfig;
 pub use down_sampler::DownSampler;

@@ -6,6 +6,7 @@ use burn::tensor::{Device, Int, Tensor};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use vipra_nn::codebook::nearest;
+use vipra_nn::parameter::map_detached;
 
 use crate::{Error, Result};
 
@@ -52,7 +53,7 @@ impl NsvqConfig {
 /// The usage counts are no part of it: keep them in a [`CodeUsage`](super::CodeUsage) beside the training state.
 #[derive(Module, Debug)]
 pub struct Nsvq {
-    /// `[codes, dim]`
+    /// The one codebook, `[codes, dim]`. Plural as in the reference's weights.
     pub codebooks: Param<Tensor<2>>,
 }
 
@@ -83,11 +84,12 @@ impl Nsvq {
     /// # Shapes
     /// `x` and `noise` (standard normal): `[vectors, dim]`.
     pub fn substitute(&self, x: Tensor<2>, noise: Tensor<2>) -> Quantized {
-        self.substitute_share(x, noise, 1.0)
+        self.substitute_scaled(x, noise, 1.0)
     }
 
-    /// As [`substitute`](Self::substitute) with a share of the noise, in [0, 1]; at 0 vectors pass as they are.
-    pub fn substitute_share(&self, x: Tensor<2>, noise: Tensor<2>, share: f64) -> Quantized {
+    /// As [`substitute`](Self::substitute) with noise that is scaled by `noise_scale`, in [0, 1]; at 0 vectors pass as they
+    /// are.
+    pub fn substitute_scaled(&self, x: Tensor<2>, noise: Tensor<2>, noise_scale: f64) -> Quantized {
         let codes = self.nearest(x.clone());
         let error = x.clone() - self.look_up(codes.clone());
         let squared = error.square().sum_dim(1);
@@ -97,7 +99,7 @@ impl Nsvq {
         let noise_length = noise.clone().square().sum_dim(1).sqrt() + NOISE_EPSILON;
         let noise = noise / noise_length * length;
         // Times one would be a pass for nothing.
-        let values = if share < 1.0 { x + noise * share } else { x + noise };
+        let values = if noise_scale < 1.0 { x + noise * noise_scale } else { x + noise };
         Quantized { values, codes }
     }
 
@@ -116,14 +118,7 @@ impl Nsvq {
     /// # Shapes
     /// `change`: `[codes, dim]` → the same.
     pub fn map_codebook(self, change: impl FnOnce(Tensor<2>) -> Tensor<2>) -> Self {
-        let codebooks = self.codebooks.map(|value| {
-            let require_grad = value.is_require_grad();
-            let is_autodiff = value.is_autodiff();
-            let changed = change(value.without_autodiff());
-            let changed = if is_autodiff { changed.autodiff() } else { changed };
-            changed.set_require_grad(require_grad)
-        });
-        Self { codebooks }
+        Self { codebooks: map_detached(self.codebooks, change) }
     }
 
     /// The vectors of codes.

@@ -29,7 +29,7 @@ pub struct ReplacementConfig {
     pub source: ReplacementSource,
     /// A code chosen in less than this share of all choices counts as unused (0.015 in the release, reference 1).
     pub threshold: f32,
-    /// Steps from one replacement to the next; at 0 ever more, as in the release (reference 1).
+    /// Steps from one replacement of unused codes to the next; 0 is the published schedule, frequent at first and then rarer.
     pub every: u64,
     /// From this step on nothing is replaced any more (120 000 in the release, reference 1).
     pub last_step: u64,

@@ -1,4 +1,4 @@
-//! Codes from what is to be coded.
+//! Codebook initialisation and re-seeding from encoder outputs (k-means++).
 
 use burn::tensor::Tensor;
 use rand::Rng;

@@ -1,16 +1,16 @@
 //! Pictures of what the model does: frames rebuilt, and codes of one clip on the first frame of another.
 
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
+use serde::Serialize;
 use vipra_data::contact_sheet::{SheetRow, contact_sheet};
 use vipra_data::picture::{side_by_side, to_gif, to_png};
-use vipra_data::{Frame, spread_over_tasks};
-
-use serde::Serialize;
+use vipra_data::video::DecoderPool;
+use vipra_data::{Frame, sample_evenly_by_task};
 use vipra_page::Picture;
 
-use super::study::Study;
-use crate::Result;
+use super::selection::Selection;
 use crate::frames::to_pictures;
+use crate::{Description, Laq, Result, TrainedLaq};
 
 /// A picture with what stands below it.
 #[derive(Debug, Clone, Serialize)]
@@ -46,27 +46,41 @@ struct Sample {
 }
 
 impl Example {
-    pub(super) fn all(study: &mut Study<'_>) -> Result<Vec<Self>> {
-        let samples = samples(study)?;
+    /// Examples of `wanted` held-out episodes.
+    ///
+    /// # Errors
+    /// What is wrong with their videos.
+    pub(super) fn all(
+        trained: &TrainedLaq,
+        held_out: &[Selection],
+        wanted: usize,
+        decoders: &mut DecoderPool,
+        device: &Device,
+    ) -> Result<Vec<Self>> {
+        let samples = samples(&trained.description, held_out, wanted, decoders, device)?;
         let mut examples = Vec::new();
         for (at, sample) in samples.iter().enumerate() {
-            examples.push(reconstruction(study, sample, at)?);
+            examples.push(reconstruction(&trained.model, sample, at)?);
         }
         for (at, source) in samples.iter().enumerate() {
             // The partner is another episode wherever there is one.
             let target = &samples[(at + samples.len() / 2) % samples.len()];
-            examples.extend(swap(study, source, target, at)?);
+            examples.extend(swap(trained, source, target, at)?);
         }
         Ok(examples)
     }
 }
 
 /// Clips from the middle of episodes spread over what is held out, and over its tasks.
-fn samples(study: &mut Study<'_>) -> Result<Vec<Sample>> {
-    let description = &study.trained.description;
-    let (wanted, time) = (study.examples_wanted(), description.clip.frames.max(2));
-    let episodes: Vec<_> = study
-        .held_out
+fn samples(
+    description: &Description,
+    held_out: &[Selection],
+    wanted: usize,
+    decoders: &mut DecoderPool,
+    device: &Device,
+) -> Result<Vec<Sample>> {
+    let time = description.clip.frames.max(2);
+    let episodes: Vec<_> = held_out
         .iter()
         .enumerate()
         .flat_map(|(of, selection)| {
@@ -75,22 +89,21 @@ fn samples(study: &mut Study<'_>) -> Result<Vec<Sample>> {
         .collect();
     let tasks = episodes.iter().map(|(of, _, _, episode)| (of, episode.instruction()));
     let mut samples = Vec::new();
-    for chosen in spread_over_tasks(tasks, wanted) {
+    for chosen in sample_evenly_by_task(tasks, wanted) {
         let (_, selection, at, episode) = episodes[chosen];
         let stride = description.clip.interval_secs * episode.fps;
         let last = episode.length.saturating_sub(1);
         let start = (last as f64 - (time - 1) as f64 * stride).max(0.0) / 2.0;
         let frames: Vec<usize> =
             (0..time).map(|at| ((start + at as f64 * stride).round() as usize).min(last)).collect();
-        let clip = selection.clip(at, &frames, description.image, &mut study.decoders)?;
+        let clip = selection.clip(at, &frames, description.image, decoders)?;
         let name = format!("episode {}, {}", episode.name, episode.instruction().unwrap_or("no instruction"));
-        samples.push(Sample { name, clip: clip.to_device(&study.device) });
+        samples.push(Sample { name, clip: clip.to_device(device) });
     }
     Ok(samples)
 }
 
-fn reconstruction(study: &Study<'_>, sample: &Sample, at: usize) -> Result<Example> {
-    let model = &study.trained.model;
+fn reconstruction(model: &Laq, sample: &Sample, at: usize) -> Result<Example> {
     let time = sample.clip.dims()[1];
     let latents = model.infer(sample.clip.clone())?.latents;
     let rebuilt = model.decode(sample.clip.clone().narrow(1, 0, time - 1), latents)?;
@@ -102,14 +115,14 @@ fn reconstruction(study: &Study<'_>, sample: &Sample, at: usize) -> Result<Examp
     Ok(Example { kind: ExampleKind::Reconstruction, caption: sample.name.clone(), file, picture })
 }
 
-fn swap(study: &Study<'_>, source: &Sample, target: &Sample, at: usize) -> Result<[Example; 2]> {
+fn swap(trained: &TrainedLaq, source: &Sample, target: &Sample, at: usize) -> Result<[Example; 2]> {
     let first: Tensor<4> = target.clip.clone().narrow(1, 0, 1).squeeze_dim(1);
-    let moved = study.trained.model.transfer(source.clip.clone(), first.clone())?;
+    let moved = trained.model.transfer(source.clip.clone(), first.clone())?;
     let above = pictures(source.clip.clone());
     let mut below = to_pictures(first);
     below.extend(pictures(moved));
     let caption = format!("codes of {} on the first frame of {}", source.name, target.name);
-    let animation = Picture::new(animation(&[&above, &below], study.interval_secs())?)?;
+    let animation = Picture::new(animation(&[&above, &below], trained.description.clip.interval_secs)?)?;
     let strip =
         strip(vec![("the clip that gives its codes", above), ("its codes, rolled out from another frame", below)])?;
     Ok([
@@ -121,12 +134,6 @@ fn swap(study: &Study<'_>, source: &Sample, target: &Sample, at: usize) -> Resul
         },
         Example { kind: ExampleKind::SwapAnimation, caption, file: format!("swap-{at:03}.gif"), picture: animation },
     ])
-}
-
-impl Study<'_> {
-    fn interval_secs(&self) -> f64 {
-        self.trained.description.clip.interval_secs
-    }
 }
 
 /// Rows of frames as a GIF, beside each other, enlarged; the end is held for a moment.

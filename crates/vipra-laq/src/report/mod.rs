@@ -4,6 +4,8 @@ mod codes;
 mod examples;
 mod page;
 mod probe;
+mod probe_rows;
+mod selection;
 mod study;
 
 use serde::Serialize;
@@ -59,32 +61,5 @@ impl Report {
     /// A number of the reconstruction.
     pub fn number(&self, name: &str) -> f64 {
         self.reconstruction.numbers.get(name).and_then(serde_json::Value::as_f64).unwrap_or(f64::NAN)
-    }
-}
-
-/// 95 % interval of a share, by Wilson.
-pub(crate) fn wilson(successes: f64, trials: f64) -> [f64; 2] {
-    const Z: f64 = 1.959_963_985;
-    if trials == 0.0 {
-        return [0.0, 1.0];
-    }
-    let share = successes / trials;
-    let z2 = Z * Z / trials;
-    let center = (share + z2 / 2.0) / (1.0 + z2);
-    let half = Z / (1.0 + z2) * (share * (1.0 - share) / trials + z2 / (4.0 * trials)).sqrt();
-    [(center - half).max(0.0), (center + half).min(1.0)]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::wilson;
-
-    /// Values of the formula in the literature: 8 of 10, and the bounds at the ends.
-    #[test]
-    fn intervals_are_wilsons() {
-        let [low, high] = wilson(8.0, 10.0);
-        assert!((low - 0.4902).abs() < 1e-4 && (high - 0.9433).abs() < 1e-4, "{low} {high}");
-        let [low, high] = wilson(0.0, 20.0);
-        assert!(low == 0.0 && (high - 0.1611).abs() < 1e-4, "{high}");
     }
 }

@@ -7,7 +7,9 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
-use vipra_page::hundredths;
+use vipra_page::two_decimals;
+
+use super::probe_rows::ProbeRows;
 
 /// Ridge penalties to choose from, by cross-validation on the episodes that are learned from.
 const PENALTIES: [f64; 7] = [1e-2, 1e-1, 1.0, 1e1, 1e2, 1e3, 1e4];
@@ -29,22 +31,9 @@ pub struct ProbeResult {
 impl ProbeResult {
     /// Its numbers for a table: of the codes, of the shuffled ones, of the frames' difference.
     pub fn cells(&self) -> [String; 3] {
-        let cell = |value: f64| if value.is_finite() { hundredths(value) } else { "does not vary".to_owned() };
+        let cell = |value: f64| if value.is_finite() { two_decimals(value) } else { "does not vary".to_owned() };
         [self.codes, self.shuffled_codes, self.frame_difference].map(cell)
     }
-}
-
-/// Rows of features with the actions they belong to.
-#[derive(Debug, Clone, Default)]
-pub(super) struct ProbeRows {
-    /// `[rows, features]`
-    pub(super) codes: Vec<Vec<f32>>,
-    /// `[rows, features]`
-    pub(super) differences: Vec<Vec<f32>>,
-    /// `[rows, dimensions]`
-    pub(super) actions: Vec<Vec<f64>>,
-    /// Which rows are one episode's.
-    pub(super) episodes: Vec<Range<usize>>,
 }
 
 /// Compares what codes, shuffled codes and frame differences say of the actions.

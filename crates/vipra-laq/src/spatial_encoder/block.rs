@@ -10,8 +10,8 @@ use vipra_nn::ops;
 pub(super) const EPSILON: f64 = 1e-6;
 /// Width of the hidden layer over the width of a token.
 const HIDDEN_RATIO: usize = 4;
-/// Spread of the initial weights, as in DINOv2.
-pub(super) const WEIGHT_SPREAD: f64 = 0.02;
+/// Standard deviation of the initial weights, as in DINOv2.
+pub(super) const WEIGHT_STD: f64 = 0.02;
 /// What the residual branches are scaled by at first: DINOv2 itself starts at 1e-5 and needs far longer runs than ours,
 /// so a new encoder starts with branches that matter. Loaded weights bring their own.
 const INITIAL_SCALE: f64 = 1.0;
@@ -42,8 +42,8 @@ pub struct Block {
 impl Block {
     pub(super) fn new(dim: usize, heads: usize, device: &Device) -> Self {
         let linear = |input, output| {
-            let spread = Initializer::Normal { mean: 0.0, std: WEIGHT_SPREAD };
-            let mut layer = LinearConfig::new(input, output).with_initializer(spread).init(device);
+            let normal = Initializer::Normal { mean: 0.0, std: WEIGHT_STD };
+            let mut layer = LinearConfig::new(input, output).with_initializer(normal).init(device);
             layer.bias = Some(Initializer::Zeros.init([output], device));
             layer
         };

@@ -9,14 +9,14 @@ use vipra_nn::norm::AffineLayerNorm;
 use vipra_nn::patch_embedding::PatchEmbedding;
 use vipra_nn::weights::Rename;
 
-use super::block::{Block, EPSILON, WEIGHT_SPREAD};
+use super::block::{Block, EPSILON, WEIGHT_STD};
 use super::resample::bicubic_weights;
 
 /// Colours of a pixel.
 const CHANNELS: usize = 3;
-/// Mean and spread of ImageNet's pixels in [0, 1], by which frames are normalised (reference 3.1).
+/// Mean and standard deviation of ImageNet's pixels in [0, 1], by which frames are normalised (reference 3.1).
 const PIXEL_MEAN: [f32; CHANNELS] = [0.485, 0.456, 0.406];
-const PIXEL_SPREAD: [f32; CHANNELS] = [0.229, 0.224, 0.225];
+const PIXEL_STD: [f32; CHANNELS] = [0.229, 0.224, 0.225];
 
 /// Names of the encoder's parameters in DINOv2's own files.
 pub const DINO_NAMES: &[Rename] = &[
@@ -62,12 +62,12 @@ impl Default for SpatialEncoderConfig {
 impl SpatialEncoderConfig {
     /// An encoder with random weights, for tokens of width `dim` and patches of `patch`×`patch` pixels.
     pub fn init(&self, dim: usize, patch: usize, device: &Device) -> SpatialEncoder {
-        let spread = Initializer::Normal { mean: 0.0, std: WEIGHT_SPREAD };
+        let normal = Initializer::Normal { mean: 0.0, std: WEIGHT_STD };
         SpatialEncoder {
             patches: PatchEmbedding::new(CHANNELS, dim, patch, device),
-            class_token: spread.init([1, 1, dim], device),
-            positions: spread.init([1, 1 + self.position_grid * self.position_grid, dim], device),
-            registers: spread.init([1, self.registers, dim], device),
+            class_token: normal.init([1, 1, dim], device),
+            positions: normal.init([1, 1 + self.position_grid * self.position_grid, dim], device),
+            registers: normal.init([1, self.registers, dim], device),
             blocks: (0..self.depth).map(|_| Block::new(dim, self.heads, device)).collect(),
             norm: AffineLayerNorm::new(dim, EPSILON, device),
             patch,
@@ -152,5 +152,5 @@ impl SpatialEncoder {
 fn normalize_pixels(frames: Tensor<4>) -> Tensor<4> {
     let device = frames.device().without_autodiff();
     let channel = |values: [f32; CHANNELS]| Tensor::<1>::from_data(values, &device).reshape([1, CHANNELS, 1, 1]);
-    (frames - channel(PIXEL_MEAN)) / channel(PIXEL_SPREAD)
+    (frames - channel(PIXEL_MEAN)) / channel(PIXEL_STD)
 }

@@ -1,38 +1,42 @@
-//! Care of the codebook while it learns: counts, replacement, alarm.
+//! The codebook while it learns: counts of its use, replacement of unused codes, the alarm of a collapse.
 
 use burn::tensor::{Distribution, Int, Tensor};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
-use vipra_nn::codebook::follow;
+use vipra_nn::codebook::{CollapseAlarm, follow};
 use vipra_train::Scalars;
 
 use super::config::CodebookConfig;
 use crate::quantizer::{CodeUsage, Nsvq, Replacement, ReplacementSource, reseed_unused};
 
-/// Lines of metrics in a row with a low perplexity after which the alarm is raised.
-const ALARM_AFTER: u32 = 3;
-
-/// Fewer codes in use over all positions say next to nothing, whatever they do at each; of small codebooks a quarter.
-const FEWEST_CODES: f64 = 2.0;
+/// Perplexity over all positions below which the codebook has collapsed, whatever it is at each of them; a quarter of the
+/// codes where these are few.
+const MIN_CODES: f64 = 2.0;
 
 /// What is known of the codebook's use. Part of the training state.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct CodebookCare {
+pub struct CodebookTracker {
     /// Counts since the last replacement.
     since_replacement: CodeUsage,
     /// Counts since the last line of metrics, at each position of a transition.
     since_line: Vec<CodeUsage>,
     /// Codes replaced since the last line of metrics.
     replaced: usize,
-    /// Lines of metrics in a row with a low perplexity.
-    low_lines: u32,
+    /// Counts lines of metrics with a low perplexity.
+    #[serde(rename = "low_lines")]
+    alarm: CollapseAlarm,
 }
 
-impl CodebookCare {
+impl CodebookTracker {
     /// Nothing counted yet.
     pub fn new(codes: usize, code_length: usize) -> Self {
         let usage = CodeUsage::new(codes);
-        Self { since_line: vec![usage.clone(); code_length], since_replacement: usage, replaced: 0, low_lines: 0 }
+        Self {
+            since_line: vec![usage.clone(); code_length],
+            since_replacement: usage,
+            replaced: 0,
+            alarm: CollapseAlarm::default(),
+        }
     }
 
     /// Counts the codes of a batch.
@@ -79,7 +83,7 @@ impl CodebookCare {
     pub fn forget_codes(&mut self) {
         self.since_replacement.reset();
         self.since_line.iter_mut().for_each(CodeUsage::reset);
-        self.low_lines = 0;
+        self.alarm.reset();
     }
 
     /// Numbers since the last line, and a warning where the codebook has collapsed; `are_read`: whether the decoder reads codes
@@ -87,14 +91,14 @@ impl CodebookCare {
     pub fn observe(&mut self, config: &CodebookConfig, are_read: bool) -> Scalars {
         let scalars = usage_scalars(&self.since_line);
         let (all, at_position) = (overall(&self.since_line).perplexity(), position_perplexity(&self.since_line));
-        let fewest = FEWEST_CODES.min(self.since_replacement.counts().len() as f64 / 4.0);
+        let fewest = MIN_CODES.min(self.since_replacement.counts().len() as f64 / 4.0);
         let is_low =
             are_read && config.alarm_perplexity > 1.0 && (at_position < config.alarm_perplexity || all < fewest);
-        self.low_lines = if is_low { self.low_lines + 1 } else { 0 };
-        if self.low_lines == ALARM_AFTER {
+        if self.alarm.update(is_low) {
+            let lines = CollapseAlarm::THRESHOLD;
             tracing::warn!(
                 "the codebook has collapsed: at a position of a transition {at_position:.2} codes are effectively in use, and \
-                 {all:.2} over all positions, for {ALARM_AFTER} lines of metrics; the latent actions of this run say next to \
+                 {all:.2} over all positions, for {lines} lines of metrics; the latent actions of this run say next to \
                  nothing. Try laq.codebook.first_step, laq.model.centered_transitions, \
                  laq.codebook.learning = \"averages\", a lower learning rate, or clips in which more happens (data.clip.interval_secs)"
             );
@@ -106,12 +110,12 @@ impl CodebookCare {
 
     /// Whether the alarm is on.
     pub fn has_collapsed(&self) -> bool {
-        self.low_lines >= ALARM_AFTER
+        self.alarm.is_on()
     }
 }
 
-/// The quantiser with codes that have gone some way to the mean of the vectors that chose them.
-pub(super) fn follow_outputs(quantizer: Nsvq, vectors: &Tensor<2>, memory: f64) -> Nsvq {
+/// The quantiser with each code moved towards the mean of the vectors that chose it.
+pub(super) fn update_code_means(quantizer: Nsvq, vectors: &Tensor<2>, memory: f64) -> Nsvq {
     let numbers: Vec<f32> = vectors.to_data().iter::<f32>().collect();
     let codes = quantizer.nearest(vectors.clone());
     let codes: Vec<i64> = codes.into_data().iter::<i64>().collect();
@@ -158,16 +162,16 @@ pub(super) fn usage_scalars(positions: &[CodeUsage]) -> Scalars {
 mod tests {
     use burn::tensor::{Device, Int, Tensor};
 
-    use super::{ALARM_AFTER, CodebookCare};
+    use super::{CodebookTracker, CollapseAlarm};
     use crate::train::CodebookConfig;
 
     /// Lines of metrics until the alarm, if two positions of a transition choose these codes, out of `codes`.
     fn lines_until_alarm(codes: usize, chosen: &[i64], config: &CodebookConfig) -> Option<u32> {
-        let mut care = CodebookCare::new(codes, 2);
+        let mut tracker = CodebookTracker::new(codes, 2);
         (1..10).find(|_| {
-            care.count(Tensor::<1, Int>::from_data(chosen, &Device::flex()));
-            care.observe(config, true);
-            care.has_collapsed()
+            tracker.count(Tensor::<1, Int>::from_data(chosen, &Device::flex()));
+            tracker.observe(config, true);
+            tracker.has_collapsed()
         })
     }
 
@@ -175,9 +179,13 @@ mod tests {
     fn a_codebook_that_says_nothing_raises_the_alarm() {
         let config = CodebookConfig::default();
         let after = |codes, chosen: &[i64]| lines_until_alarm(codes, chosen, &config);
-        assert_eq!(after(8, &[3, 3, 3, 3]), Some(ALARM_AFTER), "one code");
-        assert_eq!(after(8, &[1, 5, 1, 5]), Some(ALARM_AFTER), "each position has a code of its own");
-        assert_eq!(after(8, &[1, 1, 1, 1, 1, 2, 2, 1]), Some(ALARM_AFTER), "fewer than two codes of eight");
+        assert_eq!(after(8, &[3, 3, 3, 3]), Some(CollapseAlarm::THRESHOLD), "one code");
+        assert_eq!(after(8, &[1, 5, 1, 5]), Some(CollapseAlarm::THRESHOLD), "each position has a code of its own");
+        assert_eq!(
+            after(8, &[1, 1, 1, 1, 1, 2, 2, 1]),
+            Some(CollapseAlarm::THRESHOLD),
+            "fewer than two codes of eight"
+        );
         assert_eq!(after(8, &[0, 4, 1, 5, 2, 6, 3, 7]), None);
         assert_eq!(after(2, &[0, 0, 0, 1, 1, 0, 0, 0]), None, "of two codes, both are in use");
         let off = CodebookConfig { alarm_perplexity: 1.0, ..config };
@@ -186,11 +194,11 @@ mod tests {
 
     #[test]
     fn the_alarm_ends_when_codes_are_in_use_again() {
-        let (mut care, config) = (CodebookCare::new(8, 1), CodebookConfig::default());
+        let (mut tracker, config) = (CodebookTracker::new(8, 1), CodebookConfig::default());
         let mut line = |chosen: [i64; 4]| {
-            care.count(Tensor::<1, Int>::from_data(chosen, &Device::flex()));
-            care.observe(&config, true);
-            care.has_collapsed()
+            tracker.count(Tensor::<1, Int>::from_data(chosen, &Device::flex()));
+            tracker.observe(&config, true);
+            tracker.has_collapsed()
         };
         assert_eq!([[0; 4], [0; 4], [0; 4]].map(&mut line), [false, false, true]);
         assert!(!line([0, 1, 2, 3]));
@@ -199,16 +207,16 @@ mod tests {
 
     #[test]
     fn codes_that_are_not_read_yet_raise_no_alarm() {
-        let (mut care, config) = (CodebookCare::new(8, 1), CodebookConfig::default());
-        for _ in 0..2 * ALARM_AFTER {
-            care.count(Tensor::<1, Int>::from_data([0, 0, 0, 0], &Device::flex()));
-            care.observe(&config, false);
+        let (mut tracker, config) = (CodebookTracker::new(8, 1), CodebookConfig::default());
+        for _ in 0..2 * CollapseAlarm::THRESHOLD {
+            tracker.count(Tensor::<1, Int>::from_data([0, 0, 0, 0], &Device::flex()));
+            tracker.observe(&config, false);
         }
-        assert!(!care.has_collapsed());
-        care.count(Tensor::<1, Int>::from_data([0, 0, 0, 0], &Device::flex()));
-        care.forget_codes();
-        care.count(Tensor::<1, Int>::from_data([0, 1, 2, 3], &Device::flex()));
-        let scalars = care.observe(&config, true);
+        assert!(!tracker.has_collapsed());
+        tracker.count(Tensor::<1, Int>::from_data([0, 0, 0, 0], &Device::flex()));
+        tracker.forget_codes();
+        tracker.count(Tensor::<1, Int>::from_data([0, 1, 2, 3], &Device::flex()));
+        let scalars = tracker.observe(&config, true);
         assert!((scalars[0].1 - 4.0).abs() < 1e-6, "{scalars:?}");
     }
 }

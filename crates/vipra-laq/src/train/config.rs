@@ -56,7 +56,7 @@ impl Default for LaqStageConfig {
     }
 }
 
-/// Care of the codebook.
+/// How the codebook learns.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct CodebookConfig {
@@ -70,21 +70,19 @@ pub struct CodebookConfig {
     pub rate: f64,
     /// What codes learn by.
     pub learning: CodebookLearning,
-    /// With `learning = "averages"`: vectors that an old code weighs as much as, when those that chose it pull at it.
+    /// With `averages`: the inertia of a code, in vectors; larger moves more slowly.
     #[schemars(range(min = 0.0))]
     pub memory: f64,
-    /// Step from which the decoder reads quantised vectors (0 in the release). Before it, vectors pass as they are, and codes
-    /// only look on: noise as long as the quantisation error drowns the little that a new encoder says of motion, and the
-    /// decoder learns to do without. Whatever codes were by then, at this step they begin anew from the encoder's outputs.
+    /// The step at which quantisation begins. Vectors pass unquantised before it, since early noise would drown the motion; at
+    /// it codes are initialised from the encoder's outputs (published: 0).
     pub first_step: u64,
-    /// Steps from there over which the noise that stands for the quantisation error grows from nothing to its length (0 in
-    /// the release).
+    /// Steps over which the quantiser's noise then grows to its full strength (published: 0).
     pub noise_warm_up_steps: u64,
-    /// With `laq.model.centered_transitions`: share of the way that averages and spread go to a batch's in a step.
+    /// With `centered_transitions`: the rate at which the running mean and standard deviation are updated.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub standard_rate: f64,
-    /// The run warns when as few codes as this are effectively in use at a position of a transition (perplexity), on
-    /// average, or fewer than 2 over all positions, in one line of metrics after another. 1 turns the alarm off.
+    /// Warn of a collapsed codebook when the mean perplexity per position stays at or below this, or that of all positions
+    /// below 2; 1 turns it off.
     #[schemars(range(min = 1.0))]
     pub alarm_perplexity: f64,
 }
@@ -106,8 +104,8 @@ impl Default for CodebookConfig {
 }
 
 impl CodebookConfig {
-    /// Share of the noise in a step (from 0).
-    pub fn noise_share(&self, step: u64) -> f64 {
+    /// What the noise is scaled by in a step (from 0).
+    pub fn noise_scale(&self, step: u64) -> f64 {
         match step.checked_sub(self.first_step) {
             None => 0.0,
             Some(since) if since < self.noise_warm_up_steps => since as f64 / self.noise_warm_up_steps as f64,
@@ -357,8 +355,8 @@ mod tests {
     #[test]
     fn noise_begins_at_its_step_and_grows() {
         let release = CodebookConfig::default();
-        assert_eq!([0, 1, 1000].map(|step| release.noise_share(step)), [1.0; 3]);
+        assert_eq!([0, 1, 1000].map(|step| release.noise_scale(step)), [1.0; 3]);
         let late = CodebookConfig { first_step: 100, noise_warm_up_steps: 10, ..release };
-        assert_eq!([0, 99, 100, 105, 110, 1000].map(|step| late.noise_share(step)), [0.0, 0.0, 0.0, 0.5, 1.0, 1.0]);
+        assert_eq!([0, 99, 100, 105, 110, 1000].map(|step| late.noise_scale(step)), [0.0, 0.0, 0.0, 0.5, 1.0, 1.0]);
     }
 }

@@ -31,7 +31,7 @@ pub struct Evaluation {
     moving_by_others: Errors,
     /// On moving pixels, rebuilt from what enters the quantiser.
     moving_unquantized: Errors,
-    /// What codes stand for, `[1, transitions, code_length, code_dim]`: of clips of this episode, and of the one before.
+    /// Code vectors of this episode's clips, and of the previous episode's, `[1, transitions, code_length, code_dim]` each.
     own: Vec<Tensor<4>>,
     strangers: Vec<Tensor<4>>,
 }

@@ -1,4 +1,4 @@
-//! Training of the latent action model: its data, its losses, the care of its codebook, its held-out numbers.
+//! Training of the latent action model: its data, its losses, its codebook, its held-out numbers.
 
 mod batch;
 mod codebook;
@@ -13,7 +13,7 @@ mod session;
 mod stage;
 
 pub use batch::{Batch, batch_of};
-pub use codebook::CodebookCare;
+pub use codebook::CodebookTracker;
 pub use config::{CodebookConfig, CodebookInitialization, FlowConfig, FlowNetwork, LaqStageConfig, LossConfig};
 pub use evaluation::{Evaluation, MOTION_THRESHOLD, MOVING_SHARE};
 pub use losses::LossSet;

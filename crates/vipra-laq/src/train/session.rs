@@ -25,8 +25,8 @@ use crate::spatial_encoder::{DINO_NAMES, DINO_UNUSED};
 use crate::trained::Description;
 use crate::{Error, Laq, Result};
 
-/// Times that the outputs' standard is set by the first batch: first the averages, then the spread around them.
-const STANDARD_STEPS: usize = 2;
+/// Updates of the outputs' standardisation by the first batch: first of their means, then of the deviation from these.
+const STANDARDIZATION_STEPS: usize = 2;
 
 /// Everything that a run needs.
 pub struct Session<'a> {
@@ -34,7 +34,8 @@ pub struct Session<'a> {
     pub stage: &'a LaqStageConfig,
     /// The section `data`; what is held out stands in `data.validation`.
     pub data: &'a DataConfig,
-    /// The whole configuration, for the checkpoint to be compared with.
+    /// The whole configuration, for the checkpoint to be compared with, and fingerprints of the datasets in order, as
+    /// `inputs.datasets`.
     pub configuration: Value,
     /// Folder of the run.
     pub folder: &'a Path,
@@ -78,9 +79,10 @@ pub fn train(session: Session<'_>) -> Result<Summary> {
     if checkpoints.latest()?.is_none() && config.codebook.initialization == CodebookInitialization::EncoderOutputs {
         model = seed_codebook(model, config, &dataset)?;
     }
+    let datasets = &session.configuration["inputs"]["datasets"];
     let own = || {
         let (frames, perceptual) = (FirstFrames::start(&dataset, &device)?, &config.loss.perceptual);
-        Ok(own_features(perceptual, config.train.seed, frames, session.folder, session.interrupt, &device)?)
+        Ok(own_features(perceptual, config.train.seed, datasets, frames, session.folder, session.interrupt, &device)?)
     };
     let losses = LossSet::load(&config.loss, own, &device)?;
     let parameters = model.num_params();
@@ -131,11 +133,11 @@ fn initial_model(config: &LaqStageConfig, device: &Device) -> Result<Laq> {
 /// The model with codes from what its encoder puts out for the first batch.
 fn seed_codebook(mut model: Laq, config: &LaqStageConfig, dataset: &Arc<ClipDataset>) -> Result<Laq> {
     let clips = first_clips(dataset, config.train.batch_size)?;
-    let device = model.valid().devices().into_iter().next().unwrap_or_else(Device::flex);
+    let device = vipra_nn::device::of(&model.valid());
     let clips = batch_of(&clips, &device).clips;
-    for _ in 0..STANDARD_STEPS {
+    for _ in 0..STANDARDIZATION_STEPS {
         let vectors = model.valid().encode(clips.clone())?;
-        model = model.move_standard(vectors, 1.0);
+        model = model.update_standardization(vectors, 1.0);
     }
     let vectors = model.valid().encode(clips)?;
     // A stream of its own: the steps' begin at 0.
@@ -155,7 +157,8 @@ fn held_out_clips(
     }
     let held_out =
         DataConfig { sources: data.validation.clone(), augmentation: AugmentConfig::default(), ..data.clone() };
-    first_clips(&Arc::new(ClipDataset::open(held_out, opening)?), config.validation_clips)
+    let dataset = ClipDataset::open(held_out, opening).map_err(Error::HeldOut)?;
+    first_clips(&Arc::new(dataset), config.validation_clips)
 }
 
 fn first_clips(dataset: &Arc<ClipDataset>, count: usize) -> Result<Vec<Clip>> {

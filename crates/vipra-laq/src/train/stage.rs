@@ -8,7 +8,7 @@ use vipra_data::clip::{Clip, ClipDataset, ClipLoader, LoaderState};
 use vipra_train::{Losses, Scalars, Stage, StageError, Step};
 
 use super::batch::{Batch, batch_of};
-use super::codebook::{CodebookCare, follow_outputs};
+use super::codebook::{CodebookTracker, update_code_means};
 use super::config::{CodebookLearning, LaqStageConfig};
 use super::evaluation::Evaluation;
 use super::losses::LossSet;
@@ -29,7 +29,7 @@ pub struct LaqStage {
     loader: ClipLoader,
     held_out: Vec<Clip>,
     losses: LossSet,
-    care: CodebookCare,
+    tracker: CodebookTracker,
     /// What this step's passes have seen.
     seen: Seen,
     /// Whether codes have begun, and the decoder reads them; not known before the first step.
@@ -51,7 +51,7 @@ struct Seen {
 #[serde(deny_unknown_fields)]
 struct State {
     loader: LoaderState,
-    codebook: CodebookCare,
+    codebook: CodebookTracker,
     /// Earlier versions do not say: the first step of the run that goes on decides.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     codes_have_begun: Option<bool>,
@@ -70,9 +70,9 @@ impl LaqStage {
         device: Device,
     ) -> Result<Self> {
         let loader = ClipLoader::start(dataset.clone(), LoaderState::default())?;
-        let care = CodebookCare::new(config.model.quantizer.codes, config.model.code_length);
+        let tracker = CodebookTracker::new(config.model.quantizer.codes, config.model.code_length);
         let seen = Seen::default();
-        Ok(Self { config, dataset, loader, held_out, losses, care, seen, codes_have_begun: None, device })
+        Ok(Self { config, dataset, loader, held_out, losses, tracker, seen, codes_have_begun: None, device })
     }
 
     /// Episodes of which clips were left out, and the codebook as it is.
@@ -81,8 +81,8 @@ impl LaqStage {
     }
 
     /// How the codebook does.
-    pub fn codebook(&self) -> &CodebookCare {
-        &self.care
+    pub fn codebook(&self) -> &CodebookTracker {
+        &self.tracker
     }
 }
 
@@ -105,8 +105,8 @@ impl Stage for LaqStage {
         let noise = Tensor::random(shape, Distribution::Normal(0.0, 1.0), &self.device);
         let config = &self.config.codebook;
         let are_read = *self.codes_have_begun.get_or_insert(step.number >= config.first_step);
-        let share = if are_read { config.noise_share(step.number) } else { 0.0 };
-        let rebuilt = model.reconstruct_with_share(batch.clips.clone(), noise, share)?;
+        let noise_scale = if are_read { config.noise_scale(step.number) } else { 0.0 };
+        let rebuilt = model.reconstruct_scaled(batch.clips.clone(), noise, noise_scale)?;
         self.seen.vectors.push(rebuilt.vectors.detach());
         self.seen.codes.push(rebuilt.codes);
         let targets = batch.clips.narrow(1, 1, time - 1);
@@ -118,11 +118,11 @@ impl Stage for LaqStage {
         if vectors.is_empty() {
             return Ok(model);
         }
-        codes.into_iter().for_each(|codes| self.care.count(codes));
+        codes.into_iter().for_each(|codes| self.tracker.count(codes));
         let vectors = Tensor::cat(vectors, 0);
         let steps = step.number + 1;
         let config = &self.config.codebook;
-        model = model.move_standard(vectors.clone(), config.standard_rate);
+        model = model.update_standardization(vectors.clone(), config.standard_rate);
         // After `first_step` steps; after more, if the last of them was skipped.
         let codes_begin = self.codes_have_begun == Some(false) && steps >= config.first_step;
         if codes_begin {
@@ -130,13 +130,13 @@ impl Stage for LaqStage {
             self.codes_have_begun = Some(true);
         }
         if config.learning == CodebookLearning::Averages {
-            model.quantizer = follow_outputs(model.quantizer, &vectors, config.memory);
+            model.quantizer = update_code_means(model.quantizer, &vectors, config.memory);
         }
-        model.quantizer = self.care.replace(model.quantizer, vectors, steps, config, &mut step.random);
+        model.quantizer = self.tracker.replace(model.quantizer, vectors, steps, config, &mut step.random);
         if codes_begin {
             // What was counted so far are choices among other codes. (A replacement that was due in this step as well
             // has still gone by them, and drawn some of the new codes once more.)
-            self.care.forget_codes();
+            self.tracker.forget_codes();
         }
         Ok(model)
     }
@@ -146,10 +146,13 @@ impl Stage for LaqStage {
     }
 
     fn observe(&mut self) -> Scalars {
-        self.care.observe(&self.config.codebook, self.codes_have_begun.unwrap_or(true))
+        self.tracker.observe(&self.config.codebook, self.codes_have_begun.unwrap_or(true))
     }
 
     fn validate(&mut self, model: &Laq) -> Result<Scalars, StageError> {
+        if self.held_out.is_empty() {
+            return Ok(Scalars::new());
+        }
         let mut evaluation = Evaluation::new(self.config.model.quantizer.codes, self.config.model.code_length);
         let device = self.device.clone().without_autodiff();
         for clips in self.held_out.chunks(self.config.train.batch_size) {
@@ -171,14 +174,14 @@ impl Stage for LaqStage {
     }
 
     fn state(&self) -> serde_json::Value {
-        let (loader, codebook) = (self.loader.state(), self.care.clone());
+        let (loader, codebook) = (self.loader.state(), self.tracker.clone());
         serde_json::json!(State { loader, codebook, codes_have_begun: self.codes_have_begun })
     }
 
     fn restore(&mut self, state: serde_json::Value) -> Result<(), StageError> {
         let State { loader, codebook, codes_have_begun } = serde_json::from_value(state)?;
         self.loader = ClipLoader::start(self.dataset.clone(), loader)?;
-        (self.care, self.codes_have_begun) = (codebook, codes_have_begun);
+        (self.tracker, self.codes_have_begun) = (codebook, codes_have_begun);
         Ok(())
     }
 }
@@ -250,6 +253,14 @@ mod tests {
     }
 
     #[test]
+    fn nothing_is_measured_where_nothing_is_held_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut stage, model) = begin(folder.path());
+        let scalars = stage.validate(&model).unwrap();
+        assert!(scalars.is_empty(), "{scalars:?}");
+    }
+
+    #[test]
     fn codes_learn_from_all_passes_of_a_step() {
         let folder = tempfile::tempdir().unwrap();
         let (mut stage, model) = begin(folder.path());
@@ -260,7 +271,7 @@ mod tests {
         let vectors = Tensor::cat(stage.seen.vectors.clone(), 0);
         assert_eq!(vectors.dims()[0], 2 * CODES);
         let mut expected = model.clone();
-        expected.quantizer = follow_outputs(expected.quantizer, &vectors, stage.config.codebook.memory);
+        expected.quantizer = update_code_means(expected.quantizer, &vectors, stage.config.codebook.memory);
         let model = stage.after_step(model, &mut step).unwrap();
         assert_eq!(codes(&model), codes(&expected));
         assert_eq!(counted(&stage), 2 * CODES as u64);

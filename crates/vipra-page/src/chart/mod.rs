@@ -16,7 +16,7 @@ const RIGHT: f64 = 332.0;
 const TOP: f64 = 22.0;
 const BOTTOM: f64 = 164.0;
 /// Points that a curve is drawn with at most; more than there are pixels would only make the page larger.
-const MOST_POINTS: usize = 300;
+const MAX_POINTS: usize = 300;
 /// Curves of no more points show each of them.
 const FEW_POINTS: usize = 40;
 
@@ -38,7 +38,7 @@ pub struct Series {
     pub name: String,
     /// What it is.
     pub role: Role,
-    /// Across, up; in order.
+    /// Horizontal and vertical coordinate, in order of the first.
     pub points: Vec<[f64; 2]>,
 }
 
@@ -47,10 +47,10 @@ pub struct Series {
 pub struct Chart {
     /// What it shows.
     pub title: String,
-    /// What goes across, "step".
-    pub across: String,
-    /// What goes up, with its unit.
-    pub up: String,
+    /// Label of the horizontal axis, such as "step".
+    pub x_label: String,
+    /// Label of the vertical axis, with its unit.
+    pub y_label: String,
     /// The curves.
     pub series: Vec<Series>,
     /// Whether the last number of each curve is what it came to, and stands in the legend.
@@ -61,15 +61,15 @@ impl Chart {
     /// The chart, or nothing where no curve has a number.
     pub fn to_markup(&self) -> Markup {
         let points = || self.series.iter().flat_map(|series| &series.points).filter(|point| point[1].is_finite());
-        let across = Scale::linear(points().map(|point| point[0]));
-        let up = Scale::for_curves(points().map(|point| point[1]));
-        let (Some(across), Some(up)) = (across, up) else { return html! {} };
+        let x_scale = Scale::linear(points().map(|point| point[0]));
+        let y_scale = Scale::for_curves(points().map(|point| point[1]));
+        let (Some(x_scale), Some(y_scale)) = (x_scale, y_scale) else { return html! {} };
         html! {
             figure {
                 h3 { (self.title) }
                 svg viewBox=(format!("0 0 {WIDTH} {HEIGHT}")) role="img" aria-label=(self.spoken()) {
-                    (self.axes(&across, &up))
-                    @for series in &self.series { (curve(series, &across, &up)) }
+                    (self.axes(&x_scale, &y_scale))
+                    @for series in &self.series { (curve(series, &x_scale, &y_scale)) }
                 }
                 figcaption.legend {
                     @for series in &self.series { (legend(series, self.has_result)) }
@@ -78,23 +78,23 @@ impl Chart {
         }
     }
 
-    fn axes(&self, across: &Scale, up: &Scale) -> Markup {
-        let scale = if up.is_logarithmic() { "logarithmic" } else { "" };
-        let up_means: Vec<&str> = [self.up.as_str(), scale].into_iter().filter(|text| !text.is_empty()).collect();
+    fn axes(&self, x_scale: &Scale, y_scale: &Scale) -> Markup {
+        let kind = if y_scale.is_logarithmic() { "logarithmic" } else { "" };
+        let y_label: Vec<&str> = [self.y_label.as_str(), kind].into_iter().filter(|text| !text.is_empty()).collect();
         html! {
-            @if !up_means.is_empty() { text x="0" y="11" { (up_means.join(", ")) } }
-            @for tick in up.ticks() {
-                @let y = up.place(tick, BOTTOM, TOP);
+            @if !y_label.is_empty() { text x="0" y="11" { (y_label.join(", ")) } }
+            @for tick in y_scale.ticks() {
+                @let y = y_scale.position(tick, BOTTOM, TOP);
                 line.grid x1=(LEFT) x2=(RIGHT) y1=(at(y)) y2=(at(y)) {}
                 text x=(LEFT - 5.0) y=(at(y + 4.0)) text-anchor="end" { (short(tick)) }
             }
-            @for tick in across.ticks() {
-                @let x = across.place(tick, LEFT, RIGHT);
+            @for tick in x_scale.ticks() {
+                @let x = x_scale.position(tick, LEFT, RIGHT);
                 line.axis x1=(at(x)) x2=(at(x)) y1=(BOTTOM) y2=(BOTTOM + 4.0) {}
                 text x=(at(x)) y=(BOTTOM + 16.0) text-anchor=(anchor(x)) { (short(tick)) }
             }
             line.axis x1=(LEFT) x2=(RIGHT) y1=(BOTTOM) y2=(BOTTOM) {}
-            text x=((LEFT + RIGHT) / 2.0) y=(BOTTOM + 32.0) text-anchor="middle" { (self.across) }
+            text x=((LEFT + RIGHT) / 2.0) y=(BOTTOM + 32.0) text-anchor="middle" { (self.x_label) }
         }
     }
 
@@ -106,15 +106,16 @@ impl Chart {
     }
 }
 
-fn curve(series: &Series, across: &Scale, up: &Scale) -> Markup {
+fn curve(series: &Series, x_scale: &Scale, y_scale: &Scale) -> Markup {
     let class = class(series.role);
-    let place = |point: &[f64; 2]| (across.place(point[0], LEFT, RIGHT), up.place(point[1], BOTTOM, TOP));
+    let position =
+        |point: &[f64; 2]| (x_scale.position(point[0], LEFT, RIGHT), y_scale.position(point[1], BOTTOM, TOP));
     let points = thinned(&series.points);
     let mut path = String::new();
     let mut is_drawing = false;
     for point in &points {
         if point[1].is_finite() {
-            let (x, y) = place(point);
+            let (x, y) = position(point);
             path.push_str(&format!("{}{} {}", if is_drawing { 'L' } else { 'M' }, at(x), at(y)));
         }
         is_drawing = point[1].is_finite();
@@ -122,7 +123,7 @@ fn curve(series: &Series, across: &Scale, up: &Scale) -> Markup {
     let dots = if series.role == Role::Second && points.len() <= FEW_POINTS { points.as_slice() } else { &[] };
     html! {
         path class=(class) d=(path) stroke-width="1.6" stroke-linejoin="round" {}
-        @for (x, y) in dots.iter().filter(|point| point[1].is_finite()).map(place) {
+        @for (x, y) in dots.iter().filter(|point| point[1].is_finite()).map(position) {
             circle.dot cx=(at(x)) cy=(at(y)) r="2.2" {}
         }
     }
@@ -145,9 +146,9 @@ fn legend(series: &Series, has_result: bool) -> Markup {
 
 /// Means of neighbours, where there are more points than can be seen.
 fn thinned(points: &[[f64; 2]]) -> Vec<[f64; 2]> {
-    let together = points.len().div_ceil(MOST_POINTS).max(1);
+    let averaged = points.len().div_ceil(MAX_POINTS).max(1);
     let mean = |points: &[[f64; 2]], of: usize| points.iter().map(|point| point[of]).sum::<f64>() / points.len() as f64;
-    points.chunks(together).map(|points| [mean(points, 0), mean(points, 1)]).collect()
+    points.chunks(averaged).map(|points| [mean(points, 0), mean(points, 1)]).collect()
 }
 
 fn last(series: &Series) -> Option<f64> {
@@ -167,9 +168,9 @@ fn anchor(x: f64) -> &'static str {
     if x > RIGHT - 12.0 { "end" } else { "middle" }
 }
 
-/// A place, to a tenth of a pixel.
-fn at(place: f64) -> String {
-    format!("{place:.1}")
+/// A coordinate, to a tenth of a pixel.
+fn at(coordinate: f64) -> String {
+    format!("{coordinate:.1}")
 }
 
 #[cfg(test)]
@@ -178,7 +179,7 @@ mod tests {
 
     fn chart(points: Vec<[f64; 2]>) -> String {
         let series = vec![Series { name: "held out".into(), role: Role::Second, points }];
-        Chart { title: "Loss".into(), across: "step".into(), up: "nats".into(), series, has_result: true }
+        Chart { title: "Loss".into(), x_label: "step".into(), y_label: "nats".into(), series, has_result: true }
             .to_markup()
             .into_string()
     }

@@ -1,9 +1,9 @@
-//! From numbers to places, and the round numbers on an axis.
+//! From numbers to positions on an axis, and its round numbers.
 
 /// Where the highest number is so many times the lowest, equal factors get equal lengths.
 const LOGARITHMIC_FROM: f64 = 50.0;
 /// Parts of an axis between ticks, at most.
-const MOST_PARTS: f64 = 5.0;
+const MAX_PARTS: f64 = 5.0;
 
 /// Numbers from low to high.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -37,8 +37,8 @@ impl Scale {
         self.logarithmic
     }
 
-    /// Where a number lies between two places.
-    pub(super) fn place(&self, value: f64, from: f64, to: f64) -> f64 {
+    /// Where a number lies between the positions of the lowest and the highest.
+    pub(super) fn position(&self, value: f64, from: f64, to: f64) -> f64 {
         let [low, high, value] = [self.low, self.high, value].map(|of| if self.logarithmic { of.ln() } else { of });
         from + (value - low) / (high - low) * (to - from)
     }
@@ -49,7 +49,7 @@ impl Scale {
     }
 
     fn multiples(&self) -> Vec<f64> {
-        let step = round_step((self.high - self.low) / MOST_PARTS);
+        let step = round_step((self.high - self.low) / MAX_PARTS);
         let (first, last) = ((self.low / step - 1e-9).ceil() as i64, (self.high / step + 1e-9).floor() as i64);
         (first..=last).map(|times| times as f64 * step).collect()
     }
@@ -60,7 +60,7 @@ impl Scale {
         let factors: &[f64] = if (self.high / self.low).log10() < 3.0 { &[1.0, 2.0, 5.0] } else { &[1.0] };
         let all = decades.flat_map(|decade| factors.iter().map(move |factor| factor * 10_f64.powi(decade)));
         let mut ticks: Vec<f64> = all.filter(|tick| (self.low..=self.high).contains(tick)).collect();
-        let every = ticks.len().div_ceil(MOST_PARTS as usize + 2).max(1);
+        let every = ticks.len().div_ceil(MAX_PARTS as usize + 2).max(1);
         ticks = ticks.into_iter().step_by(every).collect();
         ticks
     }
@@ -100,10 +100,10 @@ mod tests {
     fn one_number_lies_in_the_middle() {
         for value in [1e-12, 0.25, -3.0] {
             let scale = Scale::for_curves([value].into_iter()).unwrap();
-            assert!((scale.place(value, 0.0, 100.0) - 50.0).abs() < 1e-3);
+            assert!((scale.position(value, 0.0, 100.0) - 50.0).abs() < 1e-3);
         }
         let nothing = Scale::for_curves([0.0, 0.0].into_iter()).unwrap();
-        assert_eq!((nothing.place(0.0, 0.0, 100.0), nothing.ticks().last()), (0.0, Some(&1.0)));
+        assert_eq!((nothing.position(0.0, 0.0, 100.0), nothing.ticks().last()), (0.0, Some(&1.0)));
         assert_eq!(Scale::linear([].into_iter()), None);
     }
 
@@ -114,7 +114,7 @@ mod tests {
             let ticks = scale.ticks();
             prop_assert!((1..=6).contains(&ticks.len()), "{:?}", ticks);
             for tick in ticks {
-                prop_assert!((-1.0..=101.0).contains(&scale.place(tick, 0.0, 100.0)));
+                prop_assert!((-1.0..=101.0).contains(&scale.position(tick, 0.0, 100.0)));
             }
         }
     }

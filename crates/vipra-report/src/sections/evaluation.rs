@@ -6,8 +6,8 @@ use maud::{Markup, html};
 use serde_json::Value;
 use vipra_eval::{HOW_COUNTED, OUTCOMES, Section, Summary, Video, read_outcomes, summarize, videos};
 
-use super::{MOST_PICTURES, left_out};
-use crate::read::{folders, json_if_there};
+use super::{MAX_PICTURES, left_out};
+use crate::read::{folders, json_optional};
 use crate::{Result, layout};
 
 /// The evaluations of a run: its own, and others in folders within.
@@ -31,7 +31,7 @@ pub(super) fn outdated(run: &Path, evaluations: &[Section]) -> Result<Vec<String
     if !run.join(layout::POLICY).exists() {
         return Ok(Vec::new());
     }
-    let package = json_if_there(&run.join(layout::PACKAGE))?;
+    let package = json_optional(&run.join(layout::PACKAGE))?;
     let weights = package.as_ref().and_then(|package| package["files"]["model.safetensors"].as_str());
     let is_of_another = |evaluation: &&Section| {
         let model = evaluation.header.get("model").and_then(Value::as_str);
@@ -99,6 +99,6 @@ pub(super) fn body(run: &Path, evaluations: &[Section], outdated: &[String]) -> 
 
 /// As many successes and as many failures as a page can carry.
 fn first_of_each(videos: &[Video]) -> Vec<Video> {
-    let of = |is_success: bool| videos.iter().filter(move |video| video.is_success == is_success).take(MOST_PICTURES);
+    let of = |is_success: bool| videos.iter().filter(move |video| video.is_success == is_success).take(MAX_PICTURES);
     of(true).chain(of(false)).cloned().collect()
 }

@@ -5,12 +5,12 @@ use std::path::Path;
 use maud::{Markup, html};
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use vipra_page::{Picture, bars, hundredths, percent, short, table};
+use vipra_page::{Picture, bars, percent, short, table, two_decimals};
 
-use super::{MOST_PICTURES, absent, left_out, number, strip, training};
+use super::{MAX_PICTURES, absent, left_out, number, strip, training};
 use crate::curves::{self, charts, remaining};
 use crate::metrics::Metrics;
-use crate::read::json_if_there;
+use crate::read::json_optional;
 use crate::{Error, Result, layout};
 
 /// What the quality report says, as far as it is shown.
@@ -58,7 +58,7 @@ pub(super) fn body(run: &Path) -> Result<Option<Markup>> {
     }
     let metrics = Metrics::read(&folder)?;
     let file = run.join(layout::LAQ_REPORT);
-    let quality: Option<Quality> = match json_if_there(&file)? {
+    let quality: Option<Quality> = match json_optional(&file)? {
         Some(value) => Some(serde_json::from_value(value).map_err(|error| Error::content(error, &file))?),
         None => None,
     };
@@ -115,7 +115,7 @@ impl Quality {
     }
 
     fn probe(&self) -> Markup {
-        let cell = |value: &Value| html! { (value.as_f64().map_or("does not vary".to_owned(), hundredths)) };
+        let cell = |value: &Value| html! { (value.as_f64().map_or("does not vary".to_owned(), two_decimals)) };
         let row = |result: &Value| {
             let name = result["dimension"].as_str().unwrap_or("–");
             let mut cells = vec![html! { (name) }];
@@ -138,7 +138,7 @@ impl Quality {
         let folder = run.join(layout::LAQ_PICTURES);
         let of_kind: Vec<&Example> = self.pictures.iter().filter(|example| example.kind == kind).collect();
         let mut shown = Vec::new();
-        for example in of_kind.iter().take(MOST_PICTURES) {
+        for example in of_kind.iter().take(MAX_PICTURES) {
             shown.push((&example.caption, Picture::read(&folder.join(&example.file))?));
         }
         Ok(html! {

@@ -21,7 +21,7 @@ use crate::record::records;
 use crate::{Error, Result, layout};
 
 /// Pictures of a kind that are shown; a page of them all would be too large to send.
-const MOST_PICTURES: usize = 6;
+const MAX_PICTURES: usize = 6;
 
 /// A part of the page.
 struct Section {

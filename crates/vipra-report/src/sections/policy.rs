@@ -13,7 +13,7 @@ use crate::read::{files, json};
 use crate::{Error, Result, layout};
 
 /// Episodes whose curves are shown.
-const MOST_EPISODES: usize = 4;
+const MAX_EPISODES: usize = 4;
 
 /// What `vipra policy open-loop` writes beside its picture.
 #[derive(Deserialize)]
@@ -43,7 +43,7 @@ pub(super) fn body(run: &Path) -> Result<Option<Markup>> {
     let metrics = Metrics::read(&folder)?;
     let compared = files(&run.join(layout::OPEN_LOOP), "json")?;
     let mut shown = Vec::new();
-    for file in compared.iter().take(MOST_EPISODES) {
+    for file in compared.iter().take(MAX_EPISODES) {
         let open_loop: OpenLoop = serde_json::from_value(json(file)?).map_err(|error| Error::content(error, file))?;
         shown.push(open_loop);
     }
@@ -89,8 +89,8 @@ impl OpenLoop {
         let series = series.map(|(name, role, values)| Series { name: name.to_owned(), role, points: points(values) });
         Chart {
             title: of.dimension.replace('_', " "),
-            across: "seconds".to_owned(),
-            up: String::new(),
+            x_label: "seconds".to_owned(),
+            y_label: String::new(),
             series: series.into_iter().collect(),
             has_result: false,
         }

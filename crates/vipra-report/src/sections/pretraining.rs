@@ -9,11 +9,11 @@ use vipra_page::{Picture, percent};
 use super::{absent, left_out, training};
 use crate::curves::{self, remaining};
 use crate::metrics::Metrics;
-use crate::read::{folders, json_if_there};
+use crate::read::{folders, json_optional};
 use crate::{Error, Result, layout};
 
 /// Moments of a dataset that are shown, spread evenly: each has a strip and an animation, which together are large.
-const MOST_MOMENTS: usize = 3;
+const MAX_MOMENTS: usize = 3;
 
 /// What `vipra predict` writes beside its pictures.
 #[derive(Deserialize)]
@@ -44,7 +44,7 @@ pub(super) fn body(run: &Path) -> Result<Option<Markup>> {
     let mut imagined = Vec::new();
     for folder in std::iter::once(pictures.clone()).chain(folders(&pictures)?) {
         let file = folder.join(layout::PREDICTIONS);
-        if let Some(value) = json_if_there(&file)? {
+        if let Some(value) = json_optional(&file)? {
             let predictions: Predictions =
                 serde_json::from_value(value).map_err(|error| Error::content(error, &file))?;
             imagined.push(predictions.to_markup(run, &folder)?);
@@ -69,7 +69,7 @@ pub(super) fn body(run: &Path) -> Result<Option<Markup>> {
 impl Predictions {
     fn to_markup(&self, run: &Path, folder: &Path) -> Result<Markup> {
         let mut shown = Vec::new();
-        for moment in self.moments.iter().step_by(self.moments.len().div_ceil(MOST_MOMENTS).max(1)) {
+        for moment in self.moments.iter().step_by(self.moments.len().div_ceil(MAX_MOMENTS).max(1)) {
             let strip = Picture::read(&folder.join(&moment.strip))?;
             let animation = moment.animation.as_ref().map(|name| Picture::read(&folder.join(name))).transpose()?;
             shown.push((moment, strip, animation));

@@ -5,7 +5,7 @@ use std::path::Path;
 use maud::{Markup, html};
 use vipra_page::{Picture, percent, short};
 
-use super::{MOST_PICTURES, absent, left_out, strip, training};
+use super::{MAX_PICTURES, absent, left_out, strip, training};
 use crate::curves::{self, charts, remaining};
 use crate::metrics::{Kind, Metrics};
 use crate::read::files;
@@ -18,7 +18,7 @@ pub(super) fn body(run: &Path) -> Result<Option<Markup>> {
     }
     let metrics = Metrics::read(&folder)?;
     let strips = files(&run.join(layout::TOKENIZER_PICTURES), "png")?;
-    let shown = strips.iter().take(MOST_PICTURES).map(|file| Picture::read(file));
+    let shown = strips.iter().take(MAX_PICTURES).map(|file| Picture::read(file));
     let shown = shown.collect::<Result<Vec<_>, _>>()?;
     Ok(Some(html! {
         (training(metrics.as_ref(), curves::TOKENIZER, "vipra tokenizer train"))

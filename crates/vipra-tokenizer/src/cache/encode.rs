@@ -10,7 +10,7 @@ use super::write::{Begun, CacheWriter};
 use crate::{Result, TrainedTokenizer};
 
 /// Frames that are encoded together.
-const ENCODED_TOGETHER: usize = 32;
+const ENCODE_BATCH: usize = 32;
 
 /// What to encode.
 #[derive(Debug, Clone, Default)]
@@ -57,10 +57,10 @@ pub fn encode_dataset(
     for at in missing {
         let frames: Vec<usize> = (0..source.episodes()[*at].length).collect();
         let mut tokens = Vec::with_capacity(frames.len() * trained.description.model.tokens_per_frame());
-        for together in frames.chunks(ENCODED_TOGETHER) {
-            let bytes = read_frames(source, *at, &camera, together, trained.description.image, &mut decoders)?;
+        for batch in frames.chunks(ENCODE_BATCH) {
+            let bytes = read_frames(source, *at, &camera, batch, trained.description.image, &mut decoders)?;
             tokens.extend(trained.encode_bytes(&bytes));
-            done += together.len();
+            done += batch.len();
             progress(done, all);
         }
         writer.push(&tokens)?;

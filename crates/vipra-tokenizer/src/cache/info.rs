@@ -11,7 +11,7 @@ use crate::{Error, Result};
 /// File of the description within the folder.
 pub(super) const INFO_FILE: &str = "tokens.json";
 /// Most tokens of a cache; what a damaged description promises beyond that is not believed.
-const MOST_TOKENS: u64 = 1 << 44;
+const MAX_TOKENS: u64 = 1 << 44;
 
 /// What a cache holds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -81,7 +81,7 @@ impl CacheInfo {
         let tokens = self.episodes.iter().try_fold(0_u64, |sum, episode| {
             sum.checked_add((episode.frames as u64).checked_mul(self.tokens_per_frame as u64)?)
         });
-        if tokens.is_none_or(|tokens| tokens > MOST_TOKENS) {
+        if tokens.is_none_or(|tokens| tokens > MAX_TOKENS) {
             return fault("it promises more tokens than a file can hold".to_owned());
         }
         Ok(())

@@ -6,11 +6,11 @@ use serde::{Deserialize, Serialize};
 use crate::{Error, Result};
 
 /// Most codes: a token is kept in two bytes.
-const MOST_CODES: usize = 1 << 16;
+const MAX_CODES: usize = 1 << 16;
 /// Most levels: a frame halved more often than this is one of more than four thousand pixels a side.
-pub(super) const MOST_LEVELS: usize = 12;
+pub(super) const MAX_LEVELS: usize = 12;
 /// Most blocks of a level.
-pub(super) const MOST_BLOCKS: usize = 8;
+pub(super) const MAX_BLOCKS: usize = 8;
 
 /// Size of the frame tokenizer (defaults: the release's, reference 8).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -73,7 +73,7 @@ impl VqganConfig {
 
     /// Pixels along the side of a token.
     fn shrinking(&self) -> usize {
-        1 << self.multipliers.len().saturating_sub(1).min(MOST_LEVELS)
+        1 << self.multipliers.len().saturating_sub(1).min(MAX_LEVELS)
     }
 
     /// # Errors
@@ -82,11 +82,11 @@ impl VqganConfig {
         let mut faults = Vec::new();
         let Self { frame_size: [height, width], groups, .. } = *self;
         let levels = self.multipliers.len();
-        if levels == 0 || levels > MOST_LEVELS || self.multipliers.contains(&0) {
-            faults.push(format!("`multipliers` must be 1 to {MOST_LEVELS} numbers from 1 on"));
+        if levels == 0 || levels > MAX_LEVELS || self.multipliers.contains(&0) {
+            faults.push(format!("`multipliers` must be 1 to {MAX_LEVELS} numbers from 1 on"));
         }
-        if self.blocks == 0 || self.blocks > MOST_BLOCKS {
-            faults.push(format!("`blocks` is {}, but must be from 1 to {MOST_BLOCKS}", self.blocks));
+        if self.blocks == 0 || self.blocks > MAX_BLOCKS {
+            faults.push(format!("`blocks` is {}, but must be from 1 to {MAX_BLOCKS}", self.blocks));
         }
         if [height, width].iter().any(|side| *side == 0 || side % self.shrinking() != 0) {
             faults.push(format!(
@@ -99,8 +99,8 @@ impl VqganConfig {
         } else if let Some(misfit) = self.widths().into_iter().find(|width| *width == 0 || width % groups != 0) {
             faults.push(format!("`groups` {groups} does not divide the {misfit} channels of a level"));
         }
-        if !(2..=MOST_CODES).contains(&self.codes) {
-            faults.push(format!("`codes` is {}, but must be from 2 to {MOST_CODES}", self.codes));
+        if !(2..=MAX_CODES).contains(&self.codes) {
+            faults.push(format!("`codes` is {}, but must be from 2 to {MAX_CODES}", self.codes));
         }
         if self.latent_dim == 0 || self.code_dim == 0 {
             faults.push("`latent_dim` and `code_dim` must not be 0".to_owned());

@@ -12,4 +12,4 @@ pub use config::VqganConfig;
 pub use decoder::{Decoder, DecoderLevel};
 pub use encoder::{Encoder, EncoderLevel};
 pub use names::{is_reference, reference_names, reference_weights};
-pub use vqgan::{Chosen, Reconstruction, Vqgan};
+pub use vqgan::{Quantized, Reconstruction, Vqgan};

@@ -32,7 +32,7 @@ const NAMES: &[Rename] = &[
     Rename::new("Conv2d", "weight", "kernel"),
 ];
 
-/// As many as `MOST_BLOCKS` and the decoder's one more.
+/// As many as `MAX_BLOCKS` and the decoder's one more.
 const BLOCKS: &[&str] = &[
     "ResnetBlock_0",
     "ResnetBlock_1",
@@ -45,7 +45,7 @@ const BLOCKS: &[&str] = &[
     "ResnetBlock_8",
 ];
 
-/// As many as `MOST_LEVELS`.
+/// As many as `MAX_LEVELS`.
 const DOWN: &[&str] = &[
     "DownsamplingBlock_0",
     "DownsamplingBlock_1",
@@ -61,7 +61,7 @@ const DOWN: &[&str] = &[
     "DownsamplingBlock_11",
 ];
 
-/// As many as `MOST_LEVELS`.
+/// As many as `MAX_LEVELS`.
 const UP: &[&str] = &[
     "UpsamplingBlock_0",
     "UpsamplingBlock_1",

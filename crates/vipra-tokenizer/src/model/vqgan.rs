@@ -5,6 +5,7 @@ use burn::nn::Initializer;
 use burn::nn::conv::Conv2d;
 use burn::tensor::{Device, Int, Tensor};
 use vipra_nn::codebook::nearest;
+use vipra_nn::parameter::map_detached;
 
 use super::block::pointwise;
 use super::config::VqganConfig;
@@ -12,8 +13,8 @@ use super::decoder::Decoder;
 use super::encoder::Encoder;
 use crate::{Error, Result};
 
-/// Distances between vectors and codes that are held at a time.
-const MOST_DISTANCES: usize = 1 << 24;
+/// Distances between vectors and codes that are in memory at a time.
+const MAX_DISTANCES: usize = 1 << 24;
 
 /// Frames to tokens and back.
 #[derive(Module, Debug)]
@@ -38,17 +39,17 @@ pub struct Vqgan {
 pub struct Reconstruction {
     /// `[frames, 3, height, width]`, about in [0, 1], not clipped.
     pub frames: Tensor<4>,
-    /// What was coded, `[frames · tokens, code_dim]`.
+    /// Encoder outputs before quantisation, `[frames · tokens, code_dim]`.
     pub vectors: Tensor<2>,
-    /// None where frames passed without codes.
-    pub chosen: Option<Chosen>,
+    /// None where frames passed unquantised.
+    pub quantized: Option<Quantized>,
 }
 
-/// The codes that stood in for what was coded.
+/// Quantised vectors and their tokens.
 #[derive(Debug, Clone)]
-pub struct Chosen {
-    /// The code of each vector, `[frames · tokens, code_dim]`; no gradient.
-    pub coded: Tensor<2>,
+pub struct Quantized {
+    /// The code vector in place of each vector, `[frames · tokens, code_dim]`; no gradient.
+    pub values: Tensor<2>,
     /// `[frames · tokens]`
     pub tokens: Tensor<1, Int>,
 }
@@ -78,7 +79,7 @@ impl Vqgan {
     /// `[frames, 3, height, width]` in [0, 1] → `[frames, tokens]`
     pub fn encode(&self, frames: Tensor<4>) -> Tensor<2, Int> {
         let [count, ..] = frames.dims();
-        let tokens = self.choose(self.vectors(frames));
+        let tokens = self.nearest_codes(self.encode_vectors(frames));
         tokens.reshape([count, self.config.tokens_per_frame()])
     }
 
@@ -88,36 +89,37 @@ impl Vqgan {
     /// `[frames, tokens]` → `[frames, 3, height, width]`
     pub fn decode(&self, tokens: Tensor<2, Int>) -> Tensor<4> {
         let [frames, count] = tokens.dims();
-        let coded = self.look_up(tokens.reshape([frames * count]));
-        self.decode_vectors(coded).clamp(0.0, 1.0)
+        let values = self.look_up(tokens.reshape([frames * count]));
+        self.decode_vectors(values).clamp(0.0, 1.0)
     }
 
-    /// Through the codes and back, with the gradient of what is decoded passed straight on to what was coded.
+    /// Quantises with a straight-through gradient and decodes.
     ///
     /// # Shapes
     /// `[frames, 3, height, width]` in [0, 1]
     pub fn reconstruct(&self, frames: Tensor<4>) -> Reconstruction {
-        let vectors = self.vectors(frames);
-        let tokens = self.choose(vectors.clone());
-        let coded = self.look_up(tokens.clone()).detach();
-        let straight = vectors.clone() + (coded.clone() - vectors.clone().detach());
-        Reconstruction { frames: self.decode_vectors(straight), vectors, chosen: Some(Chosen { coded, tokens }) }
+        let vectors = self.encode_vectors(frames);
+        let tokens = self.nearest_codes(vectors.clone());
+        let values = self.look_up(tokens.clone()).detach();
+        let straight_through = vectors.clone() + (values.clone() - vectors.clone().detach());
+        let frames = self.decode_vectors(straight_through);
+        Reconstruction { frames, vectors, quantized: Some(Quantized { values, tokens }) }
     }
 
-    /// As [`reconstruct`](Self::reconstruct), without codes: what the encoder puts out is decoded as it is.
+    /// As [`reconstruct`](Self::reconstruct) without quantisation: the encoder's outputs are decoded as they are.
     ///
     /// # Shapes
     /// `[frames, 3, height, width]` in [0, 1]
-    pub fn reconstruct_uncoded(&self, frames: Tensor<4>) -> Reconstruction {
-        let vectors = self.vectors(frames);
-        Reconstruction { frames: self.decode_vectors(vectors.clone()), vectors, chosen: None }
+    pub fn reconstruct_unquantized(&self, frames: Tensor<4>) -> Reconstruction {
+        let vectors = self.encode_vectors(frames);
+        Reconstruction { frames: self.decode_vectors(vectors.clone()), vectors, quantized: None }
     }
 
-    /// What is coded, before it is.
+    /// Encoder outputs before quantisation.
     ///
     /// # Shapes
     /// `[frames, 3, height, width]` in [0, 1] → `[frames · tokens, code_dim]`
-    pub fn vectors(&self, frames: Tensor<4>) -> Tensor<2> {
+    pub fn encode_vectors(&self, frames: Tensor<4>) -> Tensor<2> {
         let grid = self.to_codes.forward(self.encoder.forward(frames * 2.0 - 1.0));
         let [frames, dim, rows, columns] = grid.dims();
         grid.reshape([frames, dim, rows * columns]).swap_dims(1, 2).reshape([frames * rows * columns, dim])
@@ -147,11 +149,11 @@ impl Vqgan {
     ///
     /// # Shapes
     /// `[vectors, code_dim]` → `[vectors]`
-    pub fn choose(&self, vectors: Tensor<2>) -> Tensor<1, Int> {
+    pub fn nearest_codes(&self, vectors: Tensor<2>) -> Tensor<1, Int> {
         let [count, _] = vectors.dims();
-        let together = (MOST_DISTANCES / self.config.codes).max(1);
-        let runs = (0..count).step_by(together).map(|first| {
-            let run = vectors.clone().narrow(0, first, together.min(count - first));
+        let batch = (MAX_DISTANCES / self.config.codes).max(1);
+        let runs = (0..count).step_by(batch).map(|first| {
+            let run = vectors.clone().narrow(0, first, batch.min(count - first));
             nearest(run, self.codebook.val())
         });
         Tensor::cat(runs.collect(), 0)
@@ -162,12 +164,7 @@ impl Vqgan {
     /// # Shapes
     /// `change`: `[codes, code_dim]` → the same
     pub fn map_codebook(mut self, change: impl FnOnce(Tensor<2>) -> Tensor<2>) -> Self {
-        self.codebook = self.codebook.map(|value| {
-            let (requires_gradient, is_autodiff) = (value.is_require_grad(), value.is_autodiff());
-            let changed = change(value.without_autodiff());
-            let changed = if is_autodiff { changed.autodiff() } else { changed };
-            changed.set_require_grad(requires_gradient)
-        });
+        self.codebook = map_detached(self.codebook, change);
         self
     }
 

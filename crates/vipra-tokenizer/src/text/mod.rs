@@ -33,7 +33,7 @@ pub struct TextConfig {
     /// Llama's SentencePiece model (`tokenizer.model`). Without, a tokenizer of the dataset's own instructions is trained.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<PathBuf>,
-    /// Most tokens of a tokenizer that is trained: 256 bytes, three special ones, and pieces of words as far as there are any.
+    /// Maximum size of the trained vocabulary: 256 bytes, 3 special tokens, then pieces of words.
     #[schemars(range(min = 259))]
     pub vocab_size: usize,
 }

@@ -1,29 +1,27 @@
-//! The codebook while it learns: codes follow what they code, unused ones start anew.
+//! The codebook while it learns: codes move to the means of what they code, unused ones are replaced, a collapse raises an alarm.
 
 use burn::tensor::Tensor;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
-use vipra_nn::codebook::{CodeUsage, follow, reseed};
+use vipra_nn::codebook::{CodeUsage, CollapseAlarm, follow, reseed};
 use vipra_train::Scalars;
 
 use super::config::CodebookConfig;
 use crate::{Reconstruction, Vqgan};
 
-/// Lines of metrics in a row with few codes in use after which the alarm is raised.
-const ALARM_AFTER: u32 = 3;
-
 /// What is known of the codebook's use. Part of the training state.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct CodebookCare {
+pub struct CodebookTracker {
     /// Counts since the last replacement.
     since_replacement: CodeUsage,
     /// Counts since the last line of metrics.
     since_line: CodeUsage,
     /// Codes replaced since the last line of metrics.
     replaced: usize,
-    /// Lines of metrics in a row with few codes in use.
-    low_lines: u32,
+    /// Counts lines of metrics with few codes in use.
+    #[serde(rename = "low_lines")]
+    alarm: CollapseAlarm,
 }
 
 /// What the passes of a step have put before the codebook.
@@ -39,8 +37,8 @@ impl Coded {
     /// Keeps what a pass has coded.
     pub fn add(&mut self, rebuilt: &Reconstruction) {
         self.vectors.push(rebuilt.vectors.clone().without_autodiff());
-        if let Some(chosen) = &rebuilt.chosen {
-            self.tokens.extend(chosen.tokens.clone().into_data().iter::<i64>());
+        if let Some(quantized) = &rebuilt.quantized {
+            self.tokens.extend(quantized.tokens.clone().into_data().iter::<i64>());
         }
     }
 
@@ -50,15 +48,16 @@ impl Coded {
     }
 }
 
-impl CodebookCare {
+impl CodebookTracker {
     /// Nothing counted yet.
     pub fn new(codes: usize) -> Self {
         let usage = CodeUsage::new(codes);
-        Self { since_replacement: usage.clone(), since_line: usage, replaced: 0, low_lines: 0 }
+        let alarm = CollapseAlarm::default();
+        Self { since_replacement: usage.clone(), since_line: usage, replaced: 0, alarm }
     }
 
     /// The model with a codebook that has learned from a step, whose codes are counted.
-    pub fn learn(
+    pub fn update(
         &mut self,
         model: Vqgan,
         coded: Coded,
@@ -92,10 +91,10 @@ impl CodebookCare {
         let mut scalars = usage_scalars(&self.since_line);
         let (used, codes) = (self.since_line.distinct(), self.since_line.counts().len());
         let is_low = (used as f64) < config.alarm_share * codes as f64;
-        self.low_lines = if is_low { self.low_lines + 1 } else { 0 };
-        if self.low_lines == ALARM_AFTER {
+        if self.alarm.update(is_low) {
+            let lines = CollapseAlarm::THRESHOLD;
             tracing::warn!(
-                "the codebook has collapsed: {used} of {codes} codes in use for {ALARM_AFTER} lines of metrics. Try a \
+                "the codebook has collapsed: {used} of {codes} codes in use for {lines} lines of metrics. Try a \
                  lower learning rate, tokenizer.codebook.replace_every, or a smaller tokenizer.loss.commitment_weight"
             );
         }
@@ -106,7 +105,7 @@ impl CodebookCare {
 
     /// Whether the alarm is on.
     pub fn has_collapsed(&self) -> bool {
-        self.low_lines >= ALARM_AFTER
+        self.alarm.is_on()
     }
 }
 

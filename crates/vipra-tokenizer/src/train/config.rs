@@ -56,12 +56,12 @@ impl Default for TokenizerStageConfig {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct LossConfig {
-    /// How much more the error of a pixel counts the rarer its colour is in a batch: the power of how much rarer. At 0 all
-    /// count alike, and an object of a thousandth of the pixels can go missing: that costs less than a blurred edge.
+    /// Weights pixels by how rare their colour is in the batch, to this power. With 0 all weigh alike, and small objects may
+    /// vanish.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub rarity: f64,
-    /// Weight of the mean squared error of a pixel. The absolute error hardly feels a small object that is missing; the
-    /// squared one does, and a policy has to see it. 0 leaves it out.
+    /// Weight of the mean squared error of pixels, which punishes a missing small object more than the absolute error does; 0
+    /// turns it off.
     #[schemars(range(min = 0.0))]
     pub squared_weight: f64,
     /// Weight of the perceptual loss; 0 leaves it out.
@@ -70,9 +70,8 @@ pub struct LossConfig {
     /// Weight of the squared distance of what is coded from its code, which keeps the encoder near its codes.
     #[schemars(range(min = 0.0))]
     pub commitment_weight: f64,
-    /// Weight of what a token's vector changes by when the rest of the frame is another frame's. Without it tokens speak of
-    /// the whole frame: those of a table that nobody touches change with the arm, which nothing can predict. Half of a
-    /// batch is then put together of two frames. 0 leaves it out.
+    /// Weight of the penalty for tokens that change when other parts of the frame do, for which half of each batch is put
+    /// together from two frames; 0 turns it off.
     #[schemars(range(min = 0.0))]
     pub locality_weight: f64,
     /// The perceptual loss.
@@ -96,19 +95,17 @@ impl Default for LossConfig {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct CodebookConfig {
-    /// The first step in which frames pass through codes, which then begin as what the encoder puts out. Before it, encoder
-    /// and decoder learn by themselves, which is faster; held-out numbers of these steps mean nothing.
+    /// The step at which quantisation begins. Encoder and decoder learn faster without it; validations before it mean little.
     pub first_step: u64,
-    /// After a step each code moves towards the mean of the vectors that chose it, as if it were the mean of as many earlier
-    /// ones besides. Large values move slowly.
+    /// The inertia of a code, in vectors: how many old ones its mean counts beside those that chose it in a step.
     #[schemars(range(min = 0.0))]
     pub memory: f64,
     /// Steps from one replacement of unused codes to the next; 0 for none.
     pub replace_every: u64,
-    /// A code chosen in less than this share of an even share of all choices counts as unused.
+    /// A code counts as unused below this fraction of its fair share.
     #[schemars(range(min = 0.0))]
     pub unused_below: f32,
-    /// From this share of the run on nothing is replaced any more, so that the decoder learns the last codes too.
+    /// Fraction of the training after which codes are no longer replaced.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub replace_until: f64,
     /// The run warns when a smaller share of the codes than this is in use in one line of metrics after another.

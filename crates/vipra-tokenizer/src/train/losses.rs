@@ -5,7 +5,7 @@ use vipra_nn::perceptual::Lpips;
 use vipra_train::Losses;
 
 use super::config::LossConfig;
-use super::patchwork::Patchwork;
+use super::cutmix::CutMix;
 use super::rare_colors::rarity_weights;
 use crate::{Reconstruction, Result};
 
@@ -37,12 +37,7 @@ impl LossSet {
     ///
     /// # Errors
     /// What the network refuses.
-    pub(super) fn losses(
-        &self,
-        rebuilt: Reconstruction,
-        frames: Tensor<4>,
-        patchwork: Option<&Patchwork>,
-    ) -> Result<Losses> {
+    pub(super) fn losses(&self, rebuilt: Reconstruction, frames: Tensor<4>, cutmix: Option<&CutMix>) -> Result<Losses> {
         let difference = rebuilt.frames.clone() - frames.clone();
         let weights = (self.config.rarity > 0.0).then(|| rarity_weights(&frames, self.config.rarity));
         let counted = |error: Tensor<4>| match &weights {
@@ -61,13 +56,13 @@ impl LossSet {
             total = total + squared.clone() * self.config.squared_weight;
             parts.push(("squared", squared));
         }
-        if let Some(patchwork) = patchwork {
-            let strangeness = patchwork.strangeness(&rebuilt.vectors);
-            total = total + strangeness.clone() * self.config.locality_weight;
-            parts.push(("locality", strangeness));
+        if let Some(cutmix) = cutmix {
+            let locality = cutmix.locality_loss(&rebuilt.vectors);
+            total = total + locality.clone() * self.config.locality_weight;
+            parts.push(("locality", locality));
         }
-        if let Some(chosen) = rebuilt.chosen {
-            let commitment = (rebuilt.vectors - chosen.coded).square().mean();
+        if let Some(quantized) = rebuilt.quantized {
+            let commitment = (rebuilt.vectors - quantized.values).square().mean();
             total = total + commitment.clone() * self.config.commitment_weight;
             parts.push(("commitment", commitment));
         }

@@ -2,19 +2,19 @@
 
 mod codebook;
 mod config;
+mod cutmix;
 mod evaluation;
 mod frames;
 mod losses;
 #[cfg(test)]
 #[path = "../../../vipra-laq/tests/made_data/mod.rs"]
 mod made_data;
-mod patchwork;
 mod rare_colors;
 mod seeding;
 mod session;
 mod stage;
 
-pub use codebook::CodebookCare;
+pub use codebook::CodebookTracker;
 pub use config::{CodebookConfig, LossConfig, TokenizerStageConfig};
 pub use evaluation::Evaluation;
 pub use frames::{batch_of, frame_data, held_out_frames};

@@ -13,8 +13,7 @@ fn cell(color: [f32; 3]) -> usize {
     color.into_iter().fold(0, |cell, value| cell * LEVELS + level(value))
 }
 
-/// How much each pixel counts: the rarer its colour among these frames, the more; one in the mean. The `rarity`th power of how
-/// much rarer.
+/// Per-pixel loss weights with mean 1: inverse colour frequency in the batch to the power `rarity`.
 ///
 /// # Shapes
 /// `frames`: `[frames, 3, height, width]` in [0, 1] → `[frames, 1, height, width]`

@@ -28,10 +28,10 @@ pub(super) fn seed_codebook(
     device: &Device,
 ) -> Result<Vqgan> {
     let mut frames = FrameStream::start(dataset, &device.clone().without_autodiff())?;
-    let together = config.train.batch_size;
+    let batch = config.train.batch_size;
     let frozen = model.valid();
-    let passes = FRAMES.div_ceil(together);
-    let vectors = (0..passes).map(|_| Ok(frozen.vectors(frames.next(together).map_err(vipra_train::Error::from)?)));
+    let passes = FRAMES.div_ceil(batch);
+    let vectors = (0..passes).map(|_| Ok(frozen.encode_vectors(frames.next(batch).map_err(vipra_train::Error::from)?)));
     let vectors = Tensor::cat(vectors.collect::<Result<Vec<_>>>()?, 0);
     // A stream of its own: the steps' begin at 0.
     let mut random = for_step(config.train.seed, u64::MAX);

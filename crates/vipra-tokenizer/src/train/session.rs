@@ -27,7 +27,8 @@ pub struct Session<'a> {
     pub stage: &'a TokenizerStageConfig,
     /// The section `data`; what is held out stands in `data.validation`.
     pub data: &'a DataConfig,
-    /// The whole configuration, for the checkpoint to be compared with.
+    /// The whole configuration, for the checkpoint to be compared with, and fingerprints of the datasets in order, as
+    /// `inputs.datasets`.
     pub configuration: Value,
     /// Folder of the run.
     pub folder: &'a Path,
@@ -77,9 +78,10 @@ pub fn train(session: Session<'_>) -> Result<Summary> {
         }
         None => {}
     }
+    let datasets = &session.configuration["inputs"]["datasets"];
     let own = || {
         let (frames, perceptual) = (FrameStream::start(&dataset, &device)?, &config.loss.perceptual);
-        Ok(own_features(perceptual, config.train.seed, frames, session.folder, session.interrupt, &device)?)
+        Ok(own_features(perceptual, config.train.seed, datasets, frames, session.folder, session.interrupt, &device)?)
     };
     let losses = LossSet::load(&config.loss, own, &device)?;
     let parameters = model.num_params();

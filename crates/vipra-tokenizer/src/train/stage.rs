@@ -9,12 +9,12 @@ use vipra_data::clip::{Clip, ClipDataset, ClipLoader};
 use vipra_train::perceptual::Pictures;
 use vipra_train::{Losses, Scalars, Stage, StageError, Step};
 
-use super::codebook::{CodebookCare, Coded};
+use super::codebook::{CodebookTracker, Coded};
 use super::config::TokenizerStageConfig;
+use super::cutmix::CutMix;
 use super::evaluation::Evaluation;
 use super::frames::{FrameStream, batch_of};
 use super::losses::LossSet;
-use super::patchwork::Patchwork;
 use super::seeding::seed_codebook;
 use crate::{Result, Vqgan};
 
@@ -24,7 +24,7 @@ pub struct TokenizerStage {
     frames: FrameStream,
     held_out: Vec<Clip>,
     losses: LossSet,
-    care: CodebookCare,
+    tracker: CodebookTracker,
     /// What this step's passes have coded.
     coded: Coded,
     /// Whether codes have begun, and frames pass through them; not known before the first step.
@@ -37,7 +37,7 @@ pub struct TokenizerStage {
 #[serde(deny_unknown_fields)]
 struct State {
     loader: Value,
-    codebook: CodebookCare,
+    codebook: CodebookTracker,
     /// Earlier versions do not say: the first step of the run that goes on decides.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     codes_have_begun: Option<bool>,
@@ -56,9 +56,9 @@ impl TokenizerStage {
         device: Device,
     ) -> Result<Self> {
         let frames = FrameStream::start(dataset, &device)?;
-        let care = CodebookCare::new(config.model.codes);
+        let tracker = CodebookTracker::new(config.model.codes);
         let coded = Coded::default();
-        Ok(Self { config, frames, held_out, losses, care, coded, codes_have_begun: None, device })
+        Ok(Self { config, frames, held_out, losses, tracker, coded, codes_have_begun: None, device })
     }
 
     /// Episodes of which frames were left out.
@@ -66,14 +66,14 @@ impl TokenizerStage {
         &self.frames.loader
     }
 
-    /// Whether half of the frames of a batch are put together of the other half.
-    fn puts_together(&self) -> bool {
+    /// Whether half of the frames of a batch are mixed from the other half.
+    fn uses_cutmix(&self) -> bool {
         self.config.loss.locality_weight > 0.0
     }
 
     /// How the codebook does.
-    pub fn codebook(&self) -> &CodebookCare {
-        &self.care
+    pub fn codebook(&self) -> &CodebookTracker {
+        &self.tracker
     }
 }
 
@@ -83,23 +83,23 @@ impl Stage for TokenizerStage {
 
     fn next_batch(&mut self) -> Result<Tensor<4>, StageError> {
         let frames = self.config.train.batch_size;
-        self.frames.next(if self.puts_together() { frames / 2 } else { frames })
+        self.frames.next(if self.uses_cutmix() { frames / 2 } else { frames })
     }
 
     fn loss(&mut self, model: &Vqgan, batch: Tensor<4>, step: &mut Step) -> Result<Losses, StageError> {
-        let patchwork = self.puts_together().then(|| {
+        let cutmix = self.uses_cutmix().then(|| {
             let grid = self.config.model.grid();
-            Patchwork::draw(batch.dims()[0], grid, &mut step.random)
+            CutMix::draw(batch.dims()[0], grid, &mut step.random)
         });
-        let batch = match &patchwork {
-            Some(patchwork) => patchwork.extend(batch),
+        let batch = match &cutmix {
+            Some(cutmix) => cutmix.extend(batch),
             None => batch,
         };
-        let is_coded = *self.codes_have_begun.get_or_insert(step.number >= self.config.codebook.first_step);
+        let is_quantized = *self.codes_have_begun.get_or_insert(step.number >= self.config.codebook.first_step);
         let rebuilt =
-            if is_coded { model.reconstruct(batch.clone()) } else { model.reconstruct_uncoded(batch.clone()) };
+            if is_quantized { model.reconstruct(batch.clone()) } else { model.reconstruct_unquantized(batch.clone()) };
         self.coded.add(&rebuilt);
-        Ok(self.losses.losses(rebuilt, batch, patchwork.as_ref())?)
+        Ok(self.losses.losses(rebuilt, batch, cutmix.as_ref())?)
     }
 
     fn after_step(&mut self, model: Vqgan, step: &mut Step) -> Result<Vqgan, StageError> {
@@ -107,7 +107,7 @@ impl Stage for TokenizerStage {
         let (config, done) = (&self.config.codebook, step.number + 1);
         if self.codes_have_begun == Some(true) {
             let replaces = config.is_due(done, self.config.train.steps);
-            return Ok(self.care.learn(model, coded, replaces, config, &mut step.random));
+            return Ok(self.tracker.update(model, coded, replaces, config, &mut step.random));
         }
         if done < config.first_step {
             return Ok(model);
@@ -122,7 +122,7 @@ impl Stage for TokenizerStage {
     }
 
     fn observe(&mut self) -> Scalars {
-        self.care.observe(&self.config.codebook)
+        self.tracker.observe(&self.config.codebook)
     }
 
     fn validate(&mut self, model: &Vqgan) -> Result<Scalars, StageError> {
@@ -138,14 +138,14 @@ impl Stage for TokenizerStage {
     }
 
     fn state(&self) -> Value {
-        let (loader, codebook) = (self.frames.state(), self.care.clone());
+        let (loader, codebook) = (self.frames.state(), self.tracker.clone());
         serde_json::json!(State { loader, codebook, codes_have_begun: self.codes_have_begun })
     }
 
     fn restore(&mut self, state: Value) -> Result<(), StageError> {
         let State { loader, codebook, codes_have_begun } = serde_json::from_value(state)?;
         self.frames.restore(loader)?;
-        (self.care, self.codes_have_begun) = (codebook, codes_have_begun);
+        (self.tracker, self.codes_have_begun) = (codebook, codes_have_begun);
         Ok(())
     }
 }
@@ -208,17 +208,17 @@ mod tests {
     fn a_skipped_step_leaves_nothing_of_what_it_coded() {
         let folder = tempfile::tempdir().unwrap();
         let (mut stage, model) = begin(folder.path());
-        let before = stage.care.clone();
+        let before = stage.tracker.clone();
         pass(&mut stage, &model, &mut step(5), f64::NAN);
         assert!(!stage.coded.is_empty());
         stage.step_skipped();
-        assert!(stage.coded.is_empty() && stage.care == before);
+        assert!(stage.coded.is_empty() && stage.tracker == before);
 
         let mut next = step(6);
         pass(&mut stage, &model, &mut next, 1.0);
         let model = stage.after_step(model, &mut next).unwrap();
         assert!(codes(&model).into_iter().all(f32::is_finite));
-        assert!(stage.care != before);
+        assert!(stage.tracker != before);
     }
 
     #[test]

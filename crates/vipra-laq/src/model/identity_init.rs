@@ -1,11 +1,11 @@
-//! Initial weights with which the decoder repeats the current frame.
+//! Initial weights with which the decoder is about the identity: it repeats the current frame.
 //!
 //! Nearly everything in the next frame is in the current one already. A decoder with random weights spends thousands of
-//! steps on learning that, and meanwhile the codes, which speak of the rest, are noise to it. With layers that add nothing
-//! at first (as they start here), the way of a patch is: projection, norm, norm, projection. The first projection gives its
-//! cosine coefficients, lowest frequencies first where there are more of them than channels; the last one gives them back.
-//! A few channels carry a constant and take up the sum of the others, so that both norms see mean 0 and variance 1 and
-//! change nothing.
+//! steps on learning that, and meanwhile the codes, which stand for the rest, are noise to it. With layers that add nothing
+//! at first (as they start here), a patch passes: projection, norm, norm, projection. The first projection is a discrete
+//! cosine transform, of the lowest frequencies where there are more of them than channels; the last one is its inverse. A
+//! few channels carry a constant and subtract the sum of the others, so that both norms see mean 0 and variance 1 and change
+//! nothing.
 
 use std::f64::consts::PI;
 
@@ -25,11 +25,11 @@ const COLORS: [([f64; 3], f64); 3] = [([1.0, 1.0, 1.0], 3.0), ([1.0, 0.0, -1.0],
 const COLOR_COST: usize = 2;
 
 /// Sets both projections; `dim` is the width of a token.
-pub(super) fn start_as_copy(embedding: &mut FrameEmbedding, to_pixels: &mut Linear, patch: usize, device: &Device) {
+pub(super) fn init_as_identity(embedding: &mut FrameEmbedding, to_pixels: &mut Linear, patch: usize, device: &Device) {
     let dim = embedding.proj.bias.dims()[0];
     let values = CHANNELS * patch * patch;
     let constants = (dim / 4).min(8) & !1;
-    let basis = basis(patch, dim - constants);
+    let basis = dct_basis(patch, dim - constants);
     let signals = basis.len();
     let level = (dim as f64 / constants.max(1) as f64).sqrt();
     let (mut project, mut bias) = (vec![0.0_f32; dim * values], vec![0.0_f32; dim]);
@@ -60,14 +60,14 @@ pub(super) fn start_as_copy(embedding: &mut FrameEmbedding, to_pixels: &mut Line
     to_pixels.bias = Some(Param::from_tensor(Tensor::full([values], GREY, device)));
 }
 
-/// At most `count` orthonormal patterns of a patch, `[channels · patch · patch]` each, the coarsest first.
-fn basis(patch: usize, count: usize) -> Vec<Vec<f64>> {
+/// At most `count` orthonormal cosine patterns of a patch, `[channels · patch · patch]` each, the coarsest first.
+fn dct_basis(patch: usize, count: usize) -> Vec<Vec<f64>> {
     let mut order: Vec<(usize, usize, usize, usize)> = Vec::with_capacity(CHANNELS * patch * patch);
     for color in 0..CHANNELS {
-        for down in 0..patch {
-            for across in 0..patch {
-                let cost = (down + across) * if color == 0 { 1 } else { COLOR_COST };
-                order.push((cost, color, down, across));
+        for vertical in 0..patch {
+            for horizontal in 0..patch {
+                let cost = (vertical + horizontal) * if color == 0 { 1 } else { COLOR_COST };
+                order.push((cost, color, vertical, horizontal));
             }
         }
     }
@@ -79,10 +79,11 @@ fn basis(patch: usize, count: usize) -> Vec<Vec<f64>> {
     };
     order
         .into_iter()
-        .map(|(_, color, down, across)| {
+        .map(|(_, color, vertical, horizontal)| {
             let (color, squared) = COLORS[color];
-            let value =
-                |channel: usize, y: usize, x: usize| color[channel] / squared.sqrt() * wave(down, y) * wave(across, x);
+            let value = |channel: usize, y: usize, x: usize| {
+                color[channel] / squared.sqrt() * wave(vertical, y) * wave(horizontal, x)
+            };
             let pixels = (0..CHANNELS).flat_map(|channel| (0..patch).map(move |y| (channel, y)));
             pixels
                 .flat_map(|(channel, y)| (0..patch).map(move |x| (channel, y, x)))

@@ -1,25 +1,25 @@
-//! What the encoder's outputs are brought to before they are quantised.
+//! Standardisation of the encoder's outputs before they are quantised.
 
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 
-/// Least spread that is brought to one.
-const LEAST_SPREAD: f32 = 1e-4;
+/// Lower bound of the standard deviation that is divided by.
+const MIN_STD: f32 = 1e-4;
 
-/// Averages of the outputs at each place, taken away, and their common spread, brought to one. Follows the outputs, without
-/// gradients.
+/// Subtracts a running mean of the outputs at each place, and divides by their common running standard deviation. Both are
+/// updated from the outputs, without gradients.
 ///
-/// A place is a transition of a clip and a position in it. Averages say nothing of what happens in a clip, and an encoder
-/// whose outputs can shrink or differ by place alone gets rid of the quantiser's noise that way.
+/// A place is a transition of a clip and a position in it. Means say nothing of what happens in a clip, and an encoder whose
+/// outputs can shrink or differ by place alone gets rid of the quantiser's noise that way.
 #[derive(Module, Debug)]
-pub struct OutputStandard {
+pub struct OutputStandardization {
     /// `[transitions, code_length, code_dim]`
     pub mean: Param<Tensor<3>>,
-    /// Mean square of what is left, `[1]`.
+    /// Mean square after subtraction of the mean, `[1]`.
     pub square: Param<Tensor<1>>,
 }
 
-impl OutputStandard {
+impl OutputStandardization {
     /// Nothing is known of the outputs yet.
     pub fn new(shape: [usize; 3], device: &Device) -> Self {
         Self {
@@ -42,20 +42,20 @@ impl OutputStandard {
                 Tensor::cat(places.collect(), 0)
             }
         };
-        let spread = self.square.val().sqrt().clamp_min(LEAST_SPREAD);
-        (vectors - mean.unsqueeze::<4>()) / spread.unsqueeze::<4>()
+        let deviation = self.square.val().sqrt().clamp_min(MIN_STD);
+        (vectors - mean.unsqueeze::<4>()) / deviation.unsqueeze::<4>()
     }
 
-    /// Moved by a share of the way to what the outputs of a batch of training clips are.
+    /// Moved by a share of the way to mean and mean square of the outputs of a batch of training clips.
     ///
     /// # Shapes
     /// `vectors`: after [`apply`](Self::apply), `[batch·transitions·code_length, code_dim]`.
-    pub(super) fn moved(self, vectors: Tensor<2>, share: f64) -> Self {
+    pub(super) fn updated(self, vectors: Tensor<2>, share: f64) -> Self {
         let [transitions, code_length, dim] = self.mean.dims();
         let clips = vectors.dims()[0] / (transitions * code_length);
         let vectors = vectors.without_autodiff();
-        let spread = self.square.val().without_autodiff().sqrt().clamp_min(LEAST_SPREAD);
-        let vectors = vectors * spread.unsqueeze::<2>();
+        let deviation = self.square.val().without_autodiff().sqrt().clamp_min(MIN_STD);
+        let vectors = vectors * deviation.unsqueeze::<2>();
         let off = vectors.clone().reshape([clips, transitions, code_length, dim]).mean_dim(0).squeeze_dim::<3>(0);
         let square = vectors.square().mean();
         let change = |old: Tensor<1>, new: Tensor<1>| old.clone() + (new - old) * share;
@@ -97,7 +97,7 @@ fn place(at: usize, transitions: usize, known: usize) -> usize {
 mod tests {
     use burn::tensor::{Device, Distribution, Tensor};
 
-    use super::{OutputStandard, place};
+    use super::{OutputStandardization, place};
 
     #[test]
     fn places_meet_at_the_ends() {
@@ -109,15 +109,15 @@ mod tests {
     }
 
     #[test]
-    fn outputs_come_to_mean_zero_and_spread_one() {
+    fn outputs_come_to_mean_zero_and_standard_deviation_one() {
         let device = Device::flex();
         let shape = [3, 2, 4];
-        let mut standard = OutputStandard::new(shape, &device);
+        let mut standard = OutputStandardization::new(shape, &device);
         let offsets = Tensor::<3>::random(shape, Distribution::Normal(5.0, 2.0), &device).unsqueeze::<4>();
         let outputs = || Tensor::random([64, 3, 2, 4], Distribution::Normal(0.0, 0.1), &device) + offsets.clone();
         for _ in 0..200 {
             let vectors = standard.apply(outputs());
-            standard = standard.moved(vectors.reshape([64 * 6, 4]), 0.2);
+            standard = standard.updated(vectors.reshape([64 * 6, 4]), 0.2);
         }
         let vectors = standard.apply(outputs()).reshape([64, 24]);
         let means: Vec<f32> = vectors.clone().mean_dim(0).into_data().iter::<f32>().collect();

@@ -1,22 +1,22 @@
-//! Frames put together of two, to teach the encoder that a token speaks of its own part of a frame.
+//! Frames mixed from two (as in CutMix, Yun et al., 2019), to teach the encoder that a token describes its own part of a
+//! frame.
 //!
 //! Group norms and attention see the whole frame, and an encoder that is only asked to rebuild it spreads what it sees over
 //! all tokens: then a moving arm changes the tokens of a table that nobody touched, which nothing can predict and few
-//! demonstrations can explain. In a frame put together of two, each part must get the vectors that it gets at home.
+//! demonstrations can explain. In a mixed frame, each part must get the vectors that it gets in the frame it comes from.
 
 use burn::tensor::{Device, Tensor, TensorData};
 use rand::{Rng, RngExt};
 
-/// Rectangles of tokens that come from another frame, one for each frame of a batch: from the next one, and for the last
-/// from the first.
+/// A rectangle of tokens for each frame of a batch, which comes from the next frame, and for the last from the first.
 #[derive(Debug, Clone)]
-pub(super) struct Patchwork {
+pub(super) struct CutMix {
     rectangles: Vec<Rectangle>,
-    /// Tokens of a frame, down and across.
+    /// Rows and columns of tokens in a frame.
     grid: [usize; 2],
 }
 
-/// Tokens from the first to before the last, down and across.
+/// Rows and columns of tokens, from the first to before the last.
 #[derive(Debug, Clone, Copy)]
 struct Rectangle {
     from: [usize; 2],
@@ -32,75 +32,75 @@ impl Rectangle {
             let from = random.random_range(0..=tokens - length);
             (from, from + length)
         };
-        let (down, across) = (span(grid[0]), span(grid[1]));
-        Self { from: [down.0, across.0], to: [down.1, across.1] }
+        let (rows, columns) = (span(grid[0]), span(grid[1]));
+        Self { from: [rows.0, columns.0], to: [rows.1, columns.1] }
     }
 
-    fn holds(&self, row: usize, column: usize) -> bool {
+    fn contains(&self, row: usize, column: usize) -> bool {
         (self.from[0]..self.to[0]).contains(&row) && (self.from[1]..self.to[1]).contains(&column)
     }
 
     /// Whether a token has neighbours on both sides of the edge: its pixels' surroundings are others then.
     fn is_edge(&self, row: usize, column: usize, grid: [usize; 2]) -> bool {
         let around = |at: usize, end: usize| at.saturating_sub(1)..(at + 2).min(end);
-        let own = self.holds(row, column);
-        around(row, grid[0]).any(|row| around(column, grid[1]).any(|column| self.holds(row, column) != own))
+        let own = self.contains(row, column);
+        around(row, grid[0]).any(|row| around(column, grid[1]).any(|column| self.contains(row, column) != own))
     }
 }
 
-impl Patchwork {
+impl CutMix {
     /// For so many frames.
     pub(super) fn draw(frames: usize, grid: [usize; 2], random: &mut impl Rng) -> Self {
         Self { rectangles: (0..frames).map(|_| Rectangle::draw(grid, random)).collect(), grid }
     }
 
-    /// The frames, and behind them as many that are put together.
+    /// The frames, and after them as many mixed ones.
     ///
     /// # Shapes
     /// `[frames, 3, height, width]` → `[2·frames, 3, height, width]`
     pub(super) fn extend(&self, frames: Tensor<4>) -> Tensor<4> {
         let [count, _, height, width] = frames.dims();
-        let [down, across] = self.grid;
+        let [rows, columns] = self.grid;
         let pixel = |index: usize| {
             let (frame, row, column) = (index / (height * width), index / width % height, index % width);
-            if self.rectangles[frame].holds(row * down / height, column * across / width) { 1.0 } else { 0.0 }
+            if self.rectangles[frame].contains(row * rows / height, column * columns / width) { 1.0 } else { 0.0 }
         };
         let mask: Vec<f32> = (0..count * height * width).map(pixel).collect();
         let mask = Tensor::<4>::from_data(TensorData::new(mask, [count, 1, height, width]), &frames.device());
-        let composed = frames.clone() + (rolled(frames.clone()) - frames.clone()) * mask;
-        Tensor::cat(vec![frames, composed], 0)
+        let mixed = frames.clone() + (rolled(frames.clone()) - frames.clone()) * mask;
+        Tensor::cat(vec![frames, mixed], 0)
     }
 
-    /// How far vectors of frames that were put together lie from those of the same parts at home, over how far vectors lie from
-    /// their mean: that it is nothing must not be had by making all of them small. Parts along the edges do not count.
+    /// Mean squared distance between the vectors of mixed frames and those of the same parts in the frames that they come
+    /// from, over the variance of all vectors: small vectors must not make a small loss. Parts along the edges do not count.
     ///
     /// # Shapes
     /// `[2·frames·tokens, code_dim]` → `[1]`
-    pub(super) fn strangeness(&self, vectors: &Tensor<2>) -> Tensor<1> {
+    pub(super) fn locality_loss(&self, vectors: &Tensor<2>) -> Tensor<1> {
         let [_, dim] = vectors.dims();
         let (frames, tokens) = (self.rectangles.len(), self.grid[0] * self.grid[1]);
         let device = vectors.device().without_autodiff();
         let (inside, counts) = self.masks(&device);
-        let spread = (vectors.clone() - vectors.clone().mean_dim(0)).square().mean().detach();
+        let variance = (vectors.clone() - vectors.clone().mean_dim(0)).square().mean().detach();
         let vectors = vectors.clone().reshape([2 * frames, tokens, dim]);
-        let (own, composed) = (vectors.clone().narrow(0, 0, frames), vectors.narrow(0, frames, frames));
-        let home = own.clone() + (rolled(own.clone()) - own) * inside;
+        let (own, mixed) = (vectors.clone().narrow(0, 0, frames), vectors.narrow(0, frames, frames));
+        let wanted = own.clone() + (rolled(own.clone()) - own) * inside;
         let weight = counts.clone().sum().clamp_min(1.0) * dim as f32;
-        ((composed - home).square() * counts).sum() / weight / spread.clamp_min(1e-8)
+        ((mixed - wanted).square() * counts).sum() / weight / variance.clamp_min(1e-8)
     }
 
     /// Which tokens come from the other frame, and which count: 1 or 0, `[frames, tokens, 1]` each.
     fn masks(&self, device: &Device) -> (Tensor<3>, Tensor<3>) {
-        let [down, across] = self.grid;
-        let places = || (0..down).flat_map(|row| (0..across).map(move |column| (row, column)));
+        let [rows, columns] = self.grid;
+        let places = || (0..rows).flat_map(|row| (0..columns).map(move |column| (row, column)));
         let of_all = |is_so: &dyn Fn(&Rectangle, usize, usize) -> bool| {
             let values = self.rectangles.iter().flat_map(|rectangle| {
                 places().map(move |(row, column)| if is_so(rectangle, row, column) { 1.0 } else { 0.0 })
             });
-            let shape = [self.rectangles.len(), down * across, 1];
+            let shape = [self.rectangles.len(), rows * columns, 1];
             Tensor::<3>::from_data(TensorData::new(values.collect::<Vec<f32>>(), shape), device)
         };
-        let inside = of_all(&|rectangle, row, column| rectangle.holds(row, column));
+        let inside = of_all(&|rectangle, row, column| rectangle.contains(row, column));
         (inside, of_all(&|rectangle, row, column| !rectangle.is_edge(row, column, self.grid)))
     }
 }
@@ -137,20 +137,20 @@ mod tests {
     #[test]
     fn parts_keep_the_vectors_of_an_encoder_that_looks_at_them_alone() {
         let device = Device::flex();
-        let patchwork = Patchwork::draw(5, [6, 4], &mut ChaCha8Rng::seed_from_u64(4));
+        let cutmix = CutMix::draw(5, [6, 4], &mut ChaCha8Rng::seed_from_u64(4));
         let frames = Tensor::<4>::random([5, 3, 12, 8], Distribution::Uniform(0.0, 1.0), &device);
-        let extended = patchwork.extend(frames.clone());
+        let extended = cutmix.extend(frames.clone());
         assert_eq!(extended.dims(), [10, 3, 12, 8]);
         assert!(extended.clone().narrow(0, 0, 5).equal(frames.clone()).all().into_scalar::<bool>());
         let vectors = local(&extended);
-        assert!(number(patchwork.strangeness(&vectors)) < 1e-9);
-        // What every token knows of the whole frame is strange to a frame put together of two.
+        assert!(number(cutmix.locality_loss(&vectors)) < 1e-9);
+        // What tokens know of the whole frame differs in a mixed one.
         let whole = extended.mean_dim(3).mean_dim(2).mean_dim(1).reshape([10, 1, 1]).repeat_dim(1, 24);
         let leaking = vectors + whole.reshape([240, 1]) * 3.0;
-        let strange = number(patchwork.strangeness(&leaking));
-        assert!(strange > 0.01, "{strange}");
-        let larger = number(patchwork.strangeness(&(leaking * 7.0 + 3.0)));
-        assert!((larger / strange - 1.0).abs() < 1e-3, "{larger} {strange}");
+        let loss = number(cutmix.locality_loss(&leaking));
+        assert!(loss > 0.01, "{loss}");
+        let scaled = number(cutmix.locality_loss(&(leaking * 7.0 + 3.0)));
+        assert!((scaled / loss - 1.0).abs() < 1e-3, "{scaled} {loss}");
     }
 
     #[test]
@@ -159,8 +159,8 @@ mod tests {
         for grid in [[8, 8], [2, 3], [16, 5]] {
             for _ in 0..200 {
                 let rectangle = Rectangle::draw(grid, &mut random);
-                let held = (0..grid[0] * grid[1]).filter(|at| rectangle.holds(at / grid[1], at % grid[1])).count();
-                assert!((1..grid[0] * grid[1]).contains(&held), "{rectangle:?} of {grid:?}");
+                let inside = (0..grid[0] * grid[1]).filter(|at| rectangle.contains(at / grid[1], at % grid[1])).count();
+                assert!((1..grid[0] * grid[1]).contains(&inside), "{rectangle:?} of {grid:?}");
             }
         }
     }
