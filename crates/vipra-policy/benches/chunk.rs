@@ -17,9 +17,9 @@ use burn::tensor::{Device, Distribution, Tensor};
 use common::size_of;
 use timing::{median, peak_memory_mib, rounded, time};
 use vipra_nn::threads::on_a_worker;
-use vipra_policy::flow::SolverConfig;
+use vipra_policy::flow_matching::SolverConfig;
 use vipra_policy::layout::Kind;
-use vipra_policy::model::{ActionDecoder, ActionSizes, Cache, NewParameters, Numbers, PolicyModel, Tokens};
+use vipra_policy::model::{ActionDecoder, ActionSizes, ContinuousInputs, KvCache, NewParameters, PolicyModel, Tokens};
 use vipra_policy::policy::{flow_chunks, flow_chunks_naively};
 
 const HORIZON: usize = 14;
@@ -77,12 +77,12 @@ fn make(model: &PolicyModel, sampler: &str, rows: usize, length: usize) -> Resul
     let kind = |at: usize| if at % length * 3 < length { Kind::Text } else { Kind::Vision };
     let kinds: Vec<Kind> = (0..rows * length).map(kind).collect();
     let noise = Tensor::random([rows, HORIZON, ACTION], Distribution::Normal(0.0, 1.0), &Device::flex());
-    let condition = model.embed(Tokens::new(rows, &ids, &kinds), &Numbers::default())?;
+    let condition = model.embed(Tokens::new(rows, &ids, &kinds), &ContinuousInputs::default())?;
     let solver = SolverConfig::default();
     let chunks = match sampler {
         "cached" => {
-            let mut cache = Cache::default();
-            model.transformer.read(condition, &mut cache);
+            let mut cache = KvCache::default();
+            model.transformer.forward_cached_last(condition, &mut cache);
             flow_chunks(model, &cache, 1, noise, solver)?
         }
         "naive" => flow_chunks_naively(model, &condition, None, noise, solver)?,

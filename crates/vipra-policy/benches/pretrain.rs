@@ -22,7 +22,7 @@ use timing::{median, peak_memory_mib, rounded, time};
 use vipra_policy::layout::{Batch, Kind, Sample};
 use vipra_policy::loss::{TokenWeights, cross_entropies};
 use vipra_policy::model::{Tokens, Transformer, TransformerConfig, Vocabularies};
-use vipra_train::{Optimizer, OptimizerConfig, global_norm, scale};
+use vipra_train::{Optimizer, OptimizerConfig, clip_by_norm, global_norm};
 
 /// The release's (reference 6.6).
 const RATE: f64 = 4e-5;
@@ -120,10 +120,7 @@ impl Trainer {
         }
         let gradients = GradientsParams::from_grads(total.backward(), &self.model);
         let norm = global_norm(&self.model, &gradients);
-        let gradients = match norm > LARGEST_NORM {
-            true => scale(&self.model, gradients, LARGEST_NORM / norm),
-            false => gradients,
-        };
+        let gradients = clip_by_norm(&self.model, gradients, norm, LARGEST_NORM);
         // A training loop looks at its loss.
         if !total.into_scalar::<f32>().is_finite() {
             return Err("the loss is not finite".into());

@@ -2,7 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::layout::Kind;
 use crate::{Error, Result};
 
 /// Bins of each dimension of an action, in the robot's units.
@@ -77,17 +76,13 @@ impl Bins {
     /// What the bins of actions, `[actions, width]`, stand for.
     ///
     /// # Errors
-    /// [`Error::Vocabulary`] for a bin that its dimension does not have.
+    /// [`Error::Bin`] for a bin that its dimension does not have.
     pub fn decode(&self, bins: &[u32]) -> Result<Vec<f64>> {
         let dimensions = self.centers.iter().cycle();
         let decoded = bins.iter().zip(dimensions).enumerate().map(|(position, (bin, centers))| {
-            centers.get(*bin as usize).copied().ok_or_else(|| Error::Vocabulary {
-                sample: "an action chunk".to_owned(),
-                position,
-                id: *bin,
-                kind: Kind::Action,
-                size: centers.len(),
-            })
+            let (action, dimension) = (position / self.width(), position % self.width());
+            let fault = || Error::Bin { action, dimension, bin: *bin, bins: centers.len() };
+            centers.get(*bin as usize).copied().ok_or_else(fault)
         });
         decoded.collect()
     }
@@ -135,8 +130,8 @@ mod tests {
     #[test]
     fn a_bin_that_there_is_not_is_an_error_and_no_action() {
         let bins = Bins::of(&[0.0, 5.0, 1.0, 5.0], 2, 4).unwrap();
-        let message = bins.decode(&[1, 1]).unwrap_err().to_string();
-        assert_eq!(message, "an action chunk: token 1 is 1, but there are 1 ids of kind action");
+        let message = bins.decode(&[1, 0, 1, 1]).unwrap_err().to_string();
+        assert_eq!(message, "action 1 of a chunk has bin 1 in dimension 1, whose number of bins is 1");
     }
 
     #[test]

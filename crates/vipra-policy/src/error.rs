@@ -36,6 +36,18 @@ pub enum Error {
         /// Size of the vocabulary.
         size: usize,
     },
+    /// A bin that its dimension does not have.
+    #[error("action {action} of a chunk has bin {bin} in dimension {dimension}, whose number of bins is {bins}")]
+    Bin {
+        /// The action, counted from 0.
+        action: usize,
+        /// Its dimension.
+        dimension: usize,
+        /// The bin, counted from 0.
+        bin: u32,
+        /// Bins of the dimension.
+        bins: usize,
+    },
     /// A sample that does not fit into a row of a batch.
     #[error("{sample} has {length} tokens, a row only {limit} (`pretrain.sequence.length`)")]
     TooLong {

@@ -12,14 +12,23 @@ use vipra_data::video::DecoderPool;
 use vipra_tokenizer::TrainedTokenizer;
 
 use crate::Result;
-use crate::views::KeptViews;
+use crate::augmented_tokens::AugmentedTokenCache;
 
 /// Frames of an episode that are in memory together.
 const FRAMES_AT_ONCE: usize = 64;
+/// By how many steps the earlier frame is looked for before its time, as by [`vipra_control::History`]: of two frames equally near
+/// to it the older one is seen, whatever rounding does.
+const OLDER_STEPS: f64 = 1e-3;
+
+/// The frame that is seen beside another one: the nearest to a time before it, of two equally near the older, and the first
+/// where the episode begins later.
+pub fn past_frame(frame: usize, interval_secs: f64, fps: f64) -> usize {
+    frame.saturating_sub((interval_secs * fps + OLDER_STEPS).round() as usize)
+}
 
 /// Which augmentation an episode is seen under.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum View {
+pub(crate) enum FrameAugmentation {
     /// What a robot sees: the centred crop, true colours.
     Plain,
     /// The nth random one.
@@ -38,14 +47,14 @@ pub(crate) struct FrameTokens {
     augmentation: AugmentConfig,
     seed: u64,
     decoders: DecoderPool,
-    /// Where views are kept for other runs, and what was opened there, by source.
+    /// Where tokens are kept for other runs, and what was opened there, by source.
     cache: PathBuf,
-    kept: HashMap<usize, KeptViews>,
-    known: HashMap<(usize, usize, View), Vec<u16>>,
+    kept: HashMap<usize, AugmentedTokenCache>,
+    known: HashMap<(usize, usize, FrameAugmentation), Vec<u16>>,
 }
 
 impl FrameTokens {
-    /// Views that are made are kept in folders within `cache`.
+    /// Tokens that are made are kept in folders within `cache`.
     pub(crate) fn new(augmentation: AugmentConfig, seed: u64, cache: PathBuf) -> Self {
         let (kept, known) = (HashMap::new(), HashMap::new());
         Self { augmentation, seed, decoders: DecoderPool::new(2), cache, kept, known }
@@ -57,15 +66,15 @@ impl FrameTokens {
         tokenizer: &TrainedTokenizer,
         (at, source, camera): (usize, &dyn Source, &str),
         episode: usize,
-        view: View,
+        view: FrameAugmentation,
     ) -> Result<&[u16]> {
         // What changes nothing need not be read and encoded as often as there are views.
-        let view = if self.augmentation == AugmentConfig::default() { View::Plain } else { view };
+        let view = if self.augmentation == AugmentConfig::default() { FrameAugmentation::Plain } else { view };
         let key = (at, episode, view);
         if !self.known.contains_key(&key) {
             let tokens = match view {
-                View::Plain => self.encode(tokenizer, (at, source, camera), episode, view)?,
-                View::Augmented(nth) => self.look_up(tokenizer, (at, source, camera), episode, nth)?,
+                FrameAugmentation::Plain => self.encode(tokenizer, (at, source, camera), episode, view)?,
+                FrameAugmentation::Augmented(nth) => self.look_up(tokenizer, (at, source, camera), episode, nth)?,
             };
             self.known.insert(key, tokens);
         }
@@ -82,14 +91,14 @@ impl FrameTokens {
     ) -> Result<Vec<u16>> {
         let (at, source, _) = seen;
         if !self.kept.contains_key(&at) {
-            let kept = KeptViews::open(&self.cache, tokenizer, seen, &self.augmentation, self.seed)?;
+            let kept = AugmentedTokenCache::open(&self.cache, tokenizer, seen, &self.augmentation, self.seed)?;
             self.kept.insert(at, kept);
         }
         let frames = source.episodes()[episode].length;
         if let Some(tokens) = self.kept[&at].read(episode, nth, frames)? {
             return Ok(tokens);
         }
-        let tokens = self.encode(tokenizer, seen, episode, View::Augmented(nth))?;
+        let tokens = self.encode(tokenizer, seen, episode, FrameAugmentation::Augmented(nth))?;
         self.kept[&at].write(episode, nth, &tokens)?;
         Ok(tokens)
     }
@@ -99,7 +108,7 @@ impl FrameTokens {
         tokenizer: &TrainedTokenizer,
         (at, source, camera): (usize, &dyn Source, &str),
         episode: usize,
-        view: View,
+        view: FrameAugmentation,
     ) -> Result<Vec<u16>> {
         let frames: Vec<usize> = (0..source.episodes()[episode].length).collect();
         let augmentation = self.draw(at, episode, view);
@@ -114,10 +123,10 @@ impl FrameTokens {
     }
 
     /// A function of seed, source, episode and number: a resumed run sees what it saw.
-    fn draw(&self, source: usize, episode: usize, view: View) -> Augmentation {
+    fn draw(&self, source: usize, episode: usize, view: FrameAugmentation) -> Augmentation {
         match view {
-            View::Plain => self.augmentation.at_inference(),
-            View::Augmented(nth) => {
+            FrameAugmentation::Plain => self.augmentation.at_inference(),
+            FrameAugmentation::Augmented(nth) => {
                 let mut random = ChaCha8Rng::seed_from_u64(self.seed ^ 0x5eed_a061);
                 random.set_stream(nth << 40 | (source as u64) << 32 | episode as u64);
                 self.augmentation.draw(&mut random)
@@ -128,8 +137,18 @@ impl FrameTokens {
 
 #[cfg(test)]
 mod tests {
-    use super::turn;
     use vipra_data::clip::ClipAddress;
+
+    use super::{past_frame, turn};
+
+    #[test]
+    fn of_two_frames_that_are_equally_near_the_older_is_seen() {
+        // A step and a half; two steps; 1.4 steps.
+        assert_eq!([0.3, 0.4, 0.28].map(|secs| past_frame(10, secs, 5.0)), [8, 8, 9]);
+        // The product is 14.499999999999998.
+        assert_eq!(past_frame(20, 0.29, 50.0), 5);
+        assert_eq!([0, 1, 2, 3].map(|frame| past_frame(frame, 0.3, 5.0)), [0, 0, 0, 1]);
+    }
 
     #[test]
     fn neighbours_differ_and_each_moment_is_seen_under_every_view() {

@@ -4,25 +4,28 @@
 //! [`layout`] says which token stands where in a sample, [`model`] is the transformer, [`loss`] what is minimised;
 //! [`pretrain`] makes a stage of the training loop of it, and [`generate`] lets a trained model imagine.
 //!
-//! [`finetune`] makes a policy of it, from demonstrations: by [`flow`] matching, or by [`bins`]. A [`policy`] puts out chunks
-//! of actions, and travels in a package.
+//! [`finetune`] makes a policy of it, from demonstrations: by [flow matching](flow_matching), or by bins. A [`policy`] puts out
+//! chunks of actions, and travels in a package.
 
-pub mod bins;
+mod augmented_tokens;
+mod bins;
 mod error;
 pub mod finetune;
-pub mod flow;
+#[cfg(test)]
+mod fixtures;
+pub mod flow_matching;
 mod frames;
 pub mod generate;
 pub mod layout;
 pub mod loss;
 pub mod model;
-mod order;
 pub mod policy;
 pub mod pretrain;
 mod prompt;
+mod sample_stream;
 mod trained;
-mod views;
 
 pub use error::{Error, Result};
+pub use frames::past_frame;
 pub use prompt::prompt;
-pub use trained::{Codebook, Description, TrainedTransformer};
+pub use trained::{CodebookInfo, Description, TrainedTransformer};

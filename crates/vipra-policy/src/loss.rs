@@ -48,7 +48,7 @@ impl TokenWeights {
 ///
 /// # Shapes
 /// `hidden`: `[rows, length, dim]` → `[targets, dim]`
-pub fn at_targets(hidden: &Tensor<3>, targets: &Targets) -> Tensor<2> {
+pub(crate) fn at_targets(hidden: &Tensor<3>, targets: &Targets) -> Tensor<2> {
     let [rows, length, dim] = hidden.dims();
     hidden.clone().reshape([rows * length, dim]).select(0, indices(&targets.positions, &hidden.device()))
 }

@@ -7,10 +7,10 @@ use burn::module::Module;
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 use vipra_nn::weights::{Names, load};
-use vipra_tokenizer::TextTokenizer;
+use vipra_tokenizer::{TextTokenizer, TrainedTokenizer};
 use vipra_train::{TrainedWeights, WeightsHeader};
 
-use crate::layout::{Content, Fields, Layout, Markers, Sample, SpecialIds};
+use crate::layout::{Content, Fields, Kind, Layout, Sample};
 use crate::model::{Transformer, TransformerConfig, Vocabularies};
 use crate::prompt::prompt;
 use crate::{Error, Result};
@@ -18,13 +18,24 @@ use crate::{Error, Result};
 /// Discrete codes that another model makes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Codebook {
+pub struct CodebookInfo {
     /// Fingerprint of the model.
     pub fingerprint: String,
     /// Its codes.
     pub codes: usize,
     /// Codes of a frame, or of a transition.
     pub length: usize,
+}
+
+impl CodebookInfo {
+    /// Of a frame tokenizer: its tokens.
+    pub(crate) fn of_tokenizer(tokenizer: &TrainedTokenizer) -> Self {
+        Self {
+            fingerprint: tokenizer.fingerprint.clone(),
+            codes: tokenizer.description.model.codes,
+            length: tokenizer.description.model.tokens_per_frame(),
+        }
+    }
 }
 
 /// What the header of the weights holds.
@@ -60,9 +71,9 @@ pub struct Description {
     /// Most tokens of an instruction.
     pub instruction_tokens: usize,
     /// The frame tokenizer.
-    pub frames: Codebook,
+    pub frames: CodebookInfo,
     /// The latent action model.
-    pub latent_actions: Codebook,
+    pub latent_actions: CodebookInfo,
 }
 
 impl Description {
@@ -70,7 +81,7 @@ impl Description {
     ///
     /// # Errors
     /// [`Error::Invalid`] if it has no form in JSON.
-    pub fn to_metadata(&self, text: &TextTokenizer) -> Result<BTreeMap<String, String>> {
+    pub(crate) fn to_metadata(&self, text: &TextTokenizer) -> Result<BTreeMap<String, String>> {
         Ok(Header { description: self.clone(), text_tokenizer: text.to_json()? }.to_metadata()?)
     }
 }
@@ -108,26 +119,36 @@ impl TrainedTransformer {
     ///
     /// # Errors
     /// What the text tokenizer says, which it never should.
-    pub fn layout(&self) -> Result<Layout> {
+    pub(crate) fn layout(&self) -> Result<Layout> {
         let Description { fields, frames, latent_actions, .. } = &self.description;
-        Ok(Layout {
-            fields: fields.clone(),
-            markers: Markers::new(&self.text)?,
-            ids: SpecialIds::behind(frames.codes, latent_actions.codes),
-            merged: self.description.model.merged(),
-        })
+        let codes = (frames.codes, latent_actions.codes);
+        Layout::new(fields.clone(), &self.text, codes, self.description.model.merged())
     }
 
-    /// What it reads before it imagines: an instruction, the frame one interval ago, the current one.
+    /// What it [imagines](crate::generate::imagine) from: a sample of an instruction, the frame one interval ago and the current
+    /// one, in which zeros stand in the place of what it predicts.
     ///
     /// # Errors
     /// [`Error::Invalid`] if its fields predict nothing.
     pub fn prompt(&self, instruction: &str, past: &[u16], current: &[u16]) -> Result<Sample> {
+        let Description { frames, latent_actions, transitions, instruction_tokens, .. } = &self.description;
         let layout = self.layout()?;
-        let kind = layout.fields.predicted().next();
-        let kind = kind.ok_or_else(|| Error::Invalid("this model predicts nothing".to_owned()))?;
+        if layout.fields.predicted().next().is_none() {
+            return Err(Error::Invalid("this model predicts nothing".to_owned()));
+        }
         let mut text = self.text.encode(&prompt(instruction))?;
-        text.truncate(self.description.instruction_tokens);
-        Ok(layout.prompt(&Content { text: &text, frames: &[past, current], ..Content::default() }, kind))
+        text.truncate(*instruction_tokens);
+        let blank =
+            |kind: Kind, tokens: usize| if layout.fields.predicted().any(|one| one == kind) { tokens } else { 0 };
+        let latent_state = vec![0; blank(Kind::LatentState, frames.length)];
+        let codes = vec![0; blank(Kind::LatentAction, transitions * latent_actions.length)];
+        Ok(layout.sample(&Content {
+            text: &text,
+            frames: &[past, current],
+            latent_state: &latent_state,
+            latent_actions: &codes,
+            code_length: latent_actions.length,
+            ..Content::default()
+        }))
     }
 }

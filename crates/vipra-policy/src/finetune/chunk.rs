@@ -2,16 +2,16 @@
 
 /// The actions from a step on, in the robot's units, and which of them the episode really has.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Chunk {
+pub(super) struct Chunk {
     /// `[horizon, width]`
-    pub actions: Vec<f32>,
+    pub(super) actions: Vec<f32>,
     /// `[horizon]`
-    pub is_real: Vec<bool>,
+    pub(super) is_real: Vec<bool>,
 }
 
 /// Cuts a chunk out of an episode's actions, `[length, width]`. What lies behind the end is no motion (reference 7): numbers
 /// that are `held`, `[width]`, are the last ones, and others zero.
-pub fn cut(actions: &[f32], held: &[bool], start: usize, horizon: usize) -> Chunk {
+pub(super) fn cut(actions: &[f32], held: &[bool], start: usize, horizon: usize) -> Chunk {
     let width = held.len().max(1);
     let real = actions.get(start * width..).unwrap_or_default();
     let mut chunk = real[..real.len().min(horizon * width)].to_vec();

@@ -6,8 +6,8 @@ use vipra_control::{ActionKind, Execution, Gripper, RotationForm};
 use vipra_data::picture::AugmentConfig;
 use vipra_train::{CheckpointConfig, OptimizerConfig, Schedule, TrainConfig};
 
-use super::hidden::HiddenConfig;
-use crate::flow::{FlowConfig, SolverConfig};
+use super::masking::MaskingConfig;
+use crate::flow_matching::{FlowConfig, SolverConfig};
 use crate::generate::Sampling;
 use crate::layout::{Fields, Kind};
 use crate::model::{ActionDecoder, NewParameters};
@@ -36,20 +36,18 @@ pub struct FinetuneConfig {
     pub action: ActionConfig,
     /// The states that the policy sees, if `[proprio]` is among the fields.
     pub proprio: ProprioConfig,
-    /// Whether actions behind an episode's end count in the loss, as in the release; they are no motion.
+    /// Whether actions that are padded past an episode's end count in the loss (published: yes).
     pub learn_padding: bool,
     /// Random crops and colours of the frames; at inference the centred crop.
     pub augmentation: AugmentConfig,
-    /// Crops that the finished policy sees of a frame: the centred one, and others around it. Its chunk flows by the mean of
-    /// what they say. Each costs as much time as the first.
+    /// Crops of a frame to average over when acting: the centred one and others around it. Time grows in proportion.
     #[schemars(range(min = 1, max = 64))]
     pub crops: usize,
-    /// So many augmentations are drawn for each episode; neighbouring moments are seen under different ones, and the next
-    /// epoch under others. Each costs the tokens of the episode's frames, which stay in memory.
+    /// Random augmentations of each episode; each costs one encoding of its frames and is kept in memory.
     #[schemars(range(min = 1))]
     pub augmentations: u64,
-    /// What is left out at random of what the policy sees.
-    pub hidden: HiddenConfig,
+    /// Inputs that are dropped at random in training, against knowing few demonstrations by heart.
+    pub hidden: MaskingConfig,
     /// How the flow is learned.
     pub flow: FlowConfig,
     /// How chunks are made at inference.
@@ -61,15 +59,15 @@ pub struct FinetuneConfig {
     pub sampling: Sampling,
     /// How chunks are executed.
     pub execution: Execution,
-    /// What parameters are that the pretrained model does not have.
+    /// Initialisation of parameters that the pretrained model lacks.
     pub new_parameters: NewParameters,
-    /// By what the learning rate of the pretrained parameters is multiplied.
+    /// Factor of the learning rate for pretrained parameters.
     #[schemars(range(min = 0.0))]
     pub pretrained_rate: f64,
     /// Held-out chunks that a validation looks at, spread over the held-out episodes.
     #[schemars(range(min = 1))]
     pub validation_samples: usize,
-    /// First actions of a chunk that the error `first_actions` is about: those that are executed.
+    /// Number of leading actions over which the error `first_actions` is taken.
     #[schemars(range(min = 1))]
     pub measured_actions: usize,
     /// The training loop.
@@ -82,7 +80,8 @@ pub struct FinetuneConfig {
 pub struct ActionConfig {
     /// Feature of the dataset.
     pub feature: String,
-    /// What an action does to the robot. Without it nothing is finetuned: it decides what stands behind an episode's end.
+    /// What an action does: `delta-end-effector` or `absolute`. Required, since it decides how actions are padded past an
+    /// episode's end.
     pub kind: Option<ActionKind>,
     /// How three of its numbers turn the end effector.
     pub rotation: RotationForm,
@@ -141,7 +140,7 @@ impl Default for FinetuneConfig {
             augmentation: AugmentConfig::reference(),
             crops: 1,
             augmentations: 16,
-            hidden: HiddenConfig::default(),
+            hidden: MaskingConfig::default(),
             flow: FlowConfig::default(),
             solver: SolverConfig::default(),
             bins: 256,
@@ -171,7 +170,7 @@ impl Default for FinetuneConfig {
 
 impl FinetuneConfig {
     /// Keys by which a finished policy is used and measured: nothing of what is learned depends on them.
-    pub const UNLEARNED_KEYS: [&str; 6] =
+    pub const INFERENCE_KEYS: [&str; 6] =
         ["crops", "solver", "sampling", "execution", "validation_samples", "measured_actions"];
 
     /// Whether the policy sees states.

@@ -12,7 +12,7 @@ use vipra_tokenizer::{TextTokenizer, TrainedTokenizer};
 use super::chunk::{Chunk, cut};
 use super::config::FinetuneConfig;
 use super::numbers::DemonstrationSource;
-use crate::frames::{FrameTokens, View};
+use crate::frames::{FrameAugmentation, FrameTokens, past_frame};
 use crate::layout::{Content, Kind, Layout, Sample};
 use crate::policy::Specification;
 use crate::prompt::encode_instructions;
@@ -82,7 +82,12 @@ impl Demonstrations {
     }
 
     /// The moment at an address.
-    pub(super) fn moment(&mut self, tokenizer: &TrainedTokenizer, address: ClipAddress, view: View) -> Result<Moment> {
+    pub(super) fn moment(
+        &mut self,
+        tokenizer: &TrainedTokenizer,
+        address: ClipAddress,
+        view: FrameAugmentation,
+    ) -> Result<Moment> {
         let source = &self.sources[address.source];
         let episode = &source.source.episodes()[address.episode];
         let numbers = source.episodes.get(&address.episode);
@@ -94,9 +99,8 @@ impl Demonstrations {
             None => (0..control.horizon as u32).collect(),
             Some(bins) => bins.encode(&chunk.actions.iter().map(|value| f64::from(*value)).collect::<Vec<_>>()),
         };
-        let gap = (control.frame_interval_secs * episode.fps).round() as usize;
-        let (past, ahead) = (address.start.saturating_sub(gap), address.start + control.horizon);
-        let ahead = ahead.min(episode.length.saturating_sub(1));
+        let past = past_frame(address.start, control.frame_interval_secs, episode.fps);
+        let ahead = (address.start + control.horizon).min(episode.length.saturating_sub(1));
         let text = self.instructions.get(episode.instruction().unwrap_or_default());
         let seen = (address.source, source.source.as_ref(), source.camera.as_str());
         let tokens = self.frames.of(tokenizer, seen, address.episode, view)?;
@@ -159,5 +163,54 @@ fn forget_padding(sample: &mut Sample, chunk: &Chunk) {
     let per_action = tokens.len() / chunk.is_real.len().max(1);
     for (token, is_real) in tokens.chunks(per_action.max(1)).zip(&chunk.is_real) {
         token.iter().filter(|_| !is_real).for_each(|at| sample.is_predicted[*at] = false);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use vipra_control::History;
+
+    use super::*;
+    use crate::fixtures::{frame_tokenizer, picture, specification, text_tokenizer};
+    use crate::model::ActionDecoder;
+
+    #[test]
+    fn a_policy_learns_from_the_states_that_it_will_be_shown() {
+        let (tokenizer, text) = (frame_tokenizer(), text_tokenizer());
+        let control = specification(ActionDecoder::FlowMatching, Some(3), &tokenizer, &text).control;
+        let states: Vec<f32> = (0..8).map(|step| 0.5 * step as f32 - 1.0).collect();
+        for step in [0, 1, 5] {
+            let mut history = History::new(&control);
+            for (past, state) in states.iter().enumerate().take(step + 1) {
+                history.push(past as f64 / control.control_rate_hz, picture(past), vec![*state]);
+            }
+            let shown = history.observe("put it down").unwrap().proprio.concat();
+            assert_eq!(past_states(&states, control.proprio.as_ref(), step), shown, "at step {step}");
+        }
+    }
+
+    #[test]
+    fn a_policy_learns_from_the_frames_that_it_will_be_shown() {
+        let (tokenizer, text) = (frame_tokenizer(), text_tokenizer());
+        let mut control = specification(ActionDecoder::FlowMatching, None, &tokenizer, &text).control;
+        for secs in [0.3, 0.4, 0.5] {
+            control.frame_interval_secs = secs;
+            let mut history = History::new(&control);
+            for step in 0..9 {
+                history.push(step as f64 / control.control_rate_hz, picture(step), Vec::new());
+                let [past, now] = history.observe("put it down").unwrap().frames;
+                let expected = past_frame(step, secs, control.control_rate_hz);
+                assert_eq!((past, now), (picture(expected), picture(step)), "{secs} s before step {step}");
+            }
+        }
+    }
+
+    #[test]
+    fn tokens_of_padding_are_not_predicted_where_they_are_not_learned() {
+        let kinds = vec![Kind::Text, Kind::Action, Kind::Action, Kind::Action, Kind::Action, Kind::Text];
+        let mut sample = Sample { ids: vec![0; 6], is_predicted: vec![true; 6], kinds, observed: Vec::new() };
+        let chunk = Chunk { actions: vec![0.0; 4], is_real: vec![true, false] };
+        forget_padding(&mut sample, &chunk);
+        assert_eq!(sample.is_predicted, [true, true, true, false, false, true]);
     }
 }

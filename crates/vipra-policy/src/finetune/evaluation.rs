@@ -1,9 +1,74 @@
 //! Held-out chunks: how far the policy's are from the true ones.
 
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
 use vipra_control::ActionSpace;
+use vipra_data::clip::ClipAddress;
+use vipra_tokenizer::TrainedTokenizer;
 use vipra_train::Scalars;
 
 use super::chunk::Chunk;
+use super::data::{Demonstrations, Moment};
+use crate::frames::FrameAugmentation;
+use crate::layout::Sample;
+use crate::policy::ChunkDecoder;
+use crate::{Error, Result};
+
+/// Seed of the noise of held-out chunks: the same at every validation.
+const VALIDATION_SEED: u64 = 0x7a11;
+
+/// Held-out demonstrations.
+pub(super) struct HeldOut {
+    pub(super) demonstrations: Demonstrations,
+    pub(super) addresses: Vec<ClipAddress>,
+    /// Some of those that are learned from.
+    pub(super) learned: Vec<ClipAddress>,
+    /// Mean action of the demonstrations that are learned from, in the robot's units.
+    pub(super) mean: Vec<f64>,
+}
+
+/// Measures a policy on demonstrations.
+pub(super) struct ChunkEvaluator<'a> {
+    pub(super) decoder: ChunkDecoder<'a>,
+    pub(super) tokenizer: &'a TrainedTokenizer,
+    /// Chunks that are made together.
+    pub(super) rows: usize,
+    /// Leading actions that are measured beside the whole chunk.
+    pub(super) measured: usize,
+    /// Mean action, in the robot's units.
+    pub(super) mean: &'a [f64],
+}
+
+impl<'a> ChunkEvaluator<'a> {
+    /// Chunks from the same noise each time, against the true ones.
+    pub(super) fn measure(
+        &self,
+        demonstrations: &mut Demonstrations,
+        addresses: &[ClipAddress],
+    ) -> Result<ActionErrors<'a>> {
+        let layout = self.decoder.layout;
+        let mut errors = ActionErrors::new(&self.decoder.specification.control.action, self.measured);
+        let mut random = ChaCha8Rng::seed_from_u64(VALIDATION_SEED);
+        let prefix = self.decoder.read_prefix(vec![layout.ids.begin])?;
+        let device = vipra_nn::device::of(self.decoder.model);
+        for addresses in addresses.chunks(self.rows.max(1)) {
+            let moments =
+                addresses.iter().map(|at| demonstrations.moment(self.tokenizer, *at, FrameAugmentation::Plain));
+            let moments = moments.collect::<Result<Vec<Moment>>>()?;
+            // Prompts are read together if they are laid out alike.
+            for group in moments.chunk_by(|a, b| a.sample.kinds == b.sample.kinds) {
+                let prompts: Vec<Sample> = group.iter().map(|moment| layout.up_to_actions(&moment.sample)).collect();
+                let proprio = demonstrations.proprio(group, &device);
+                let chunks = self.decoder.decode(&prompts, proprio, &prefix, &mut random)?;
+                if chunks.iter().flatten().any(|value| !value.is_finite()) {
+                    return Err(Error::Invalid("the policy's actions are no numbers".to_owned()));
+                }
+                group.iter().zip(chunks).for_each(|(moment, chunk)| errors.add(&chunk, &moment.chunk, self.mean));
+            }
+        }
+        Ok(errors)
+    }
+}
 
 /// Sums of squared errors, and of those of a policy that always puts out the mean action of the training data.
 #[derive(Debug)]

@@ -14,13 +14,14 @@ use vipra_train::{Ended, Interrupt, Progress, Run, as_json, run};
 
 use super::config::FinetuneConfig;
 use super::data::Demonstrations;
+use super::evaluation::HeldOut;
 use super::numbers::{DemonstrationSource, open_all};
 use super::spaces::Spaces;
-use super::stage::{FinetuneStage, HeldOut};
+use super::stage::FinetuneStage;
 use super::start::Start;
 use crate::Result;
-use crate::order::{Order, Position, evenly_spread, moments};
 use crate::policy::{Package, PackageParts};
+use crate::sample_stream::{Position, SampleStream, evenly_spread, moments};
 
 /// Everything that a run needs.
 pub struct Session<'a> {
@@ -96,7 +97,7 @@ pub fn train(session: Session<'_>) -> Result<Summary> {
     let held_out = open_all(session.held_out, data, config, session.reading)?;
     let skipped = skipped(learned.iter().chain(&held_out));
     let spaces = Spaces::of(&learned, config, &data.normalization)?;
-    spaces.check(&held_out)?;
+    spaces.check_held_out(&held_out)?;
     warn_of_one_frame(config, spaces.control_rate_hz);
 
     let autodiff = session.device.clone().autodiff();
@@ -110,17 +111,12 @@ pub fn train(session: Session<'_>) -> Result<Summary> {
     let demonstrations = |sources| {
         Demonstrations::new(sources, data, (config, session.cache), &specification, &spaces.held, &layout, &text)
     };
+    let recorded_size = recorded_size(&learned);
     let learned = demonstrations(learned)?;
-    let held_out = match held_out.is_empty() {
-        true => {
-            tracing::warn!("nothing is held out (data.validation is empty): this run says nothing about new scenes");
-            None
-        }
-        false => Some(measured(demonstrations(held_out)?, &learned, config, &spaces)?),
-    };
+    let held_out = open_held_out(held_out, demonstrations, &learned, config, &spaces)?;
     let samples_per_epoch = learned.sampler().clips_per_epoch();
     let mut stage = FinetuneStage {
-        order: Order::at(Position::default(), learned.sampler())?,
+        stream: SampleStream::at(Position::default(), learned.sampler())?,
         config: config.clone(),
         specification: specification.clone(),
         layout,
@@ -130,38 +126,80 @@ pub fn train(session: Session<'_>) -> Result<Summary> {
         is_pretrained,
         device: autodiff,
     };
-    let outcome = run(
-        &mut stage,
-        model,
-        Run {
-            folder: session.folder,
-            config: &config.train,
-            configuration: session.configuration,
-            metadata: specification.to_metadata(&text)?,
-            interrupt: session.interrupt,
-            progress: session.progress,
-        },
-    )?;
-    let ended = Ended::from(outcome);
-    let package = ended.interrupted_at.is_none().then(|| session.folder.join("package"));
-    if let Some(package) = &package {
-        let training = json!({
-            "steps": config.train.steps,
-            "parameters": parameters,
-            "samples_per_epoch": samples_per_epoch,
-            "held_out": as_json(&ended.validation),
-        });
-        let parts = PackageParts {
-            weights: &find_weights(&ended.checkpoint)?,
-            specification: &specification,
-            frame_tokenizer: &stage.tokenizer.path,
-            statistics: &spaces.stats,
-            config: session.config_toml,
-            training: &training,
-        };
-        Package::write(&parts, package)?;
-    }
+    let run_of_stage = Run {
+        folder: session.folder,
+        config: &config.train,
+        configuration: session.configuration,
+        metadata: specification.to_metadata(&text)?,
+        interrupt: session.interrupt,
+        progress: session.progress,
+    };
+    let ended = Ended::from(run(&mut stage, model, run_of_stage)?);
+    let training = json!({
+        "steps": config.train.steps,
+        "parameters": parameters,
+        "samples_per_epoch": samples_per_epoch,
+        "recorded_size": recorded_size,
+        "held_out": as_json(&ended.validation),
+    });
+    let package = match ended.interrupted_at {
+        Some(_) => None,
+        None => Some(write_package(session.folder, &ended, &stage, &spaces, session.config_toml, &training)?),
+    };
     Ok(Summary { ended, package, parameters, new_parameters, samples_per_epoch, skipped })
+}
+
+/// Height and width of the recordings, if they are the same in all datasets.
+fn recorded_size(sources: &[DemonstrationSource]) -> Option<[usize; 2]> {
+    let size = |source: &DemonstrationSource| {
+        let (width, height) = source.source.description().features.get(&source.camera)?.picture_size()?;
+        Some([height, width])
+    };
+    let first = size(sources.first()?)?;
+    sources.iter().all(|source| size(source) == Some(first)).then_some(first)
+}
+
+/// Writes the policy of a run that did all its steps into the run's folder.
+fn write_package(
+    folder: &Path,
+    ended: &Ended,
+    stage: &FinetuneStage,
+    spaces: &Spaces,
+    config_toml: &str,
+    training: &Value,
+) -> Result<PathBuf> {
+    let package = folder.join("package");
+    let parts = PackageParts {
+        weights: &find_weights(&ended.checkpoint)?,
+        specification: &stage.specification,
+        frame_tokenizer: &stage.tokenizer.path,
+        statistics: &spaces.stats,
+        config: config_toml,
+        training,
+    };
+    Package::write(&parts, &package)?;
+    Ok(package)
+}
+
+/// Moments that are held out, and some of those that are learned from, to compare with; none where nothing is held out.
+fn open_held_out(
+    held_out: Vec<DemonstrationSource>,
+    demonstrations: impl Fn(Vec<DemonstrationSource>) -> Result<Demonstrations>,
+    learned: &Demonstrations,
+    config: &FinetuneConfig,
+    spaces: &Spaces,
+) -> Result<Option<HeldOut>> {
+    if held_out.is_empty() {
+        tracing::warn!("nothing is held out (data.validation is empty): this run says nothing about new scenes");
+        return Ok(None);
+    }
+    let demonstrations = demonstrations(held_out)?;
+    Ok(Some(HeldOut {
+        addresses: evenly_spread(&moments(demonstrations.sampler())?, config.validation_samples),
+        demonstrations,
+        learned: evenly_spread(&moments(learned.sampler())?, config.validation_samples.div_ceil(4)),
+        mean: spaces.stats.get(&config.action.feature).map(|stats| stats.mean.clone()).unwrap_or_default(),
+    }))
 }
 
 /// The two frames that a policy sees are the same one if less than half a step lies between them.
@@ -173,21 +211,6 @@ fn warn_of_one_frame(config: &FinetuneConfig, rate_hz: f64) {
              sees one frame twice"
         );
     }
-}
-
-/// Moments that are held out, and some of those that are learned from, to compare with.
-fn measured(
-    demonstrations: Demonstrations,
-    learned: &Demonstrations,
-    config: &FinetuneConfig,
-    spaces: &Spaces,
-) -> Result<HeldOut> {
-    Ok(HeldOut {
-        addresses: evenly_spread(&moments(demonstrations.sampler())?, config.validation_samples),
-        demonstrations,
-        learned: evenly_spread(&moments(learned.sampler())?, config.validation_samples.div_ceil(4)),
-        mean: spaces.stats.get(&config.action.feature).map(|stats| stats.mean.clone()).unwrap_or_default(),
-    })
 }
 
 /// What was left out of datasets, once: splits of one dataset leave out the same.

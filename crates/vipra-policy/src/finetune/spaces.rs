@@ -1,16 +1,15 @@
 //! What the numbers of demonstrations mean: names, units, scales, and a rate.
 
-use vipra_control::{ActionSpace, Gripper, ProprioSpace};
-use vipra_data::Rows;
+use vipra_control::{ActionSpace, ProprioSpace};
 use vipra_data::normalize::NormalizationConfig;
 use vipra_data::stats::{Collector, Stats};
+use vipra_data::{Episode, Rows};
 
 use super::config::FinetuneConfig;
-use super::numbers::{Columns, DemonstrationSource};
+use super::gripper::{gripper_fault, with_gripper};
+use super::numbers::{DemonstrationSource, Difference, DimensionNames};
+use super::scales::{check_scales, resting_dimensions};
 use crate::{Error, Result};
-
-/// How far a gripper may go beyond open and closed, as a share of the way between them.
-const GRIPPER_SLACK: f64 = 0.1;
 
 /// What the numbers of demonstrations mean, and on what scale they are.
 #[derive(Debug, Clone)]
@@ -20,7 +19,7 @@ pub(super) struct Spaces {
     pub(super) stats: Stats,
     pub(super) control_rate_hz: f64,
     /// Which numbers of an action stay what they were behind an episode's end, `[action]`: those that a robot holds, and
-    /// those that never change in the demonstrations, of which zero would be thousands of scales away.
+    /// those that rest where they are in the demonstrations, of which zero may be thousands of scales away.
     pub(super) held: Vec<bool>,
 }
 
@@ -28,8 +27,8 @@ impl Spaces {
     /// Of the demonstrations that are learned from: statistics are theirs alone.
     ///
     /// # Errors
-    /// [`Error::ActionSpace`] for datasets of different rates; [`Error::Invalid`] if it is not said what an action does;
-    /// statistics that are missing.
+    /// [`Error::ActionSpace`] for datasets of different rates; [`Error::Invalid`] if it is not said what an action does, or for
+    /// a dimension that its scale would blow up; statistics that are missing.
     pub(super) fn of(
         sources: &[DemonstrationSource],
         config: &FinetuneConfig,
@@ -40,26 +39,9 @@ impl Spaces {
             let reason = "say what an action does: finetune.action.kind is `delta-end-effector` or `absolute`";
             Error::Invalid(reason.to_owned())
         })?;
-        let Columns { action: names, state } = first.columns.clone();
+        let DimensionNames { action: names, state } = first.names.clone();
         let stats = statistics(sources, config)?;
-        let features = sources.iter().flat_map(|source| &source.source.description().features);
-        let numeric = features.filter(|(_, feature)| feature.dtype.is_numeric());
-        normalization.check(numeric.map(|(name, feature)| (name.as_str(), feature.dimension_names())))?;
-        let mut normalization = normalization.clone();
-        if let Some(gripper) = &config.action.gripper {
-            if !names.contains(&gripper.dimension) {
-                return Err(Error::Invalid(format!(
-                    "there is no dimension `{}` among those of an action ({}): set finetune.action.gripper, or unset it for a robot \
-                     without a gripper",
-                    gripper.dimension,
-                    names.join(", ")
-                )));
-            }
-            let kept = normalization.identity_dimensions.entry(config.action.feature.clone()).or_default();
-            if !kept.contains(&gripper.dimension) {
-                kept.push(gripper.dimension.clone());
-            }
-        }
+        let normalization = with_gripper(normalization, sources, config, &names)?;
         let action = ActionSpace {
             kind,
             rotation: config.action.rotation,
@@ -68,10 +50,9 @@ impl Spaces {
             normalizer: normalization.build(&config.action.feature, &names, &stats)?,
             names,
         };
-        let mut held = action.held();
-        for constant in normalization.raised_dimensions(&config.action.feature, &action.names, &stats)? {
-            held[constant] = true;
-        }
+        check_scales(&normalization, &config.action.feature, &action.names, &stats)?;
+        let resting = resting_dimensions(&normalization, &config.action.feature, &action.names, &stats)?;
+        let held = action.held().into_iter().zip(resting).map(|(is_held, rests)| is_held || rests).collect();
         let of_actions = stats.get(&config.action.feature);
         if let (Some(gripper), Some(at), Some(stats)) = (&action.gripper, action.gripper_dimension(), of_actions)
             && let Some(reason) = gripper_fault(gripper, stats.q01[at], stats.q99[at])
@@ -80,55 +61,50 @@ impl Spaces {
         }
         let proprio = state.map(|names| {
             let normalizer = normalization.build(&config.proprio.feature, &names, &stats)?;
+            check_scales(&normalization, &config.proprio.feature, &names, &stats)?;
             Ok::<_, Error>(ProprioSpace { names, states: config.proprio.states, normalizer })
         });
         Ok(Self { action, proprio: proprio.transpose()?, stats, control_rate_hz: rate(sources)?, held })
     }
 
-    /// Refuses demonstrations of another kind.
-    pub(super) fn check(&self, sources: &[DemonstrationSource]) -> Result<()> {
-        let fault = |reason: String, source: &DemonstrationSource| {
-            Err(Error::ActionSpace { reason, path: source.source.description().root.clone() })
-        };
+    /// Refuses held-out demonstrations of another kind.
+    ///
+    /// # Errors
+    /// [`Error::ActionSpace`] for one with other dimensions or at another rate; [`Error::Invalid`] for sources without episodes.
+    pub(super) fn check_held_out(&self, sources: &[DemonstrationSource]) -> Result<()> {
+        let state = self.proprio.as_ref().map(|proprio| proprio.names.clone());
+        let names = DimensionNames { action: self.action.names.clone(), state };
         for source in sources {
-            let Columns { action, state } = &source.columns;
-            if *action != self.action.names {
-                return fault(format!("actions are {action:?}, the policy's {:?}", self.action.names), source);
+            let fault = |reason: String| {
+                let path = source.source.description().root.clone();
+                Err(Error::ActionSpace { reason: format!("these demonstrations are held out, and {reason}"), path })
+            };
+            if let Some(Difference { what, these, those }) = source.names.difference(&names) {
+                return fault(format!("their {what} are {these}; those that are learned from are {those}"));
             }
-            let names = self.proprio.as_ref().map(|proprio| &proprio.names);
-            if state.as_ref() != names {
-                return fault(format!("states are {state:?}, the policy's {names:?}"), source);
+            if let Some(episode) = of_other_rate(source, self.control_rate_hz) {
+                let (name, found, wanted) = (&episode.name, episode.fps, self.control_rate_hz);
+                return fault(format!(
+                    "episode {name} has {found} actions a second; those that are learned from have {wanted}"
+                ));
             }
         }
-        let rate = if sources.is_empty() { self.control_rate_hz } else { rate(sources)? };
-        match (rate - self.control_rate_hz).abs() < 1e-6 * rate {
-            true => Ok(()),
-            false => fault(format!("{rate} actions a second, the policy's {}", self.control_rate_hz), &sources[0]),
+        match !sources.is_empty() && sources.iter().all(|source| source.episodes.is_empty()) {
+            true => Err(Error::Invalid(
+                "no demonstrations are held out: every split of data.validation is empty".to_owned(),
+            )),
+            false => Ok(()),
         }
     }
-}
-
-/// That the gripper moves in another range than it is said to: a policy would never close it, or half.
-fn gripper_fault(gripper: &Gripper, least: f64, most: f64) -> Option<String> {
-    let Gripper { dimension, open, closed } = gripper;
-    let (low, high) = (open.min(*closed), open.max(*closed));
-    let slack = GRIPPER_SLACK * (high - low);
-    let fits = least >= low - slack && most <= high + slack && most - least >= (high - low) / 2.0;
-    (!fits).then(|| {
-        format!(
-            "`{dimension}` is said to be {open} where the gripper is open and {closed} where it is closed, and goes from {least} to \
-             {most} in the demonstrations"
-        )
-    })
 }
 
 fn statistics(sources: &[DemonstrationSource], config: &FinetuneConfig) -> Result<Stats> {
     let mut collector = Collector::default();
     for episode in sources.iter().flat_map(|source| source.episodes.values()) {
-        let width = sources[0].columns.action.len().max(1);
+        let width = sources[0].names.action.len().max(1);
         let mut rows = Rows { length: episode.actions.len() / width, ..Rows::default() };
         rows.insert(&config.action.feature, width, vipra_data::Values::F32(episode.actions.clone()))?;
-        if let Some(names) = &sources[0].columns.state {
+        if let Some(names) = &sources[0].names.state {
             rows.insert(&config.proprio.feature, names.len(), vipra_data::Values::F32(episode.states.clone()))?;
         }
         collector.add_rows(&rows);
@@ -138,19 +114,24 @@ fn statistics(sources: &[DemonstrationSource], config: &FinetuneConfig) -> Resul
 
 /// Actions a second, the same in all episodes: a step of a chunk is a time.
 fn rate(sources: &[DemonstrationSource]) -> Result<f64> {
-    let mut found = None;
+    let first = sources.iter().find_map(|source| episodes(source).next());
+    let first = first.ok_or_else(|| Error::Invalid("there are no demonstrations: every split is empty".to_owned()))?;
     for source in sources {
-        for at in source.episodes.keys() {
-            let episode = &source.source.episodes()[*at];
-            let expected = *found.get_or_insert(episode.fps);
-            if (episode.fps - expected).abs() > 1e-6 * expected {
-                let reason =
-                    format!("episode {} has {} actions a second, others {expected}", episode.name, episode.fps);
-                return Err(Error::ActionSpace { reason, path: source.source.description().root.clone() });
-            }
+        if let Some(episode) = of_other_rate(source, first.fps) {
+            let reason = format!("episode {} has {} actions a second, others {}", episode.name, episode.fps, first.fps);
+            return Err(Error::ActionSpace { reason, path: source.source.description().root.clone() });
         }
     }
-    found.ok_or_else(|| Error::Invalid("there are no demonstrations: every split is empty".to_owned()))
+    Ok(first.fps)
+}
+
+/// The episodes that were read.
+fn episodes(source: &DemonstrationSource) -> impl Iterator<Item = &Episode> {
+    source.episodes.keys().map(|at| &source.source.episodes()[*at])
+}
+
+fn of_other_rate(source: &DemonstrationSource, expected: f64) -> Option<&Episode> {
+    episodes(source).find(|episode| (episode.fps - expected).abs() > 1e-6 * expected)
 }
 
 fn units(config: &FinetuneConfig, names: &[String]) -> Result<Vec<String>> {
@@ -172,17 +153,61 @@ fn units(config: &FinetuneConfig, names: &[String]) -> Result<Vec<String>> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use vipra_control::ActionKind;
+    use vipra_data::normalize::Normalization;
+    use vipra_data::{DataConfig, SourceConfig};
 
-    fn fault([open, closed]: [f64; 2], [least, most]: [f64; 2]) -> Option<String> {
-        gripper_fault(&Gripper { dimension: "gripper".to_owned(), open, closed }, least, most)
+    use super::*;
+    use crate::finetune::ActionConfig;
+    use crate::fixtures::MadeSource;
+
+    fn config() -> FinetuneConfig {
+        let action = ActionConfig { kind: Some(ActionKind::DeltaEndEffector), ..ActionConfig::default() };
+        FinetuneConfig { action, ..FinetuneConfig::default() }
+    }
+
+    /// Two episodes whose actions are by these names, of which the nth number is `value(nth)`.
+    fn made(fps: f64, names: &[&str], value: impl Fn(usize) -> f32) -> DemonstrationSource {
+        let actions = |from: usize| (from..from + 300 * names.len()).map(&value).collect::<Vec<f32>>();
+        let source = MadeSource::new(fps, names, &[actions(0), actions(300 * names.len())]);
+        let (wanted, data) = (SourceConfig::new("made"), DataConfig::default());
+        DemonstrationSource::read(Box::new(source), &wanted, &data, &config(), &|_, _| {}).unwrap()
+    }
+
+    fn spaces(source: DemonstrationSource, kind: Normalization) -> Result<Spaces> {
+        let normalization = NormalizationConfig { default: kind, ..NormalizationConfig::default() };
+        Spaces::of(&[source], &config(), &normalization)
     }
 
     #[test]
-    fn a_gripper_that_moves_otherwise_than_said_is_found() {
-        assert_eq!(fault([1.0, -1.0], [-1.0, 1.0]), None);
-        assert_eq!(fault([0.0, 1.0], [0.05, 1.04]), None);
-        assert!(fault([1.0, 0.0], [-1.0, 1.0]).unwrap().contains("goes from -1 to 1 in the demonstrations"));
-        assert!(fault([1.0, -1.0], [0.0, 0.04]).is_some(), "metres, for instance");
+    fn what_turns_now_and_then_is_neither_blown_up_nor_held() {
+        // Dimension 1 turns in one row of 200.
+        let turning = || made(5.0, &["x", "turn"], |nth| if nth % 2 == 0 || nth % 400 == 1 { 0.05 } else { 0.0 });
+        let error = spaces(turning(), Normalization::Quantile).unwrap_err().to_string();
+        assert!(error.contains("`turn` of `action`") && error.contains("identity_dimensions"), "{error}");
+        assert_eq!(spaces(turning(), Normalization::MeanStd).unwrap().held, [true, false]);
+    }
+
+    #[test]
+    fn what_never_changes_is_held_whatever_its_scale() {
+        let resting = || made(5.0, &["x", "still"], |nth| if nth % 2 == 1 { 0.3 } else { nth as f32 });
+        for kind in [Normalization::MeanStd, Normalization::Quantile, Normalization::Identity] {
+            assert_eq!(spaces(resting(), kind).unwrap().held, [false, true], "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn held_out_demonstrations_of_another_kind_are_refused() {
+        let spaces = spaces(made(5.0, &["x", "y"], |nth| nth as f32), Normalization::MeanStd).unwrap();
+        let fault = |fps: f64, names: &[&str]| {
+            let held_out = [made(5.0, &["x", "y"], |nth| nth as f32), made(fps, names, |nth| nth as f32)];
+            spaces.check_held_out(&held_out).map_err(|error| error.to_string())
+        };
+        assert_eq!(fault(5.0, &["x", "y"]), Ok(()));
+        let names = fault(5.0, &["x", "z"]).unwrap_err();
+        assert!(names.contains("are held out, and their actions are x, z; those that are learned from are x, y: made"));
+        let rate = fault(10.0, &["x", "y"]).unwrap_err();
+        assert!(rate.contains("held out") && rate.contains("episode 0 has 10 actions a second"), "{rate}");
+        assert!(rate.contains("those that are learned from have 5"), "{rate}");
     }
 }

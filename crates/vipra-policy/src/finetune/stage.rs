@@ -2,92 +2,39 @@
 
 use std::sync::Arc;
 
-use burn::module::Module;
 use burn::tensor::{Device, Distribution, Tensor, TensorData};
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
-use vipra_data::clip::ClipAddress;
 use vipra_nn::ops::Branches;
 use vipra_tokenizer::TrainedTokenizer;
 use vipra_train::{Losses, Scalars, Stage, StageError, Step};
 
 use super::config::FinetuneConfig;
-use super::data::{Demonstrations, Moment};
-use super::evaluation::ActionErrors;
-use crate::flow::flow_loss;
-use crate::frames::{self, View};
+use super::data::Demonstrations;
+use super::evaluation::{ChunkEvaluator, HeldOut};
+use crate::flow_matching::flow_loss;
+use crate::frames::{self, FrameAugmentation};
 use crate::layout::{Batch, Kind, Layout, Sample};
 use crate::loss::cross_entropies;
-use crate::model::{ActionDecoder, Numbers, PolicyModel, Tokens};
-use crate::order::{Order, Position};
+use crate::model::{ActionDecoder, ContinuousInputs, PolicyModel, Tokens};
 use crate::policy::{ChunkDecoder, Specification};
+use crate::sample_stream::{Position, SampleStream};
 use crate::{Error, Result};
 
-/// Seed of the noise of held-out chunks: the same at every validation.
-const VALIDATION_SEED: u64 = 0x7a11;
-
 /// Trains a [`PolicyModel`] on demonstrations.
-pub struct FinetuneStage {
+pub(super) struct FinetuneStage {
     pub(super) config: FinetuneConfig,
     pub(super) specification: Specification,
     pub(super) layout: Layout,
     pub(super) tokenizer: Arc<TrainedTokenizer>,
     pub(super) learned: Demonstrations,
-    pub(super) order: Order,
+    pub(super) stream: SampleStream,
     pub(super) held_out: Option<HeldOut>,
     /// Whether the transformer was pretrained.
     pub(super) is_pretrained: bool,
     pub(super) device: Device,
 }
 
-/// Held-out demonstrations.
-pub(super) struct HeldOut {
-    pub(super) demonstrations: Demonstrations,
-    pub(super) addresses: Vec<ClipAddress>,
-    /// Some of those that are learned from.
-    pub(super) learned: Vec<ClipAddress>,
-    /// Mean action of the demonstrations that are learned from, in the robot's units.
-    pub(super) mean: Vec<f64>,
-}
-
-/// Measures a policy on demonstrations.
-struct Judge<'a> {
-    decoder: ChunkDecoder<'a>,
-    tokenizer: &'a TrainedTokenizer,
-    /// Chunks that are made together.
-    rows: usize,
-    measured: usize,
-    mean: &'a [f64],
-}
-
-impl<'a> Judge<'a> {
-    /// Chunks from the same noise each time, against the true ones.
-    fn measure(&self, demonstrations: &mut Demonstrations, addresses: &[ClipAddress]) -> Result<ActionErrors<'a>> {
-        let layout = self.decoder.layout;
-        let mut errors = ActionErrors::new(&self.decoder.specification.control.action, self.measured);
-        let mut random = ChaCha8Rng::seed_from_u64(VALIDATION_SEED);
-        let prefix = self.decoder.read_prefix(vec![layout.ids.begin])?;
-        let device = self.decoder.model.devices().into_iter().next().unwrap_or_else(Device::flex);
-        for addresses in addresses.chunks(self.rows.max(1)) {
-            let moments = addresses.iter().map(|at| demonstrations.moment(self.tokenizer, *at, View::Plain));
-            let moments = moments.collect::<Result<Vec<Moment>>>()?;
-            // Prompts are read together if they are laid out alike.
-            for group in moments.chunk_by(|a, b| a.sample.kinds == b.sample.kinds) {
-                let prompts: Vec<Sample> = group.iter().map(|moment| layout.up_to_actions(&moment.sample)).collect();
-                let proprio = demonstrations.proprio(group, &device);
-                let chunks = self.decoder.decode(&prompts, proprio, &prefix, &mut random)?;
-                if chunks.iter().flatten().any(|value| !value.is_finite()) {
-                    return Err(Error::Invalid("the policy's actions are no numbers".to_owned()));
-                }
-                group.iter().zip(chunks).for_each(|(moment, chunk)| errors.add(&chunk, &moment.chunk, self.mean));
-            }
-        }
-        Ok(errors)
-    }
-}
-
 /// Samples as tokens and numbers.
-pub struct FinetuneBatch {
+pub(super) struct FinetuneBatch {
     tokens: Batch,
     /// `[rows, horizon, action]`, normalised.
     actions: Vec<f32>,
@@ -104,7 +51,7 @@ impl FinetuneStage {
         kinds.filter(|kind| *kind == Kind::LatentState || (*kind == Kind::Action && is_binned)).collect()
     }
 
-    /// Velocities at the actions of a batch, against those of the way.
+    /// Loss of the velocities at the actions of a batch, and the hidden states.
     fn flow_term(&self, model: &PolicyModel, batch: &FinetuneBatch, step: &mut Step) -> Result<(Tensor<1>, Tensor<3>)> {
         let (rows, horizon, noises) = (batch.tokens.rows, self.config.horizon, self.config.flow.noises);
         let shape = [rows * noises, horizon, self.specification.sizes.action];
@@ -115,14 +62,14 @@ impl FinetuneStage {
         };
         let actions = Tensor::from_data(TensorData::new(repeated(&batch.actions), shape), &device);
         let noise = Tensor::random(shape, Distribution::Normal(0.0, 1.0), &device);
-        let times = self.config.flow.draw_times(rows, &mut step.random);
-        let (between, target) = self.config.flow.on_the_way(noise, actions, &times);
+        let times = self.config.flow.sample_times(rows, &mut step.random);
+        let (points, target) = self.config.flow.interpolate(noise, actions, &times);
         let tokens = Tokens::of(&batch.tokens);
-        let numbers = Numbers { proprio: batch.proprio.clone(), actions: Some((between, &times)) };
+        let numbers = ContinuousInputs { proprio: batch.proprio.clone(), actions: Some((points, &times)) };
         let first = batch.tokens.length - noises * horizon;
         let branches = Branches { first, length: horizon };
         let embedded = model.embed(tokens, &numbers)?;
-        let embedded = self.config.hidden.hide(embedded, &batch.tokens, &mut step.random);
+        let embedded = self.config.hidden.mask_embeddings(embedded, &batch.tokens, &mut step.random);
         let hidden = model.transformer.forward_branches(embedded, batch.tokens.first_seen.clone(), branches);
         let at_actions = hidden.clone().narrow(1, first, noises * horizon);
         let dim = hidden.dims()[2];
@@ -130,9 +77,15 @@ impl FinetuneStage {
         Ok((flow_loss(velocity, target, &repeated(&batch.counts)), hidden))
     }
 
-    fn read(&self, model: &PolicyModel, batch: &Batch, numbers: &Numbers<'_>, step: &mut Step) -> Result<Tensor<3>> {
+    fn read(
+        &self,
+        model: &PolicyModel,
+        batch: &Batch,
+        numbers: &ContinuousInputs<'_>,
+        step: &mut Step,
+    ) -> Result<Tensor<3>> {
         let tokens = Tokens::of(batch);
-        let embedded = self.config.hidden.hide(model.embed(tokens, numbers)?, batch, &mut step.random);
+        let embedded = self.config.hidden.mask_embeddings(model.embed(tokens, numbers)?, batch, &mut step.random);
         Ok(model.transformer.forward_embedded(embedded, None))
     }
 }
@@ -144,10 +97,10 @@ impl Stage for FinetuneStage {
     fn next_batch(&mut self) -> Result<FinetuneBatch, StageError> {
         let mut moments = Vec::with_capacity(self.config.train.batch_size);
         for _ in 0..self.config.train.batch_size {
-            let address = self.order.peek(self.learned.sampler())?;
-            let turn = frames::turn(address, self.order.position().epoch, self.config.augmentations);
-            moments.push(self.learned.moment(&self.tokenizer, address, View::Augmented(turn))?);
-            self.order.take();
+            let address = self.stream.peek(self.learned.sampler())?;
+            let turn = frames::turn(address, self.stream.position().epoch, self.config.augmentations);
+            moments.push(self.learned.moment(&self.tokenizer, address, FrameAugmentation::Augmented(turn))?);
+            self.stream.take();
         }
         let padding = self.layout.ids.begin;
         let mut tokens = match self.config.decoder {
@@ -181,7 +134,7 @@ impl Stage for FinetuneStage {
                 hidden
             }
             ActionDecoder::Autoregressive => {
-                let numbers = Numbers { proprio: batch.proprio.clone(), actions: None };
+                let numbers = ContinuousInputs { proprio: batch.proprio.clone(), actions: None };
                 self.read(model, &batch.tokens, &numbers, step)?
             }
         };
@@ -196,7 +149,7 @@ impl Stage for FinetuneStage {
 
     fn validate(&mut self, model: &PolicyModel) -> Result<Scalars, StageError> {
         let Some(held_out) = &mut self.held_out else { return Ok(Scalars::new()) };
-        let judge = Judge {
+        let evaluator = ChunkEvaluator {
             // One crop of several: so that validations stay short.
             decoder: ChunkDecoder { model, specification: &self.specification, layout: &self.layout, crops: 1 },
             tokenizer: &self.tokenizer,
@@ -204,8 +157,8 @@ impl Stage for FinetuneStage {
             measured: self.config.measured_actions,
             mean: &held_out.mean,
         };
-        let mut scalars = judge.measure(&mut held_out.demonstrations, &held_out.addresses)?.scalars();
-        let learned = judge.measure(&mut self.learned, &held_out.learned)?.scalars();
+        let mut scalars = evaluator.measure(&mut held_out.demonstrations, &held_out.addresses)?.scalars();
+        let learned = evaluator.measure(&mut self.learned, &held_out.learned)?.scalars();
         // Far below the held-out one: the demonstrations are known by heart.
         scalars.extend(learned.into_iter().take(1).map(|(name, value)| (format!("learned_{name}"), value)));
         Ok(scalars)
@@ -216,12 +169,15 @@ impl Stage for FinetuneStage {
     }
 
     fn state(&self) -> serde_json::Value {
-        serde_json::json!(self.order.position())
+        serde_json::json!(self.stream.position())
     }
 
     fn restore(&mut self, state: serde_json::Value) -> Result<(), StageError> {
         let position: Position = serde_json::from_value(state)?;
-        self.order = Order::at(position, self.learned.sampler())?;
+        self.stream = SampleStream::at(position, self.learned.sampler())?;
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

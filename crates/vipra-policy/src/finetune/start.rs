@@ -13,7 +13,7 @@ use super::spaces::Spaces;
 use crate::bins::Bins;
 use crate::model::{ActionDecoder, ActionSizes, PolicyModel, Transformer, TransformerConfig, Vocabularies};
 use crate::policy::{Features, Specification};
-use crate::trained::{Codebook, TrainedTransformer};
+use crate::trained::{CodebookInfo, TrainedTransformer};
 use crate::{Error, Result};
 
 /// What a policy begins as.
@@ -54,11 +54,7 @@ impl Start {
         learned: &[DemonstrationSource],
         tokenizer: &TrainedTokenizer,
     ) -> Result<(Specification, TextTokenizer)> {
-        let frames = Codebook {
-            fingerprint: tokenizer.fingerprint.clone(),
-            codes: tokenizer.description.model.codes,
-            length: tokenizer.description.model.tokens_per_frame(),
-        };
+        let frames = CodebookInfo::of_tokenizer(tokenizer);
         let Inherited { model, vocabularies, text, latent_action_codes, fingerprints } =
             self.inherited(&frames, tokenizer)?;
         let bins = match config.decoder {
@@ -100,7 +96,7 @@ impl Start {
         Ok((specification, text))
     }
 
-    fn inherited(&self, frames: &Codebook, tokenizer: &TrainedTokenizer) -> Result<Inherited> {
+    fn inherited(&self, frames: &CodebookInfo, tokenizer: &TrainedTokenizer) -> Result<Inherited> {
         let mut fingerprints = BTreeMap::from([("frame_tokenizer".to_owned(), frames.fingerprint.clone())]);
         match self {
             Start::Scratch { model, text, latent_action_codes } => {
@@ -117,8 +113,11 @@ impl Start {
                 let description = &trained.description;
                 let read = &description.frames.fingerprint;
                 if *read != frames.fingerprint {
-                    let reason =
-                        format!("reads the tokens of the frame tokenizer {read}, not of {}", frames.fingerprint);
+                    let reason = format!(
+                        "reads the tokens of the frame tokenizer {read}, not of {}; leave --tokenizer out, or name the one it \
+                         was pretrained with",
+                        frames.fingerprint
+                    );
                     return Err(Error::Mismatch { what: "this pretrained model", reason, path: trained.path.clone() });
                 }
                 fingerprints.insert("latent_actions".to_owned(), description.latent_actions.fingerprint.clone());
@@ -178,4 +177,73 @@ fn bins(config: &FinetuneConfig, spaces: &Spaces, learned: &[DemonstrationSource
     let episodes = learned.iter().flat_map(|source| source.episodes.values());
     let actions = episodes.flat_map(|episode| episode.actions.iter().map(|value| f64::from(*value)));
     Bins::of(&actions.collect::<Vec<_>>(), spaces.action.width(), config.bins)
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::module::Param;
+    use burn::nn::Linear;
+    use burn::tensor::Tensor;
+
+    use super::*;
+    use crate::fixtures::{frame_tokenizer, pretrained, specification, transformer_config};
+    use crate::model::NewParameters;
+
+    fn spread<const D: usize>(parameters: &[&Param<Tensor<D>>]) -> f64 {
+        let values =
+            parameters.iter().flat_map(|parameter| parameter.val().into_data().iter::<f32>().collect::<Vec<_>>());
+        let squares: Vec<f64> = values.map(|value| f64::from(value).powi(2)).collect();
+        (squares.iter().sum::<f64>() / squares.len() as f64).sqrt()
+    }
+
+    fn assert_near(what: &str, found: f64, expected: f64) {
+        assert!((found / expected - 1.0).abs() < 0.3, "{what}: {found} in place of {expected}");
+    }
+
+    /// A pretrained model in a file, and a policy of bins that sees states and begins as it.
+    fn begun(new_parameters: NewParameters) -> (PolicyModel, Vec<String>) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model.safetensors");
+        let model = TransformerConfig { dim: 64, ..transformer_config() };
+        let trained = pretrained("[instruction],[vision],latent_state,latent_action", model);
+        save(&trained.model, &Names::default()).unwrap().write_safetensors(&path).unwrap();
+        let tokenizer = frame_tokenizer();
+        let specification = Specification {
+            model: trained.description.model.clone(),
+            vocabularies: trained.description.vocabularies,
+            ..specification(ActionDecoder::Autoregressive, Some(2), &tokenizer, &trained.text)
+        };
+        let config = FinetuneConfig { new_parameters, ..FinetuneConfig::default() };
+        let start = Start::Pretrained(Box::new(TrainedTransformer { path, ..trained }));
+        start.begin(&specification, &config, &tokenizer, &Device::flex()).unwrap()
+    }
+
+    #[test]
+    fn new_parameters_are_spread_as_they_are_told() {
+        for (matrix_gain, bias_spread) in [(1.0, 0.01), (0.5, 0.2)] {
+            let (policy, _) = begun(NewParameters { matrix_gain, bias_spread });
+            let encoder = policy.proprio_encoder.unwrap();
+            let linears: [&Linear; 3] = [&encoder.linear_1, &encoder.linear_2, &encoder.linear_3];
+            let biases: Vec<&Param<Tensor<1>>> = linears.iter().filter_map(|linear| linear.bias.as_ref()).collect();
+            assert_near("biases", spread(&biases), bias_spread);
+            // 32 inputs each.
+            let matrices = [&encoder.linear_2.weight, &encoder.linear_3.weight];
+            assert_near("matrices", spread(&matrices), matrix_gain / 32_f64.sqrt());
+            let bins = policy.bins.unwrap();
+            assert_near("embeddings of 4 bins", spread(&[&bins.embedding]), matrix_gain / 2.0);
+            assert_near("the head of 64 channels", spread(&[&bins.head.weight]), matrix_gain / 8.0);
+        }
+    }
+
+    #[test]
+    fn new_parameters_are_named() {
+        let (_, names) = begun(NewParameters::default());
+        let is_new = |name: &String| name.starts_with("bins.") || name.starts_with("proprio_encoder.");
+        assert!(names.iter().all(is_new), "{names:?}");
+        for name in
+            ["bins.embedding", "bins.head.weight", "proprio_encoder.linear_1.weight", "proprio_encoder.linear_3.bias"]
+        {
+            assert!(names.iter().any(|found| found == name), "{name} is not among {names:?}");
+        }
+    }
 }

@@ -78,8 +78,8 @@ impl Batch {
         batch
     }
 
-    /// Samples that end at the same column, and `branches` times `length` tokens of a kind behind each. What the branches hold
-    /// is not told here.
+    /// Samples that end at the same column, and `branches` times `length` tokens of a kind behind each. Branch tokens have id
+    /// 0; the caller supplies their embeddings.
     pub fn branching(samples: &[Sample], padding: u32, kind: Kind, branches: usize, length: usize) -> Self {
         let longest = samples.iter().map(Sample::len).max().unwrap_or(0);
         let behind = branches * length;

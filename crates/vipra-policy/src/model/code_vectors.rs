@@ -6,6 +6,7 @@
 //! where embeddings start as the codes' vectors (docs/results.md).
 
 use burn::tensor::{Distribution, Tensor};
+use vipra_nn::parameter::map_detached;
 
 use super::transformer::Transformer;
 
@@ -16,16 +17,12 @@ impl Transformer {
     ///
     /// # Shapes
     /// `vectors`: `[codes, code_dim]`, of as many codes as the vocabulary has, or fewer
-    pub fn with_code_vectors(mut self, vectors: Tensor<2>) -> Self {
+    pub(crate) fn with_code_vectors(mut self, vectors: Tensor<2>) -> Self {
         let dim = self.dim();
-        self.vision_embedding = self.vision_embedding.map(|table| {
-            let (requires_gradient, is_autodiff) = (table.is_require_grad(), table.is_autodiff());
-            let table = table.without_autodiff();
+        self.vision_embedding = map_detached(self.vision_embedding, |table| {
             let rows = embeddings(vectors.without_autodiff().to_device(&table.device()), dim);
             let codes = rows.dims()[0];
-            let changed = table.slice_assign([0..codes, 0..dim], rows);
-            let changed = if is_autodiff { changed.autodiff() } else { changed };
-            changed.set_require_grad(requires_gradient)
+            table.slice_assign([0..codes, 0..dim], rows)
         });
         self
     }

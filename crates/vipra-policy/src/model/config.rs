@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use vipra_nn::ops::AnglePrecision;
 
-use crate::trained::Codebook;
+use crate::trained::CodebookInfo;
 use crate::{Error, Result};
 
 /// A LLaMA-style transformer over text, frames and latent actions (reference 6.1).
@@ -31,13 +31,11 @@ pub struct TransformerConfig {
     pub rotary_theta: f64,
     /// How exactly rotary angles are computed. Released weights need `bfloat16` (reference 6.3).
     pub rotary_precision: RotaryPrecision,
-    /// Whether embeddings of frame tokens start as the vectors of the tokenizer's codes, so that what looks alike is alike
-    /// from the first step on. In the release they start at random.
+    /// Initialise the embeddings of frame tokens from the tokenizer's code vectors (published: at random).
     pub start_from_code_vectors: bool,
-    /// Whether frame tokens also have embeddings of the places where they stand in their frame, which start as waves over rows
-    /// and columns. The release tells places by rotary angles alone.
+    /// Add a learned embedding of each token's place in its frame (published: rotary angles alone).
     pub frame_positions: bool,
-    /// Side of the squares of tokens of an observed frame that are read as one. 1 for each by itself, as in the release.
+    /// Merge each N×N square of an observed frame's tokens into one; 1 turns it off (published).
     #[schemars(range(min = 1))]
     pub merged_side: usize,
     /// Ids of the text vocabulary, at least; more than the tokenizer has for weights of others.
@@ -117,7 +115,7 @@ impl TransformerConfig {
     pub fn vocabularies(
         &self,
         text: usize,
-        frames: &Codebook,
+        frames: &CodebookInfo,
         frame_grid: [usize; 2],
         action_codes: usize,
     ) -> Vocabularies {

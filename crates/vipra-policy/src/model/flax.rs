@@ -1,6 +1,6 @@
 //! Names and layout of the published model (flax; reference 6.1).
 
-use vipra_nn::weights::Weights;
+use vipra_nn::weights::{Weights, transpose};
 
 use crate::{Error, Result};
 
@@ -49,7 +49,7 @@ pub fn from_flax(theirs: &Weights) -> Result<Weights> {
     for (name, theirs) in HEADS {
         let (shape, values) = get(theirs)?;
         let [input, output] = sizes(theirs, shape)?;
-        ours.insert(name, vec![output, input], transposed(values, input, output));
+        ours.insert(name, vec![output, input], transpose(values, input, output));
     }
     for (name, parts) in MATRICES {
         let parts = parts.iter().map(|part| get(&format!("{LAYERS}{part}"))).collect::<Result<Vec<_>>>()?;
@@ -63,7 +63,7 @@ pub fn from_flax(theirs: &Weights) -> Result<Weights> {
             let (mut values, mut rows) = (Vec::new(), 0);
             for (shape, part) in &parts {
                 let [_, _, output] = sizes(name, shape)?;
-                values.extend(transposed(&part[layer * input * output..][..input * output], input, output));
+                values.extend(transpose(&part[layer * input * output..][..input * output], input, output));
                 rows += output;
             }
             ours.insert(format!("layers.{layer}.{name}"), vec![rows, input], values);
@@ -107,7 +107,7 @@ pub fn policy_from_flax(theirs: &Weights) -> Result<Weights> {
         let name = if is_quantised { name.replace("flow.velocity_head", "bins.head") } else { name.to_owned() };
         if let Some((shape, values)) = theirs.floats(&format!("{their_name}/kernel")) {
             let [input, output] = sizes(&name, shape)?;
-            ours.insert(format!("{name}.weight"), vec![output, input], transposed(values, input, output));
+            ours.insert(format!("{name}.weight"), vec![output, input], transpose(values, input, output));
         }
         if let Some((shape, values)) = theirs.floats(&format!("{their_name}/bias")) {
             ours.insert(format!("{name}.bias"), shape.to_vec(), values.to_vec());
@@ -123,8 +123,4 @@ const BIN_EMBEDDING: &str = "transformer/ate/embedding";
 
 fn sizes<const N: usize>(name: &str, shape: &[usize]) -> Result<[usize; N]> {
     shape.try_into().map_err(|_| Error::Invalid(format!("{name} has the shape {shape:?}, wanted are {N} axes")))
-}
-
-fn transposed(values: &[f32], rows: usize, columns: usize) -> Vec<f32> {
-    (0..columns).flat_map(|column| (0..rows).map(move |row| values[row * columns + column])).collect()
 }

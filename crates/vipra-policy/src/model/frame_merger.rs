@@ -117,7 +117,7 @@ mod tests {
     use super::*;
     use crate::layout::Kind;
     use crate::model::tokens::Run;
-    use crate::model::{Cache, Tokens, Transformer, Vocabularies};
+    use crate::model::{KvCache, Tokens, Transformer, Vocabularies};
 
     const GRID: [usize; 2] = [4, 6];
     const CODES: usize = 24;
@@ -138,7 +138,7 @@ mod tests {
         let vocabularies =
             Vocabularies { text: 6, vision: 6, latent_action: 3, frame_positions, frame_grid: Some(GRID) };
         device.seed(5);
-        config.init(&vocabularies, device).unwrap().with_waves_over_frames(GRID)
+        config.init(&vocabularies, device).unwrap().with_sinusoidal_frame_positions(GRID)
     }
 
     /// Some words, two observed frames, and the frame ahead.
@@ -213,7 +213,7 @@ mod tests {
         let ids = ids(kinds.len());
         let values = |tensor: Tensor<3>| -> Vec<f32> { tensor.into_data().iter::<f32>().collect() };
         let whole = values(model.forward(Tokens::new(1, &ids, &kinds).seeing(&codes), None).unwrap());
-        let (mut cache, mut pieces) = (Cache::default(), Vec::new());
+        let (mut cache, mut pieces) = (KvCache::default(), Vec::new());
         let observed = 2 + 2 * OBSERVED;
         let first = Tokens::new(1, &ids[..observed], &kinds[..observed]).seeing(&codes);
         pieces.extend(values(model.forward_cached(first, &mut cache).unwrap()));

@@ -12,15 +12,15 @@ use burn::tensor::{Tensor, TensorData};
 use super::transformer::Transformer;
 
 impl Transformer {
-    /// The model with embeddings of places that are waves over the rows of a frame, in the first half of the channels, and
-    /// over its columns, in the second: places near each other are alike from the first step on. The end of a frame has
+    /// The model with embeddings of places that are sines and cosines over the rows of a frame, in the first half of the
+    /// channels, and over its columns, in the second: places near each other are alike from the first step on. The end of a frame has
     /// none. Does nothing to a model without such embeddings.
-    pub fn with_waves_over_frames(mut self, [rows, columns]: [usize; 2]) -> Self {
+    pub(crate) fn with_sinusoidal_frame_positions(mut self, [rows, columns]: [usize; 2]) -> Self {
         let dim = self.dim();
         self.frame_position_embedding = self.frame_position_embedding.map(|table| {
             table.map(|table| {
                 let positions = table.dims()[0];
-                let mut values = waves(rows, columns, dim);
+                let mut values = sinusoids(rows, columns, dim);
                 values.resize(positions * dim, 0.0);
                 let (requires_gradient, device) = (table.is_require_grad(), table.device());
                 let table = Tensor::<2>::from_data(TensorData::new(values, [positions, dim]), &device);
@@ -32,7 +32,7 @@ impl Transformer {
 }
 
 /// `[rows·columns, dim]`
-fn waves(rows: usize, columns: usize, dim: usize) -> Vec<f32> {
+fn sinusoids(rows: usize, columns: usize, dim: usize) -> Vec<f32> {
     let quarter = dim / 4;
     let along = |place: usize, count: usize| {
         // From a quarter of a wave from place to place to about as much over the whole frame.
@@ -59,7 +59,7 @@ mod tests {
     use super::*;
     use crate::layout::Kind;
     use crate::model::tokens::Run;
-    use crate::model::{Cache, Tokens, TransformerConfig, Vocabularies};
+    use crate::model::{KvCache, Tokens, TransformerConfig, Vocabularies};
 
     const T: Kind = Kind::Text;
     const V: Kind = Kind::Vision;
@@ -71,7 +71,7 @@ mod tests {
         let vocabularies = Vocabularies { text: 6, vision: 6, latent_action: 3, frame_positions: 7, frame_grid: None };
         let device = Device::flex();
         device.seed(7);
-        config.init(&vocabularies, &device).unwrap().with_waves_over_frames([2, 3])
+        config.init(&vocabularies, &device).unwrap().with_sinusoidal_frame_positions([2, 3])
     }
 
     fn values(tensor: Tensor<3>) -> Vec<f32> {
@@ -79,8 +79,8 @@ mod tests {
     }
 
     #[test]
-    fn neighbours_are_alike_and_the_end_has_no_wave() {
-        let table = waves(16, 16, 96);
+    fn neighbours_are_alike_and_the_end_has_none() {
+        let table = sinusoids(16, 16, 96);
         let distance = |a: usize, b: usize| -> f32 {
             let (a, b) = (&table[a * 96..][..96], &table[b * 96..][..96]);
             a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum()
@@ -109,7 +109,8 @@ mod tests {
         let config =
             TransformerConfig { dim: 16, layers: 1, heads: 2, feed_forward: 8, ..TransformerConfig::default() };
         let vocabularies = Vocabularies { text: 6, vision: 6, latent_action: 3, frame_positions: 7, frame_grid: None };
-        let model = config.init(&vocabularies, &Device::flex().autodiff()).unwrap().with_waves_over_frames([2, 3]);
+        let model =
+            config.init(&vocabularies, &Device::flex().autodiff()).unwrap().with_sinusoidal_frame_positions([2, 3]);
         let embedded = model.embed(Tokens::new(1, &[2, 3, 2], &[V, V, T]), &[]).unwrap();
         let gradients = embedded.sum().backward();
         let table = model.frame_position_embedding.unwrap().val();
@@ -125,7 +126,7 @@ mod tests {
             let ids: Vec<u32> = (0..kinds.len()).map(|at| (at * 5 % 6) as u32).collect();
             let whole = values(model.forward(Tokens::new(1, &ids, &kinds), None).unwrap());
             let cuts = [0, first.min(second), first.max(second), ids.len()];
-            let mut cache = Cache::default();
+            let mut cache = KvCache::default();
             let mut pieces = Vec::new();
             for piece in cuts.windows(2).filter(|piece| piece[0] < piece[1]) {
                 let (from, to) = (piece[0], piece[1]);

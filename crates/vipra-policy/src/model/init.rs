@@ -41,7 +41,8 @@ impl TransformerConfig {
         tokenizer: &TrainedTokenizer,
         device: &Device,
     ) -> Result<Transformer> {
-        let model = self.init(vocabularies, device)?.with_waves_over_frames(tokenizer.description.model.grid());
+        let model =
+            self.init(vocabularies, device)?.with_sinusoidal_frame_positions(tokenizer.description.model.grid());
         let knows_codes = self.start_from_code_vectors;
         Ok(if knows_codes { model.with_code_vectors(tokenizer.model.codebook.val()) } else { model })
     }

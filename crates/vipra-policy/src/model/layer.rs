@@ -3,7 +3,7 @@
 use burn::module::{Module, Param};
 use burn::nn::{Initializer, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
-use vipra_nn::ops::{self, CachedAttention, CausalAttention, KeysValues};
+use vipra_nn::ops::{self, CachedAttentionOptions, CausalAttentionOptions, KeysValues};
 
 use super::config::TransformerConfig;
 
@@ -67,7 +67,7 @@ impl Layer {
 
     /// # Shapes
     /// `x`: `[rows, length, dim]` → the same.
-    pub fn forward(&self, x: Tensor<3>, attention: &CausalAttention) -> Tensor<3> {
+    pub fn forward(&self, x: Tensor<3>, attention: &CausalAttentionOptions) -> Tensor<3> {
         let attended = ops::causal_self_attention(self.project(x.clone()), attention);
         let x = x + ops::linear(&self.attention_out, attended);
         self.feed_forward(x)
@@ -82,7 +82,7 @@ impl Layer {
         &self,
         x: Tensor<3>,
         held: Option<&KeysValues>,
-        attention: &CachedAttention,
+        attention: &CachedAttentionOptions,
     ) -> (Tensor<3>, Tensor<3>) {
         let projected = self.project(x.clone());
         let attended = ops::cached_attention(projected.clone(), held, attention);

@@ -77,7 +77,7 @@ impl ActionSizes {
 
 /// Numbers behind tokens that have no vocabulary.
 #[derive(Debug, Clone, Default)]
-pub struct Numbers<'a> {
+pub struct ContinuousInputs<'a> {
     /// States of the robot, `[rows, states, state]`.
     pub proprio: Option<Tensor<3>>,
     /// Noisy actions, `[rows, horizon, action]`, and the time of each row.
@@ -92,7 +92,7 @@ impl PolicyModel {
     ///
     /// # Errors
     /// Those of [`Transformer::embed`]; [`Error::Invalid`] for numbers that this policy does not take.
-    pub fn embed(&self, tokens: Tokens<'_>, numbers: &Numbers<'_>) -> Result<Tensor<3>> {
+    pub fn embed(&self, tokens: Tokens<'_>, numbers: &ContinuousInputs<'_>) -> Result<Tensor<3>> {
         let mut given = Vec::new();
         if let Some(states) = &numbers.proprio {
             let encoder = self.proprio_encoder.as_ref();

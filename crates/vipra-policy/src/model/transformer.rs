@@ -5,11 +5,11 @@ use std::ops::Range;
 use burn::module::{Module, Param};
 use burn::nn::{Initializer, Linear, LinearConfig};
 use burn::tensor::{Device, Distribution, Tensor};
-use vipra_nn::ops::{self, Branches, CachedAttention, CausalAttention, KeysValues, Pairs, RotaryTable};
+use vipra_nn::ops::{self, Branches, CachedAttentionOptions, CausalAttentionOptions, KeysValues, Pairs, RotaryTable};
 
-use super::cache::Cache;
 use super::config::{RotaryPrecision, TransformerConfig, Vocabularies};
 use super::frame_merger::FrameMerger;
+use super::kv_cache::KvCache;
 use super::layer::{Layer, RmsNorm};
 use super::tokens::Tokens;
 use crate::layout::Kind;
@@ -41,7 +41,7 @@ pub struct Transformer {
     pub vision_head: Linear,
     /// `dim → vocabulary`
     pub latent_action_head: Linear,
-    /// What the tables cannot say.
+    /// Head layout and rotary settings; no parameters.
     #[module(skip)]
     attention: AttentionConfig,
 }
@@ -91,7 +91,7 @@ impl TransformerConfig {
 
 impl Transformer {
     /// What the last layer says about each token, normalised for the heads. A token sees itself and what comes before in
-    /// its row, from `first_seen` on (see [`CausalAttention`]).
+    /// its row, from `first_seen` on (see [`CausalAttentionOptions`]).
     ///
     /// # Shapes
     /// → `[rows, length, dim]`
@@ -108,7 +108,7 @@ impl Transformer {
     /// `[rows, length, dim]` → the same.
     pub fn forward_embedded(&self, x: Tensor<3>, first_seen: Option<Vec<u32>>) -> Tensor<3> {
         let rotary = self.rotary(0..x.dims()[1], &x.device());
-        self.attend(x, CausalAttention { heads: self.attention.heads, rotary, first_seen, branches: None })
+        self.attend(x, CausalAttentionOptions { heads: self.attention.heads, rotary, first_seen, branches: None })
     }
 
     /// As [`forward_embedded`](Self::forward_embedded) for rows that go on in several ways.
@@ -118,43 +118,43 @@ impl Transformer {
     pub fn forward_branches(&self, x: Tensor<3>, first_seen: Option<Vec<u32>>, branches: Branches) -> Tensor<3> {
         let rotary = self.rotary(branches.positions(x.dims()[1]), &x.device());
         let heads = self.attention.heads;
-        self.attend(x, CausalAttention { heads, rotary, first_seen, branches: Some(branches) })
+        self.attend(x, CausalAttentionOptions { heads, rotary, first_seen, branches: Some(branches) })
     }
 
-    fn attend(&self, x: Tensor<3>, attention: CausalAttention) -> Tensor<3> {
+    fn attend(&self, x: Tensor<3>, attention: CausalAttentionOptions) -> Tensor<3> {
         let x = self.layers.iter().fold(x, |x, layer| layer.forward(x, &attention));
         self.norm.forward(x)
     }
 
-    /// As [`forward`](Self::forward) for tokens that come behind those that a cache holds, which takes them in.
+    /// As [`forward`](Self::forward) for tokens behind those of a cache, to which they are added.
     ///
     /// # Shapes
     /// → `[rows, new, dim]`
     ///
     /// # Errors
     /// [`Error::Vocabulary`].
-    pub fn forward_cached(&self, tokens: Tokens<'_>, cache: &mut Cache) -> Result<Tensor<3>> {
+    pub fn forward_cached(&self, tokens: Tokens<'_>, cache: &mut KvCache) -> Result<Tensor<3>> {
         let x = self.embed(tokens, &[])?;
         let new = x.dims()[1];
-        let x = self.take_in(x, 0..new, 0..self.layers.len(), cache);
+        let x = self.run_layers_cached(x, 0..new, 0..self.layers.len(), cache);
         cache.length += new;
         Ok(self.norm.forward(x))
     }
 
-    /// Has a cache take [embedded](Self::embed) tokens in, and says of the last one what
-    /// [`forward_cached`](Self::forward_cached) does; there is at least one. Of those before it, the last layer computes keys and values alone.
+    /// As [`forward_cached`](Self::forward_cached) for [embedded](Self::embed) tokens, at least one, but the output of the last
+    /// one alone: of those before it, the last layer computes keys and values alone.
     ///
     /// # Shapes
     /// `[rows, new, dim]` → `[rows, 1, dim]`
-    pub fn read(&self, x: Tensor<3>, cache: &mut Cache) -> Tensor<3> {
+    pub fn forward_cached_last(&self, x: Tensor<3>, cache: &mut KvCache) -> Tensor<3> {
         let (new, last) = (x.dims()[1], self.layers.len() - 1);
-        let x = self.take_in(x, 0..new, 0..last, cache);
+        let x = self.run_layers_cached(x, 0..new, 0..last, cache);
         if new > 1 {
             let projected = self.layers[last].project(x.clone().narrow(1, 0, new - 1));
             let read = KeysValues::new(projected, &self.attention_behind(0..new - 1, cache, &x.device()));
             cache.extend(last, read);
         }
-        let x = self.take_in(x.narrow(1, new - 1, 1), new - 1..new, last..last + 1, cache);
+        let x = self.run_layers_cached(x.narrow(1, new - 1, 1), new - 1..new, last..last + 1, cache);
         cache.length += new;
         self.norm.forward(x)
     }
@@ -164,15 +164,21 @@ impl Transformer {
     ///
     /// # Shapes
     /// `[rows, new, dim]` → the same.
-    pub fn glance(&self, x: Tensor<3>, cache: &Cache) -> Tensor<3> {
+    pub fn forward_cached_readonly(&self, x: Tensor<3>, cache: &KvCache) -> Tensor<3> {
         let attention = self.attention_behind(0..x.dims()[1], cache, &x.device());
         let layers = self.layers.iter().enumerate();
         let x = layers.fold(x, |x, (index, layer)| layer.forward_behind(x, cache.layers.get(index), &attention).0);
         self.norm.forward(x)
     }
 
-    /// Takes the `new`th tokens behind a cache into some of its layers.
-    fn take_in(&self, x: Tensor<3>, new: Range<usize>, layers: Range<usize>, cache: &mut Cache) -> Tensor<3> {
+    /// Runs some of the layers on the `new`th tokens behind a cache, and adds their keys and values to it.
+    fn run_layers_cached(
+        &self,
+        x: Tensor<3>,
+        new: Range<usize>,
+        layers: Range<usize>,
+        cache: &mut KvCache,
+    ) -> Tensor<3> {
         let attention = self.attention_behind(new, cache, &x.device());
         layers.fold(x, |x, index| {
             let (x, projected) = self.layers[index].forward_behind(x, cache.layers.get(index), &attention);
@@ -181,8 +187,8 @@ impl Transformer {
         })
     }
 
-    fn attention_behind(&self, new: Range<usize>, cache: &Cache, device: &Device) -> CachedAttention {
-        CachedAttention {
+    fn attention_behind(&self, new: Range<usize>, cache: &KvCache, device: &Device) -> CachedAttentionOptions {
+        CachedAttentionOptions {
             heads: self.attention.heads,
             rotary: self.rotary(cache.length + new.start..cache.length + new.end, device),
             left_padding: cache.left_padding.clone(),

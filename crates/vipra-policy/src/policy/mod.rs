@@ -5,7 +5,8 @@ mod package;
 mod runtime;
 mod specification;
 
-pub use decoder::{ChunkDecoder, flow_chunks, flow_chunks_naively};
+pub(crate) use decoder::ChunkDecoder;
+pub use decoder::{flow_chunks, flow_chunks_naively};
 pub use package::{Package, PackageParts};
 pub use runtime::TrainedPolicy;
 pub(crate) use specification::crops_fault;

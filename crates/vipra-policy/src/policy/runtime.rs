@@ -2,11 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use vipra_control::{ActionChunk, Observation, Policy, PolicyDescription};
+use vipra_control::{ActionChunk, MAX_INSTRUCTION_BYTES, Observation, Policy, PolicyDescription};
 use vipra_data::Frame;
 use vipra_data::picture::Resizer;
 use vipra_nn::threads::on_a_worker;
@@ -21,9 +20,6 @@ use crate::{Error, Result};
 
 /// Instructions whose part of the cache is kept.
 const KEPT_INSTRUCTIONS: usize = 16;
-
-/// Bytes of an instruction. What is cut to some hundred tokens is first read whole.
-const INSTRUCTION_BYTES: usize = 4096;
 
 /// How many scales a state may be away from the middle of the demonstrations. What is further away stands for a reading that is
 /// missing, and would overflow in the model.
@@ -69,7 +65,7 @@ impl TrainedPolicy {
         text: TextTokenizer,
         tokenizer: TrainedTokenizer,
     ) -> Result<Self> {
-        let device = model.devices().into_iter().next().unwrap_or_else(Device::flex);
+        let device = vipra_nn::device::of(&model);
         Ok(Self {
             layout: specification.layout(&text)?,
             model,
@@ -89,13 +85,8 @@ impl TrainedPolicy {
         self.random = ChaCha8Rng::seed_from_u64(seed);
     }
 
-    /// What it is.
-    pub fn specification(&self) -> &Specification {
-        &self.specification
-    }
-
     /// What makes its chunks.
-    pub fn decoder(&self) -> ChunkDecoder<'_> {
+    fn decoder(&self) -> ChunkDecoder<'_> {
         let crops = self.specification.control.crops;
         ChunkDecoder { model: &self.model, specification: &self.specification, layout: &self.layout, crops }
     }
@@ -134,8 +125,8 @@ impl TrainedPolicy {
             }
         }
         let bytes = observation.instruction.len();
-        if bytes > INSTRUCTION_BYTES {
-            let reason = format!("{bytes} bytes, at most {INSTRUCTION_BYTES} are read");
+        if bytes > MAX_INSTRUCTION_BYTES {
+            let reason = format!("{bytes} bytes, at most {MAX_INSTRUCTION_BYTES} are read");
             return Err(vipra_control::Error::observation("instruction", reason));
         }
         let Some(space) = &self.specification.control.proprio else { return Ok(Vec::new()) };
@@ -270,15 +261,4 @@ impl From<Error> for vipra_control::Error {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_chunk_that_is_no_numbers_is_refused() {
-        let chunk = |value| ActionChunk { actions: vec![vec![0.0, 1.0], vec![2.0, value]] };
-        assert_eq!(finite(chunk(3.0)).unwrap(), chunk(3.0));
-        for value in [f32::NAN, f32::INFINITY] {
-            assert!(finite(chunk(value)).unwrap_err().to_string().contains("no numbers"));
-        }
-    }
-}
+mod tests;

@@ -12,11 +12,11 @@ use vipra_tokenizer::TextTokenizer;
 use vipra_train::WeightsHeader;
 
 use crate::bins::Bins;
-use crate::flow::SolverConfig;
+use crate::flow_matching::SolverConfig;
 use crate::generate::Sampling;
-use crate::layout::{Fields, Layout, Markers, SpecialIds};
+use crate::layout::{Fields, Layout};
 use crate::model::{ActionDecoder, ActionSizes, NewParameters, PolicyModel, TransformerConfig, Vocabularies};
-use crate::trained::Codebook;
+use crate::trained::CodebookInfo;
 use crate::{Error, Result};
 
 /// Everything about a policy but its weights and its tokenizers.
@@ -39,7 +39,7 @@ pub struct Specification {
     /// Most tokens of an instruction.
     pub instruction_tokens: usize,
     /// The frame tokenizer.
-    pub frames: Codebook,
+    pub frames: CodebookInfo,
     /// Codes of latent actions in the vocabulary that pretraining left.
     pub latent_action_codes: usize,
     /// How frames are brought to the tokenizer's size.
@@ -91,7 +91,7 @@ impl Specification {
     ///
     /// # Errors
     /// [`Error::Invalid`] if it has no form in JSON.
-    pub fn to_metadata(&self, text: &TextTokenizer) -> Result<BTreeMap<String, String>> {
+    pub(crate) fn to_metadata(&self, text: &TextTokenizer) -> Result<BTreeMap<String, String>> {
         Ok(Header { specification: self.clone(), text_tokenizer: text.to_json()? }.to_metadata()?)
     }
 
@@ -99,7 +99,7 @@ impl Specification {
     ///
     /// # Errors
     /// [`Error::Train`] if there is none, or it cannot be read.
-    pub fn of(weights: &Weights) -> Result<(Self, TextTokenizer)> {
+    pub(crate) fn of(weights: &Weights) -> Result<(Self, TextTokenizer)> {
         let Header { specification, text_tokenizer } = Header::of(weights)?;
         Ok((specification, TextTokenizer::from_json(&text_tokenizer)?))
     }
@@ -108,7 +108,7 @@ impl Specification {
     ///
     /// # Errors
     /// What is wrong with the weights, with all names that do not fit.
-    pub fn load(&self, weights: &Weights, device: &Device) -> Result<PolicyModel> {
+    pub(crate) fn load(&self, weights: &Weights, device: &Device) -> Result<PolicyModel> {
         let transformer = self.model.init(&self.vocabularies, device)?;
         let model = self.sizes.init(transformer, &NewParameters::default(), device);
         Ok(load(model, weights, &Names::default())?.valid())
@@ -118,13 +118,8 @@ impl Specification {
     ///
     /// # Errors
     /// What the text tokenizer says, which it never should.
-    pub fn layout(&self, text: &TextTokenizer) -> Result<Layout> {
-        Ok(Layout {
-            fields: self.fields.clone(),
-            markers: Markers::new(text)?,
-            ids: SpecialIds::behind(self.frames.codes, self.latent_action_codes),
-            merged: self.model.merged(),
-        })
+    pub(crate) fn layout(&self, text: &TextTokenizer) -> Result<Layout> {
+        Layout::new(self.fields.clone(), text, (self.frames.codes, self.latent_action_codes), self.model.merged())
     }
 
     /// The same policy, which sees so many crops of a frame.
@@ -139,7 +134,7 @@ impl Specification {
     }
 
     /// The parts of a frame that are seen, the centred one first.
-    pub fn seen(&self) -> Vec<Region> {
+    pub(crate) fn seen(&self) -> Vec<Region> {
         AugmentConfig { crop_area: self.crop_area, ..AugmentConfig::default() }.around_center(self.control.crops)
     }
 }

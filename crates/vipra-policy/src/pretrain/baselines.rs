@@ -3,8 +3,8 @@
 use vipra_data::clip::ClipAddress;
 
 use super::data::Samples;
-use crate::order::{evenly_spread, moments};
-use crate::{Codebook, Result};
+use crate::sample_stream::{evenly_spread, moments};
+use crate::{CodebookInfo, Result};
 
 /// Added to each count, so that what was never seen is not impossible.
 const SMOOTHING: f64 = 1.0;
@@ -13,7 +13,7 @@ const COUNTED: usize = 20_000;
 
 /// Frequencies in the samples that are learned from.
 #[derive(Debug, Clone)]
-pub struct Baselines {
+pub(super) struct Baselines {
     /// Natural logarithm of the share of each code among all latent actions.
     code_log_shares: Vec<f64>,
     /// The same at each position of a transition, position by position.
@@ -27,7 +27,7 @@ impl Baselines {
     ///
     /// # Errors
     /// What is wrong with a sample.
-    pub fn count(samples: &Samples, frame_codes: usize, latent_actions: &Codebook) -> Result<Self> {
+    pub fn count(samples: &Samples, frame_codes: usize, latent_actions: &CodebookInfo) -> Result<Self> {
         let order = samples.sampler().order(0);
         let all = samples.sampler().clips_per_epoch().min(COUNTED as u64);
         let mut codes = vec![vec![SMOOTHING; latent_actions.codes]; latent_actions.length];

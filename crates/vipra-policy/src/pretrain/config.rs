@@ -28,14 +28,12 @@ pub struct PretrainConfig {
     pub sequence: SequenceConfig,
     /// Weights of the kinds of tokens in the loss.
     pub loss: TokenWeights,
-    /// Whether activations of the framework's cheap operations are computed again in the backward pass, to save memory. Our
-    /// kernels on the device `flex` keep their inputs, so there it saves little.
+    /// Recompute activations in the backward pass to save memory; of little effect on `flex`, whose kernels keep their inputs.
     pub activation_checkpointing: bool,
     /// Random crops and colours of the frames. Latent actions stay those of the whole frames.
     pub augmentation: AugmentConfig,
-    /// So many views of each episode are learned from, in turn from moment to moment: the whole frames, whose tokens are
-    /// those of the cache, and random augmentations. One of these costs the tokens of the episode's frames, which stay in
-    /// memory.
+    /// Versions of each episode to learn from: the original, and N-1 random augmentations, each of which costs one encoding of
+    /// the episode and is kept in memory.
     #[schemars(range(min = 1))]
     pub views: u64,
     /// Held-out samples that a validation looks at, spread over the held-out episodes.

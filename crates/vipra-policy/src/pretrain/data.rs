@@ -9,14 +9,14 @@ use vipra_tokenizer::{TextTokenizer, TrainedTokenizer};
 
 use super::config::PretrainConfig;
 use super::source::{Prepared, TokenSource};
-use crate::frames::{FrameTokens, View};
+use crate::frames::{FrameAugmentation, FrameTokens, past_frame};
 use crate::layout::{Content, Layout, Sample};
 use crate::model::Vocabularies;
 use crate::prompt::encode_instructions;
 use crate::{Error, Result};
 
 /// Datasets whose samples are learned from or measured on.
-pub struct Samples {
+pub(super) struct Samples {
     sources: Vec<TokenSource>,
     sampler: ClipSampler,
     shape: SampleShape,
@@ -36,7 +36,7 @@ struct SampleShape {
 
 /// Tokens of one moment, before they are put in order.
 #[derive(Debug, Clone, Copy)]
-pub struct Moment<'a> {
+pub(super) struct Moment<'a> {
     /// Tokens of the frame one interval ago, and of the current one.
     pub seen: [&'a [u16]; 2],
     /// Tokens of the frame H steps ahead.
@@ -143,7 +143,7 @@ impl Samples {
         let open = &self.sources[address.source];
         let camera = open.tokens.info().camera.as_str();
         let seen = (address.source, open.source.as_ref(), camera);
-        let tokens = frames.of(tokenizer, seen, address.episode, View::Augmented(nth))?;
+        let tokens = frames.of(tokenizer, seen, address.episode, FrameAugmentation::Augmented(nth))?;
         let length = tokenizer.description.model.tokens_per_frame();
         let moment = self.moment_from(address, |frame| Ok(&tokens[frame * length..][..length]))?;
         self.sample_of(address, &moment)
@@ -179,10 +179,10 @@ impl Samples {
         let open = &self.sources[address.source];
         let episode = &open.source.episodes()[address.episode];
         let last = episode.length.saturating_sub(1) as f64;
-        let frame = |steps: f64| {
-            let offset = steps * self.shape.interval_secs * episode.fps;
-            (address.start as f64 + offset).round().clamp(0.0, last) as usize
-        };
+        // As labels count: the last frame of their last transition.
+        let ahead = self.shape.horizon as f64 * self.shape.interval_secs * episode.fps;
+        let ahead = (address.start as f64 + ahead).round().clamp(0.0, last) as usize;
+        let past = past_frame(address.start, self.shape.interval_secs, episode.fps);
         let latent_actions: &[u8] = match &open.labels {
             None => &[],
             Some((info, labels)) => {
@@ -197,11 +197,7 @@ impl Samples {
                 codes.get(address.start * per_frame..).and_then(|codes| codes.get(..wanted)).ok_or_else(missing)?
             }
         };
-        Ok(Moment {
-            seen: [tokens(frame(-1.0))?, tokens(address.start)?],
-            ahead: tokens(frame(self.shape.horizon as f64))?,
-            latent_actions,
-        })
+        Ok(Moment { seen: [tokens(past)?, tokens(address.start)?], ahead: tokens(ahead)?, latent_actions })
     }
 
     /// Whether the frame ahead of an address lies in its episode.

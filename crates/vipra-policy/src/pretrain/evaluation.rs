@@ -30,7 +30,7 @@ impl Mean {
 }
 
 /// Sums over held-out samples. Tokens that end a frame or a transition are left out: everybody knows where they stand.
-pub struct Evaluation<'a> {
+pub(super) struct Evaluation<'a> {
     baselines: &'a Baselines,
     ids: SpecialIds,
     means: BTreeMap<&'static str, Mean>,

@@ -8,10 +8,6 @@ mod session;
 mod source;
 mod stage;
 
-pub use baselines::Baselines;
 pub use config::{PretrainConfig, SequenceConfig};
-pub use data::{Moment, Samples};
-pub use evaluation::Evaluation;
 pub use session::{Session, Summary, train};
 pub use source::Prepared;
-pub use stage::PretrainStage;

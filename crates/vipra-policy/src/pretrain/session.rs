@@ -17,8 +17,9 @@ use super::source::Prepared;
 use super::stage::{HeldOut, PretrainStage};
 use crate::Result;
 use crate::frames::FrameTokens;
-use crate::layout::{Layout, Markers, SpecialIds};
-use crate::trained::{Codebook, Description};
+use crate::layout::Layout;
+use crate::model::Vocabularies;
+use crate::trained::{CodebookInfo, Description};
 
 /// Everything that a run needs.
 pub struct Session<'a> {
@@ -35,7 +36,7 @@ pub struct Session<'a> {
     /// Makes tokens of frames.
     pub tokenizer: TrainedTokenizer,
     /// The latent actions.
-    pub latent_actions: Codebook,
+    pub latent_actions: CodebookInfo,
     /// The whole configuration, for the checkpoint to be compared with.
     pub configuration: Value,
     /// Folder of the run.
@@ -68,71 +69,72 @@ pub struct Summary {
 /// # Errors
 /// What is wrong with the data, the caches, the labels, the checkpoint, or the run.
 pub fn train(session: Session<'_>) -> Result<Summary> {
-    let Session { stage: config, data, tokenizer, .. } = session;
-    let frame_codes = Codebook {
-        fingerprint: tokenizer.fingerprint.clone(),
-        codes: tokenizer.description.model.codes,
-        length: tokenizer.description.model.tokens_per_frame(),
-    };
-    let layout = Layout {
-        fields: config.fields.clone(),
-        markers: Markers::new(&session.text)?,
-        ids: SpecialIds::behind(frame_codes.codes, session.latent_actions.codes),
-        merged: config.model.merged(),
-    };
-    let vocabularies = config.model.vocabularies(
-        session.text.vocab_size(),
-        &frame_codes,
-        tokenizer.description.model.grid(),
-        session.latent_actions.codes,
-    );
-    let samples = Samples::open(session.learned, data, config, (layout.clone(), vocabularies), &session.text)?;
-    let learned = samples.skipped();
-    let mut skipped = learned.clone();
-    let held_out = match session.held_out {
-        [] => {
-            tracing::warn!("nothing is held out (data.validation is empty): this run says nothing about new videos");
-            None
-        }
-        prepared => {
-            let baselines = Baselines::count(&samples, frame_codes.codes, &session.latent_actions)?;
-            let samples = Samples::open(prepared, data, config, (layout, vocabularies), &session.text)?;
-            // Splits of one dataset leave out the same.
-            skipped.extend(samples.skipped().into_iter().filter(|held_out| !learned.contains(held_out)));
-            let addresses = held_out_moments(&samples, config.validation_samples)?;
-            Some(HeldOut { samples, addresses, baselines })
-        }
-    };
+    let config = session.stage;
+    let description = description(&session);
+    let (frames, latent_actions) = (&description.frames, &description.latent_actions);
+    let codes = (frames.codes, latent_actions.codes);
+    let layout = Layout::new(config.fields.clone(), &session.text, codes, config.model.merged())?;
+    let layout = (layout, description.vocabularies);
+    let samples = Samples::open(session.learned, session.data, config, layout.clone(), &session.text)?;
+    let mut skipped = samples.skipped();
+    let held_out = open_held_out(&session, &samples, &description, layout)?;
+    // Splits of one dataset leave out the same.
+    let of_held_out = held_out.iter().flat_map(|held_out| held_out.samples.skipped());
+    let others: Vec<Skipped> = of_held_out.filter(|one| !skipped.contains(one)).collect();
+    skipped.extend(others);
+
     let device = session.device.clone().autodiff();
     let device = if config.activation_checkpointing { device.gradient_checkpointing() } else { device };
     session.device.seed(config.train.seed);
-    let model = config.model.begin(&vocabularies, &tokenizer, &device)?;
+    let model = config.model.begin(&description.vocabularies, &session.tokenizer, &device)?;
     let parameters = model.num_params();
     let samples_per_epoch = samples.sampler().clips_per_epoch();
-    let description = Description {
+    let augmented = FrameTokens::new(config.augmentation, session.data.seed, session.cache.to_path_buf());
+    let mut stage = PretrainStage::new(config.clone(), samples, (session.tokenizer, augmented), held_out)?;
+    let run_of_stage = Run {
+        folder: session.folder,
+        config: &config.train,
+        configuration: session.configuration,
+        metadata: description.to_metadata(&session.text)?,
+        interrupt: session.interrupt,
+        progress: session.progress,
+    };
+    let outcome = run(&mut stage, model, run_of_stage)?;
+    Ok(Summary { ended: outcome.into(), parameters, samples_per_epoch, skipped })
+}
+
+/// What must be known of the model to use it.
+fn description(session: &Session<'_>) -> Description {
+    let (config, tokenizer, latent_actions) = (session.stage, &session.tokenizer, &session.latent_actions);
+    let frames = CodebookInfo::of_tokenizer(tokenizer);
+    let grid = tokenizer.description.model.grid();
+    Description {
         model: config.model.clone(),
-        vocabularies,
+        vocabularies: config.model.vocabularies(session.text.vocab_size(), &frames, grid, latent_actions.codes),
         fields: config.fields.clone(),
         horizon: config.horizon,
         transitions: config.predicted_transitions(),
-        interval_secs: data.clip.interval_secs,
+        interval_secs: session.data.clip.interval_secs,
         instruction_tokens: config.sequence.instruction_tokens,
-        frames: frame_codes,
-        latent_actions: session.latent_actions,
-    };
-    let augmented = FrameTokens::new(config.augmentation, data.seed, session.cache.to_path_buf());
-    let mut stage = PretrainStage::new(config.clone(), samples, (tokenizer, augmented), held_out)?;
-    let outcome = run(
-        &mut stage,
-        model,
-        Run {
-            folder: session.folder,
-            config: &config.train,
-            configuration: session.configuration,
-            metadata: description.to_metadata(&session.text)?,
-            interrupt: session.interrupt,
-            progress: session.progress,
-        },
-    )?;
-    Ok(Summary { ended: outcome.into(), parameters, samples_per_epoch, skipped })
+        frames,
+        latent_actions: latent_actions.clone(),
+    }
+}
+
+/// Held-out samples and what the model is compared with; none where nothing is held out.
+fn open_held_out(
+    session: &Session<'_>,
+    learned: &Samples,
+    description: &Description,
+    layout: (Layout, Vocabularies),
+) -> Result<Option<HeldOut>> {
+    if session.held_out.is_empty() {
+        tracing::warn!("nothing is held out (data.validation is empty): this run says nothing about new videos");
+        return Ok(None);
+    }
+    let config = session.stage;
+    let baselines = Baselines::count(learned, description.frames.codes, &description.latent_actions)?;
+    let samples = Samples::open(session.held_out, session.data, config, layout, &session.text)?;
+    let addresses = held_out_moments(&samples, config.validation_samples)?;
+    Ok(Some(HeldOut { samples, addresses, baselines }))
 }

@@ -12,17 +12,17 @@ use crate::frames::{self, FrameTokens};
 use crate::layout::{Arrangement, Batch, Kind, Sample};
 use crate::loss::cross_entropies;
 use crate::model::{Tokens, Transformer};
-use crate::order::{Order, Position};
+use crate::sample_stream::{Position, SampleStream};
 use crate::{Error, Result};
 
 /// Trains a [`Transformer`] on samples of tokens.
-pub struct PretrainStage {
+pub(super) struct PretrainStage {
     config: PretrainConfig,
     samples: Samples,
     tokenizer: TrainedTokenizer,
     /// Under augmentations.
     frames: FrameTokens,
-    order: Order,
+    stream: SampleStream,
     held_out: Option<HeldOut>,
     padding: Padding,
 }
@@ -52,13 +52,13 @@ impl PretrainStage {
         (tokenizer, frames): (TrainedTokenizer, FrameTokens),
         held_out: Option<HeldOut>,
     ) -> Result<Self> {
-        let order = Order::at(Position::default(), samples.sampler())?;
-        Ok(Self { config, samples, tokenizer, frames, order, held_out, padding: Padding::default() })
+        let stream = SampleStream::at(Position::default(), samples.sampler())?;
+        Ok(Self { config, samples, tokenizer, frames, stream, held_out, padding: Padding::default() })
     }
 
     fn next_sample(&mut self) -> Result<Sample> {
-        let address = self.order.peek(self.samples.sampler())?;
-        match frames::turn(address, self.order.position().epoch, self.config.views) {
+        let address = self.stream.peek(self.samples.sampler())?;
+        match frames::turn(address, self.stream.position().epoch, self.config.views) {
             0 => self.samples.sample(address),
             nth => self.samples.augmented_sample(address, nth, &self.tokenizer, &mut self.frames),
         }
@@ -67,7 +67,7 @@ impl PretrainStage {
     /// A row of samples: one, or as many as fit.
     fn next_row(&mut self) -> Result<Vec<Sample>> {
         let mut row = vec![self.next_sample()?];
-        self.order.take();
+        self.stream.take();
         if self.config.sequence.arrangement == Arrangement::Packed {
             let mut free = self.config.sequence.length - (row[0].len() - 1);
             loop {
@@ -75,7 +75,7 @@ impl PretrainStage {
                 let Some(rest) = free.checked_sub(sample.len() - 1) else { break };
                 free = rest;
                 row.push(sample);
-                self.order.take();
+                self.stream.take();
             }
         }
         Ok(row)
@@ -138,11 +138,11 @@ impl Stage for PretrainStage {
     }
 
     fn state(&self) -> serde_json::Value {
-        serde_json::json!(self.order.position())
+        serde_json::json!(self.stream.position())
     }
 
     fn restore(&mut self, state: serde_json::Value) -> Result<(), StageError> {
-        self.order = Order::at(serde_json::from_value(state)?, self.samples.sampler())?;
+        self.stream = SampleStream::at(serde_json::from_value(state)?, self.samples.sampler())?;
         Ok(())
     }
 }

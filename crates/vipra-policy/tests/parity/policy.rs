@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use burn::tensor::{Device, Tensor};
 use vipra_nn::weights::{Names, Weights, load, save};
-use vipra_policy::flow::{FlowConfig, Method, SolverConfig, flow_loss};
+use vipra_policy::flow_matching::{FlowConfig, SolverConfig, SolverMethod, flow_loss};
 use vipra_policy::layout::{Batch, Kind, Targets};
 use vipra_policy::loss::cross_entropies;
 use vipra_policy::model::{
-    ActionDecoder, ActionSizes, Cache, NewParameters, Numbers, PolicyModel, Tokens, TransformerConfig, Vocabularies,
-    policy_from_flax, time_embedding,
+    ActionDecoder, ActionSizes, ContinuousInputs, KvCache, NewParameters, PolicyModel, Tokens, TransformerConfig,
+    Vocabularies, policy_from_flax, time_embedding,
 };
 use vipra_policy::policy::{flow_chunks, flow_chunks_naively};
 
@@ -143,7 +143,7 @@ fn parity_of_velocities_with_padding_and_segments() {
     let read = Read::of(&golden, "mixed.in.", false);
     let (length, times) = (read.length, golden.floats("mixed.in.time"));
     let actions = read.numbers(&golden, "mixed.in.actions", Kind::Action, &device);
-    let numbers = Numbers { proprio: None, actions: Some((actions, &times)) };
+    let numbers = ContinuousInputs { proprio: None, actions: Some((actions, &times)) };
     let pad = golden.integers("mixed.in.attention_mask_leftpad");
     let pads: Vec<u32> = pad.chunks(length).map(|row| row.iter().filter(|seen| **seen == 0).count() as u32).collect();
     let padded: Vec<u32> = pads.iter().flat_map(|pad| vec![*pad; length]).collect();
@@ -207,14 +207,15 @@ fn parity_of_the_flow_loss_and_its_gradients() {
     let at_actions = |name: &str| read.numbers(&golden, name, Kind::Action, &plain);
     let times = golden.floats("train.in.time");
     let (between, target) =
-        FlowConfig::default().on_the_way(at_actions("train.in.noise"), at_actions("train.batch.actions"), &times);
+        FlowConfig::default().interpolate(at_actions("train.in.noise"), at_actions("train.batch.actions"), &times);
     for (name, found) in [("noisy_actions", &between), ("target_velocity", &target)] {
         let expected = values(at_actions(&format!("train.out.{name}")));
         let worst = values(found.clone()).iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0_f32, f32::max);
         assert!(worst < 1e-5, "{name}: off by {worst}");
     }
     let [rows, horizon, _] = target.dims();
-    let embedded = model.embed(read.tokens(), &Numbers { proprio: None, actions: Some((between, &times)) }).unwrap();
+    let embedded =
+        model.embed(read.tokens(), &ContinuousInputs { proprio: None, actions: Some((between, &times)) }).unwrap();
     let hidden = model.transformer.forward_embedded(embedded, None);
     let dim = hidden.dims()[2];
     let places: Vec<i64> = read.places(Kind::Action).into_iter().map(|at| at as i64).collect();
@@ -269,9 +270,9 @@ fn parity_of_chunks_with_and_without_a_cache() {
     let read = Read::new(&golden, "gen.in.condition_input_ids", &masks);
     let noise: Tensor<3> = golden.tensor("gen.in.noise", &device);
     let horizon = noise.dims()[1];
-    let condition = model.embed(read.tokens(), &Numbers::default()).unwrap();
+    let condition = model.embed(read.tokens(), &ContinuousInputs::default()).unwrap();
     let euler = SolverConfig { steps: golden.shape("gen.nopad.trajectory_v")[0], ..SolverConfig::default() };
-    let heun = SolverConfig { method: Method::Heun, ..euler };
+    let heun = SolverConfig { method: SolverMethod::Heun, ..euler };
     for case in ["nopad", "leftpad"] {
         let mask = golden.integers(&format!("gen.{case}.in.attention_mask"));
         let pads: Vec<u32> =
@@ -284,8 +285,8 @@ fn parity_of_chunks_with_and_without_a_cache() {
         golden.check(&format!("gen.{case}.out.naive"), naively(euler), absolute(1e-4));
         golden.check(&format!("gen.{case}.out.naive_rk2"), naively(heun), absolute(1e-4));
 
-        let mut cache = Cache::new(is_padded.then_some(pads));
-        model.transformer.read(condition.clone(), &mut cache);
+        let mut cache = KvCache::new(is_padded.then_some(pads));
+        model.transformer.forward_cached_last(condition.clone(), &mut cache);
         for (name, solver) in [("kv_cache", euler), ("naive_rk2", heun)] {
             let chunks = flow_chunks(&model, &cache, 1, noise.clone(), solver).unwrap();
             golden.check(&format!("gen.{case}.out.{name}"), chunks, absolute(1e-4));
@@ -303,7 +304,7 @@ fn parity_of_velocities_with_proprioception() {
     let times = golden.floats("proprio.in.time");
     let states = read.numbers(&golden, "proprio.in.proprio", Kind::Proprio, &device);
     let actions = read.numbers(&golden, "proprio.in.actions", Kind::Action, &device);
-    let numbers = Numbers { proprio: Some(states), actions: Some((actions, &times)) };
+    let numbers = ContinuousInputs { proprio: Some(states), actions: Some((actions, &times)) };
     let hidden = model.transformer.forward_embedded(model.embed(read.tokens(), &numbers).unwrap(), None);
     let velocity = values(model.flow().unwrap().velocity(hidden.clone()));
     compare_at(&golden, "proprio.out.action", &velocity, &read.places(Kind::Action));
@@ -326,7 +327,7 @@ fn parity_of_binned_actions() {
     };
     let model = policy(&golden, "quant:", sizes, &device);
     let read = Read::of(&golden, "quant.in.", false);
-    let embedded = model.embed(read.tokens(), &Numbers::default()).unwrap();
+    let embedded = model.embed(read.tokens(), &ContinuousInputs::default()).unwrap();
     let hidden = model.transformer.forward_embedded(embedded, None);
     let all: Vec<usize> = (0..read.ids.len()).collect();
     for kind in [Kind::Vision, Kind::Text, Kind::LatentAction, Kind::Action] {

@@ -8,7 +8,7 @@ use vipra_nn::ops::{AnglePrecision, Pairs, RotaryTable};
 use vipra_nn::weights::{Names, load};
 use vipra_policy::layout::{Batch, Kind, Sample};
 use vipra_policy::loss::{TokenWeights, cross_entropies};
-use vipra_policy::model::{Cache, Tokens, Transformer, TransformerConfig, Vocabularies, from_flax};
+use vipra_policy::model::{KvCache, Tokens, Transformer, TransformerConfig, Vocabularies, from_flax};
 
 use crate::golden::{Golden, Tolerance, absolute, device, values};
 use crate::layout::pretraining_samples;
@@ -95,7 +95,7 @@ fn parity_of_logits_with_padding_and_segments() {
     for first_seen in [None, Some(pad)] {
         let whole =
             model.forward(tokens, first_seen.clone().map(|pad| pad.iter().flat_map(|pad| vec![*pad; end]).collect()));
-        let mut cache = Cache::new(first_seen);
+        let mut cache = KvCache::new(first_seen);
         let mut pieces = Vec::new();
         for (from, to) in [(0, 13), (13, 14), (14, end)] {
             let piece = |all: &[u32]| all.chunks(end).flat_map(|row| row[from..to].to_vec()).collect::<Vec<u32>>();
@@ -236,8 +236,8 @@ fn parity_of_greedy_decoding() {
         .into_iter()
         .map(|mask| if mask == 1 { Kind::Vision } else { Kind::Text })
         .collect();
-    let mut cache = Cache::new(None);
-    let mut read = |tokens: Tokens<'_>| model.read(model.embed(tokens, &[]).unwrap(), &mut cache);
+    let mut cache = KvCache::new(None);
+    let mut read = |tokens: Tokens<'_>| model.forward_cached_last(model.embed(tokens, &[]).unwrap(), &mut cache);
     let mut last = read(Tokens::new(1, &prompt, &kinds));
     let expected = golden.integers("greedy.out.tokens");
     let logits = golden.floats("greedy.out.logits");

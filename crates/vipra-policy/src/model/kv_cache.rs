@@ -1,10 +1,10 @@
-//! Keys and values of tokens that were read already.
+//! Keys and values of tokens that the model has read.
 
 use vipra_nn::ops::KeysValues;
 
 /// Keys and values of all layers.
 #[derive(Debug, Clone, Default)]
-pub struct Cache {
+pub struct KvCache {
     /// One for each layer; none before something was read.
     pub(super) layers: Vec<KeysValues>,
     /// Tokens at the beginning of each row that do not count, where rows are padded on the left.
@@ -13,7 +13,7 @@ pub struct Cache {
     pub(super) length: usize,
 }
 
-impl Cache {
+impl KvCache {
     /// Nothing was read yet. With `left_padding`, the first so many tokens of each row do not count.
     pub fn new(left_padding: Option<Vec<u32>>) -> Self {
         Self { left_padding, ..Self::default() }
@@ -26,7 +26,7 @@ impl Cache {
         Self { layers, left_padding, length: self.length }
     }
 
-    /// Takes keys and values of a layer in; layers come one after the other.
+    /// Appends keys and values to those of a layer; new layers come one after the other.
     pub(super) fn extend(&mut self, layer: usize, read: KeysValues) {
         match self.layers.get_mut(layer) {
             Some(held) => *held = held.followed_by(read),
@@ -50,7 +50,7 @@ mod tests {
     use burn::module::Module;
     use burn::tensor::{Device, Tensor};
 
-    use super::Cache;
+    use super::KvCache;
     use crate::layout::Kind;
     use crate::model::shake::Shake;
     use crate::model::{Tokens, TransformerConfig, Vocabularies};
@@ -66,7 +66,7 @@ mod tests {
         assert_eq!(far, None, "{what}");
     }
 
-    /// What is read for its last token alone says the same of it, and leaves the same cache to what looks at it afterwards.
+    /// A pass for the last token alone yields the same for it, and leaves the same cache to later passes.
     #[test]
     fn reading_to_the_last_token_is_reading_all() {
         let device = Device::flex();
@@ -77,18 +77,19 @@ mod tests {
             device.seed(5);
             let model = config.init(&vocabularies, &device).unwrap().map(&mut Shake);
             for padding in [None, Some(vec![0, 2])] {
-                let (mut whole, mut to_last) = (Cache::new(padding.clone()), Cache::new(padding.clone()));
+                let (mut whole, mut to_last) = (KvCache::new(padding.clone()), KvCache::new(padding.clone()));
                 for new in [5, 1, 3] {
                     let what = format!("{layers} layers, {padding:?} padded, {new} tokens");
                     let ids: Vec<u32> = (0..2 * new).map(|at| (at * 5 % 9) as u32).collect();
                     let kinds = vec![Kind::Text; ids.len()];
                     let tokens = || Tokens::new(2, &ids, &kinds);
                     let all = model.forward_cached(tokens(), &mut whole).unwrap();
-                    let last = model.read(model.embed(tokens(), &[]).unwrap(), &mut to_last);
+                    let last = model.forward_cached_last(model.embed(tokens(), &[]).unwrap(), &mut to_last);
                     assert_close(&what, last, all.narrow(1, new - 1, 1));
                     assert_eq!(whole.len(), to_last.len(), "{what}");
                     let look = || model.embed(Tokens::new(2, &[1, 2, 3, 4], &[Kind::Text; 4]), &[]).unwrap();
-                    assert_close(&what, model.glance(look(), &to_last), model.glance(look(), &whole));
+                    let readonly = |cache| model.forward_cached_readonly(look(), cache);
+                    assert_close(&what, readonly(&to_last), readonly(&whole));
                 }
             }
         }

@@ -1,4 +1,5 @@
-//! Flow matching: the way from noise to actions, what is learned of it, and how it is walked (reference 6.4).
+//! Flow matching: the probability path from noise to actions, the velocities that are learned along it, and the ODE solver
+//! that integrates them (reference 6.4).
 //!
 //! Time runs from 0 (noise) to 1 (data), as in the release and against the paper's letter.
 
@@ -9,31 +10,30 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result};
 
-/// How the way is learned.
+/// The probability path, and where on it velocities are learned.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct FlowConfig {
-    /// What is left of the noise at the end.
+    /// Noise that is left at the end of the flow.
     #[schemars(range(min = 0.0, max = 0.5))]
     pub sigma_min: f64,
-    /// Which times are learned from.
-    pub times: Times,
-    /// Noises, each at a time of its own, that a sample is learned from in a step. They share what is read before the
-    /// actions, so that several cost little more than one (the release: 1).
+    /// Distribution of the times that are learned from.
+    pub times: TimeDistribution,
+    /// Noise samples of each chunk in a step, which share one pass over the observation (published: 1).
     #[schemars(range(min = 1))]
     pub noises: usize,
 }
 
 impl Default for FlowConfig {
     fn default() -> Self {
-        Self { sigma_min: 0.001, times: Times::Beta, noises: 1 }
+        Self { sigma_min: 0.001, times: TimeDistribution::Beta, noises: 1 }
     }
 }
 
-/// Which times are learned from.
+/// Distribution of the times that are learned from.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum Times {
+pub enum TimeDistribution {
     /// Near the noise more often: `t = (1 - sigma_min)·(1 - s)`, `s` of Beta(1.5, 1).
     #[default]
     Beta,
@@ -42,12 +42,12 @@ pub enum Times {
 }
 
 impl FlowConfig {
-    /// A time for each noise of each row, row by row.
-    pub fn draw_times(&self, rows: usize, random: &mut impl Rng) -> Vec<f32> {
+    /// Samples a time for each noise of each row, row by row.
+    pub(crate) fn sample_times(&self, rows: usize, random: &mut impl Rng) -> Vec<f32> {
         let all = rows * self.noises;
         match self.times {
-            Times::Beta => (0..all).map(|_| self.beta_time(random.random())).collect(),
-            Times::Uniform => {
+            TimeDistribution::Beta => (0..all).map(|_| self.beta_time(random.random())).collect(),
+            TimeDistribution::Uniform => {
                 let offset: f64 = random.random();
                 // The noises of a row are as far from each other as they can be.
                 let places = (0..rows).flat_map(|row| (0..self.noises).map(move |nth| nth * rows + row));
@@ -61,21 +61,21 @@ impl FlowConfig {
         ((1.0 - self.sigma_min) * (1.0 - share.powf(1.0 / 1.5))) as f32
     }
 
-    /// Where noise and actions meet at a time of each row, and the velocity there.
+    /// Points of the path from noise to actions at a time of each row, and the velocities there, which are learned.
     ///
     /// # Shapes
-    /// `noise`, `actions`: `[rows, horizon, action]` → two of the same
-    pub fn on_the_way(&self, noise: Tensor<3>, actions: Tensor<3>, times: &[f32]) -> (Tensor<3>, Tensor<3>) {
+    /// `noise`, `actions`: `[rows, horizon, action]`; `times`: `[rows]` → points and velocities, `[rows, horizon, action]` each
+    pub fn interpolate(&self, noise: Tensor<3>, actions: Tensor<3>, times: &[f32]) -> (Tensor<3>, Tensor<3>) {
         let keep = 1.0 - self.sigma_min;
         let time: Tensor<3> =
             Tensor::from_data(TensorData::new(times.to_vec(), [times.len(), 1, 1]), &actions.device());
         let noise_share = time.clone() * -keep + 1.0;
-        let between = noise.clone() * noise_share + actions.clone() * time;
-        (between, actions - noise * keep)
+        let points = noise.clone() * noise_share + actions.clone() * time;
+        (points, actions - noise * keep)
     }
 }
 
-/// Mean squared error of velocities, over the numbers of an action and then over all actions that count.
+/// Mean squared error of velocities, over the dimensions of an action and then over all actions that count.
 ///
 /// # Shapes
 /// `velocity`, `target`: `[rows, horizon, action]`; `counts`: `[rows·horizon]`, 1 or 0 → `[1]`
@@ -87,16 +87,16 @@ pub fn flow_loss(velocity: Tensor<3>, target: Tensor<3>, counts: &[f32]) -> Tens
     ((velocity - target).square().mean_dim(2) * shares).sum()
 }
 
-/// How the way is walked.
+/// The ODE solver that takes noise to actions.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct SolverConfig {
-    /// The rule of a step.
-    pub method: Method,
-    /// Steps.
+    /// Integration method.
+    pub method: SolverMethod,
+    /// Steps from time 0 to time 1.
     #[schemars(range(min = 1))]
     pub steps: usize,
-    /// Standard deviation of the noise that actions begin as. Below 1 they are more alike each time.
+    /// Standard deviation of the initial noise. Below 1 samples are more alike each time.
     #[schemars(range(min = 0.0))]
     pub noise_spread: f64,
 }
@@ -104,45 +104,46 @@ pub struct SolverConfig {
 impl Default for SolverConfig {
     /// The published server's.
     fn default() -> Self {
-        Self { method: Method::Euler, steps: 10, noise_spread: 1.0 }
+        Self { method: SolverMethod::Euler, steps: 10, noise_spread: 1.0 }
     }
 }
 
-/// The rule of a step.
+/// Integration method.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum Method {
-    /// Goes on with the velocity where it is.
+pub enum SolverMethod {
+    /// First order: one velocity evaluation a step.
     #[default]
     Euler,
-    /// Goes on with the mean of the velocities where it is and where Euler's step would lead: two looks a step.
+    /// Second order: the mean of the velocities at the current point and at the end of Euler's step, two evaluations a step.
     Heun,
 }
 
 impl SolverConfig {
-    /// Walks from noise to actions.
+    /// Integrates velocities from noise, at time 0, to actions, at time 1. `velocity` is evaluated at a point and at a time that
+    /// all rows share.
     ///
     /// # Shapes
-    /// `noise`: `[rows, horizon, action]` → the same; `velocity` is asked at such a place and a time for all rows.
+    /// `noise`, points and velocities: `[rows, horizon, action]` → the same
     ///
     /// # Errors
     /// [`Error::Invalid`] without steps; what `velocity` says.
-    pub fn walk(
+    pub(crate) fn integrate(
         &self,
         noise: Tensor<3>,
         mut velocity: impl FnMut(Tensor<3>, f32) -> Result<Tensor<3>>,
     ) -> Result<Tensor<3>> {
         if self.steps == 0 {
-            return Err(Error::Invalid("0 steps lead nowhere".to_owned()));
+            return Err(Error::Invalid("an ODE is not solved in 0 steps".to_owned()));
         }
         let step = 1.0 / self.steps as f64;
-        (0..self.steps).try_fold(noise, |place, index| {
+        (0..self.steps).try_fold(noise, |point, index| {
             let time = index as f64 * step;
-            let here = velocity(place.clone(), time as f32)?;
-            let ahead = place.clone() + here.clone() * step;
+            let here = velocity(point.clone(), time as f32)?;
+            let ahead = point.clone() + here.clone() * step;
             Ok(match self.method {
-                Method::Euler => ahead,
-                Method::Heun => place + (here + velocity(ahead, (time + step) as f32)?) * (step / 2.0),
+                SolverMethod::Euler => ahead,
+                SolverMethod::Heun => point + (here + velocity(ahead, (time + step) as f32)?) * (step / 2.0),
             })
         })
     }
@@ -165,7 +166,7 @@ mod tests {
     fn times_are_skewed_to_the_noise() {
         let config = FlowConfig::default();
         let mut random = ChaCha8Rng::seed_from_u64(3);
-        let mut times = config.draw_times(40_000, &mut random);
+        let mut times = config.sample_times(40_000, &mut random);
         times.sort_by(f32::total_cmp);
         // Quartiles of the reference's sampler (reference 6.4).
         for (share, expected) in [(0.25, 0.174), (0.5, 0.369), (0.75, 0.602)] {
@@ -177,8 +178,8 @@ mod tests {
 
     #[test]
     fn uniform_times_fill_the_range() {
-        let config = FlowConfig { times: Times::Uniform, ..FlowConfig::default() };
-        let mut times = config.draw_times(100, &mut ChaCha8Rng::seed_from_u64(1));
+        let config = FlowConfig { times: TimeDistribution::Uniform, ..FlowConfig::default() };
+        let mut times = config.sample_times(100, &mut ChaCha8Rng::seed_from_u64(1));
         times.sort_by(f32::total_cmp);
         assert!(times.windows(2).all(|pair| pair[1] - pair[0] < 0.0101));
         assert!(times[0] < 0.0101 && times[99] > 0.989);
@@ -186,8 +187,8 @@ mod tests {
 
     #[test]
     fn uniform_times_of_a_row_lie_far_apart() {
-        let config = FlowConfig { times: Times::Uniform, noises: 4, ..FlowConfig::default() };
-        let times = config.draw_times(8, &mut ChaCha8Rng::seed_from_u64(1));
+        let config = FlowConfig { times: TimeDistribution::Uniform, noises: 4, ..FlowConfig::default() };
+        let times = config.sample_times(8, &mut ChaCha8Rng::seed_from_u64(1));
         assert_eq!(times.len(), 32);
         for of_row in times.chunks(4) {
             let mut of_row = of_row.to_vec();
@@ -197,7 +198,7 @@ mod tests {
     }
 
     proptest! {
-        /// A field that always points along the way leads to the actions, by either rule.
+        /// The velocity of a straight path leads to the actions, by either method.
         #[test]
         fn the_true_velocity_leads_to_the_actions(
             noise in prop::collection::vec(-3.0_f32..3.0, 4),
@@ -205,10 +206,10 @@ mod tests {
             steps in 1..12_usize,
         ) {
             let flow = FlowConfig { sigma_min: 0.0, ..FlowConfig::default() };
-            let (_, target) = flow.on_the_way(numbers(&noise), numbers(&actions), &[0.3]);
-            for method in [Method::Euler, Method::Heun] {
+            let (_, target) = flow.interpolate(numbers(&noise), numbers(&actions), &[0.3]);
+            for method in [SolverMethod::Euler, SolverMethod::Heun] {
                 let solver = SolverConfig { method, steps, ..SolverConfig::default() };
-                let found = solver.walk(numbers(&noise), |_, _| Ok(target.clone())).unwrap();
+                let found = solver.integrate(numbers(&noise), |_, _| Ok(target.clone())).unwrap();
                 let found: Vec<f32> = found.into_data().iter::<f32>().collect();
                 for (found, expected) in found.iter().zip(&actions) {
                     prop_assert!((found - expected).abs() < 1e-4, "{found} against {expected}");
@@ -220,13 +221,13 @@ mod tests {
     #[test]
     fn heun_is_exact_where_the_velocity_grows_evenly() {
         // dx/dt = 2t leads from 0 to 1.
-        let walk = |method| {
+        let end_by = |method| {
             let solver = SolverConfig { method, steps: 4, ..SolverConfig::default() };
-            let end = solver.walk(numbers(&[0.0]), |place, time| Ok(place * 0.0 + f64::from(2.0 * time))).unwrap();
+            let end = solver.integrate(numbers(&[0.0]), |point, time| Ok(point * 0.0 + f64::from(2.0 * time))).unwrap();
             end.into_data().iter::<f32>().next().unwrap()
         };
-        assert!((walk(Method::Heun) - 1.0).abs() < 1e-6);
-        assert!((walk(Method::Euler) - 0.75).abs() < 1e-6);
+        assert!((end_by(SolverMethod::Heun) - 1.0).abs() < 1e-6);
+        assert!((end_by(SolverMethod::Euler) - 0.75).abs() < 1e-6);
     }
 
     #[test]

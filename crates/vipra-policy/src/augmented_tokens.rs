@@ -1,7 +1,7 @@
 //! Tokens of frames under augmentations, on disk for the next run.
 //!
 //! A folder `views-HASH` for each dataset, with `views.json`, which says whose tokens of what, and a file for each episode and
-//! view: its tokens, two bytes each, little-endian.
+//! augmentation: its tokens, two bytes each, little-endian.
 
 use std::path::{Path, PathBuf};
 
@@ -13,9 +13,9 @@ use vipra_tokenizer::TrainedTokenizer;
 
 use crate::{Error, Result};
 
-/// Everything that the tokens of a view depend on, but the episode and the number of the view.
+/// Everything that the tokens depend on, but the episode and the number of its augmentation.
 #[derive(Serialize)]
-struct ViewInfo<'a> {
+struct AugmentationInfo<'a> {
     tokenizer: &'a str,
     dataset: String,
     camera: &'a str,
@@ -26,16 +26,16 @@ struct ViewInfo<'a> {
     source: usize,
 }
 
-/// Kept tokens of one dataset.
+/// Kept tokens of one dataset's augmented frames.
 #[derive(Debug)]
-pub(crate) struct KeptViews {
+pub(crate) struct AugmentedTokenCache {
     folder: PathBuf,
     tokens_per_frame: usize,
     codes: usize,
 }
 
-impl KeptViews {
-    /// The folder of these views within `root`, which is made.
+impl AugmentedTokenCache {
+    /// The folder of these tokens within `root`, which is made.
     pub(crate) fn open(
         root: &Path,
         tokenizer: &TrainedTokenizer,
@@ -43,7 +43,7 @@ impl KeptViews {
         augmentation: &AugmentConfig,
         seed: u64,
     ) -> Result<Self> {
-        let info = ViewInfo {
+        let info = AugmentationInfo {
             tokenizer: &tokenizer.fingerprint,
             dataset: fingerprint(source)?,
             camera,
@@ -94,8 +94,8 @@ impl KeptViews {
 mod tests {
     use super::*;
 
-    fn kept(folder: &Path) -> KeptViews {
-        KeptViews { folder: folder.to_path_buf(), tokens_per_frame: 3, codes: 8 }
+    fn kept(folder: &Path) -> AugmentedTokenCache {
+        AugmentedTokenCache { folder: folder.to_path_buf(), tokens_per_frame: 3, codes: 8 }
     }
 
     #[test]
@@ -105,7 +105,7 @@ mod tests {
         assert_eq!(kept.read(4, 1, 2).unwrap(), None);
         kept.write(4, 1, &[0, 1, 2, 5, 6, 7]).unwrap();
         assert_eq!(kept.read(4, 1, 2).unwrap(), Some(vec![0, 1, 2, 5, 6, 7]));
-        assert_eq!(kept.read(4, 2, 2).unwrap(), None, "another view");
+        assert_eq!(kept.read(4, 2, 2).unwrap(), None, "another augmentation");
     }
 
     #[test]

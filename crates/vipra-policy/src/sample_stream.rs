@@ -14,12 +14,12 @@ pub(crate) struct Position {
 }
 
 /// The samples of an epoch, in their order.
-pub(crate) struct Order {
+pub(crate) struct SampleStream {
     next: Position,
     addresses: Vec<ClipAddress>,
 }
 
-impl Order {
+impl SampleStream {
     pub(crate) fn at(position: Position, sampler: &ClipSampler) -> Result<Self> {
         let order = sampler.order(position.epoch);
         let all = sampler.clips_per_epoch();
@@ -50,7 +50,7 @@ impl Order {
 
 /// Every moment once, in the order of the episodes.
 pub(crate) fn moments(sampler: &ClipSampler) -> Result<Vec<ClipAddress>> {
-    let mut addresses = Order::at(Position::default(), sampler)?.addresses;
+    let mut addresses = SampleStream::at(Position::default(), sampler)?.addresses;
     addresses.sort_by_key(|address| (address.source, address.episode, address.start));
     // A source of a large weight comes several times in an epoch.
     addresses.dedup();

@@ -1,4 +1,4 @@
-//! What a policy does not get to see while it learns.
+//! Inputs that are masked at random while a policy learns.
 
 use burn::tensor::{Tensor, TensorData};
 use rand::{Rng, RngExt};
@@ -11,7 +11,7 @@ use crate::layout::{Batch, Kind};
 /// heart, from a few tokens or from the states alone; what may be missing has to be found in several places.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct HiddenConfig {
+pub struct MaskingConfig {
     /// Share of the tokens of frames, each by itself (the release: 0).
     #[schemars(range(min = 0.0, max = 1.0))]
     pub frame_tokens: f64,
@@ -20,30 +20,30 @@ pub struct HiddenConfig {
     pub states: f64,
 }
 
-impl HiddenConfig {
-    /// Embedded tokens of a batch, zero where they are hidden.
+impl MaskingConfig {
+    /// Embedded tokens of a batch, zero where they are masked.
     ///
     /// # Shapes
     /// `[rows, length, dim]` → the same.
-    pub(super) fn hide(&self, embedded: Tensor<3>, batch: &Batch, random: &mut impl Rng) -> Tensor<3> {
+    pub(super) fn mask_embeddings(&self, embedded: Tensor<3>, batch: &Batch, random: &mut impl Rng) -> Tensor<3> {
         if self.frame_tokens == 0.0 && self.states == 0.0 {
             return embedded;
         }
         let shape = [batch.rows, batch.length, 1];
-        let seen = TensorData::new(self.seen(batch, random), shape);
+        let seen = TensorData::new(self.mask(batch, random), shape);
         let device = embedded.device().without_autodiff();
         embedded * Tensor::<3>::from_data(seen, &device)
     }
 
-    /// 1 for what is seen and 0 for what is not, `[rows, length]`.
-    fn seen(&self, batch: &Batch, random: &mut impl Rng) -> Vec<f32> {
+    /// 0 for what is masked and 1 for all else, `[rows, length]`.
+    fn mask(&self, batch: &Batch, random: &mut impl Rng) -> Vec<f32> {
         let rows = batch.kinds.chunks(batch.length.max(1));
         let mut seen = Vec::with_capacity(batch.kinds.len());
         for row in rows {
-            let hides_states = random.random_bool(self.states);
+            let masks_states = random.random_bool(self.states);
             seen.extend(row.iter().map(|kind| match kind {
                 Kind::Vision if random.random_bool(self.frame_tokens) => 0.0,
-                Kind::Proprio if hides_states => 0.0,
+                Kind::Proprio if masks_states => 0.0,
                 _ => 1.0,
             }));
         }
@@ -85,22 +85,22 @@ mod tests {
     }
 
     #[test]
-    fn a_share_of_frame_tokens_is_hidden_and_nothing_else() {
+    fn a_share_of_frame_tokens_is_masked_and_nothing_else() {
         let kinds = [[Kind::Text; 10], [Kind::Vision; 10], [Kind::Proprio; 10], [Kind::Action; 10]].concat();
         let batch = batch(1000, &kinds);
-        let hidden = HiddenConfig { frame_tokens: 0.3, states: 0.0 };
+        let masking = MaskingConfig { frame_tokens: 0.3, states: 0.0 };
         let embedded = Tensor::<3>::ones([1000, 40, 2], &Device::flex());
-        let found = hidden.hide(embedded, &batch, &mut ChaCha8Rng::seed_from_u64(1));
+        let found = masking.mask_embeddings(embedded, &batch, &mut ChaCha8Rng::seed_from_u64(1));
         let mean = |from: usize| found.clone().narrow(1, from, 10).mean().into_scalar::<f32>();
         assert!((mean(10) - 0.7).abs() < 0.02, "{}", mean(10));
         assert_eq!([mean(0), mean(20), mean(30)], [1.0; 3]);
     }
 
     #[test]
-    fn states_of_a_sample_are_hidden_together() {
+    fn states_of_a_sample_are_masked_together() {
         let batch = batch(1000, &[Kind::Text, Kind::Proprio, Kind::Proprio]);
-        let hidden = HiddenConfig { frame_tokens: 0.0, states: 0.4 };
-        let seen = hidden.seen(&batch, &mut ChaCha8Rng::seed_from_u64(2));
+        let masking = MaskingConfig { frame_tokens: 0.0, states: 0.4 };
+        let seen = masking.mask(&batch, &mut ChaCha8Rng::seed_from_u64(2));
         assert!(seen.chunks(3).all(|row| row[0] == 1.0 && row[1] == row[2]));
         let share = seen.chunks(3).filter(|row| row[1] == 0.0).count() as f32 / 1000.0;
         assert!((share - 0.4).abs() < 0.05, "{share}");
@@ -108,8 +108,8 @@ mod tests {
 
     #[test]
     fn shares_are_checked() {
-        let hidden = HiddenConfig { frame_tokens: 1.2, states: f64::NAN };
-        assert_eq!(hidden.faults().len(), 2);
-        assert!(HiddenConfig::default().faults().is_empty());
+        let masking = MaskingConfig { frame_tokens: 1.2, states: f64::NAN };
+        assert_eq!(masking.faults().len(), 2);
+        assert!(MaskingConfig::default().faults().is_empty());
     }
 }

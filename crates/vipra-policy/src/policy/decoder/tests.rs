@@ -1,0 +1,129 @@
+use burn::module::Module;
+use burn::tensor::{Device, Distribution};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+use super::*;
+use crate::fixtures::{HORIZON, INSTRUCTIONS, frame_tokenizer, policy_model, specification, text_tokenizer};
+use crate::flow_matching::SolverMethod;
+use crate::layout::Content;
+use crate::model::shake::Shake;
+use crate::model::{ActionSizes, NewParameters, TransformerConfig, Vocabularies};
+use crate::prompt::prompt;
+
+const ROWS: usize = 2;
+const WORDS: usize = 3;
+
+fn model(device: &Device) -> PolicyModel {
+    let config = TransformerConfig { dim: 8, layers: 2, heads: 2, feed_forward: 16, ..TransformerConfig::default() };
+    let vocabularies = Vocabularies { text: 9, vision: 6, latent_action: 3, frame_positions: 0, frame_grid: None };
+    let sizes = ActionSizes { decoder: ActionDecoder::FlowMatching, action: 3, proprio: None, bins: 0 };
+    device.seed(1);
+    let transformer = config.init(&vocabularies, device).unwrap();
+    sizes.init(transformer, &NewParameters::default(), device).map(&mut Shake).valid()
+}
+
+/// Conditions of `WORDS` words each.
+fn read(model: &PolicyModel, ids: &[u32]) -> KvCache {
+    let kinds = vec![Kind::Text; ids.len()];
+    let tokens = Tokens::new(ids.len() / WORDS, ids, &kinds);
+    let mut cache = KvCache::default();
+    model.transformer.forward_cached_last(model.embed(tokens, &ContinuousInputs::default()).unwrap(), &mut cache);
+    cache
+}
+
+#[test]
+fn a_chunk_flows_by_the_mean_of_its_conditions() {
+    let device = Device::flex();
+    let model = model(&device);
+    let noise = Tensor::random([ROWS, 4, 3], Distribution::Normal(0.0, 1.0), &device);
+    let solver = SolverConfig { steps: 1, ..SolverConfig::default() };
+    let flow = |ids: &[u32], conditions, solver| {
+        flow_chunks(&model, &read(&model, ids), conditions, noise.clone(), solver).unwrap()
+    };
+    let (here, there) = ([1, 2, 3, 4, 5, 6], [8, 7, 6, 5, 4, 3]);
+    let adjacent = [1, 2, 3, 8, 7, 6, 4, 5, 6, 5, 4, 3];
+    let mean = (flow(&here, 1, solver) + flow(&there, 1, solver)) / 2.0;
+    let apart = (flow(&here, 1, solver) - mean.clone()).abs().max().into_scalar::<f32>();
+    assert!(apart > 1e-3, "the conditions must differ: {apart}");
+    let difference = (flow(&adjacent, 2, solver) - mean).abs().max().into_scalar::<f32>();
+    assert!(difference < 1e-5, "{difference}");
+
+    let twice = [1, 2, 3, 1, 2, 3, 4, 5, 6, 4, 5, 6];
+    let heun = SolverConfig { method: SolverMethod::Heun, steps: 3, ..solver };
+    let difference = (flow(&twice, 2, heun) - flow(&here, 1, heun)).abs().max().into_scalar::<f32>();
+    assert!(difference < 1e-5, "{difference}");
+}
+
+/// An autoregressive policy, and prompts of one instruction and different frames.
+struct Autoregressive {
+    model: PolicyModel,
+    specification: Specification,
+    layout: Layout,
+    text: Vec<u32>,
+    prompts: Vec<Sample>,
+}
+
+impl Autoregressive {
+    fn new() -> Self {
+        let (tokenizer, text) = (frame_tokenizer(), text_tokenizer());
+        let specification = specification(ActionDecoder::Autoregressive, None, &tokenizer, &text);
+        let layout = specification.layout(&text).unwrap();
+        let text = text.encode(&prompt(INSTRUCTIONS[0])).unwrap();
+        let prompts =
+            [[[0, 1, 2, 3], [4, 5, 6, 7]], [[11, 3, 8, 8], [2, 9, 9, 0]]].map(|[past, now]: [[u16; 4]; 2]| {
+                layout.prompt(&Content { text: &text, frames: &[&past, &now], ..Content::default() }, Kind::Action)
+            });
+        let model = policy_model(&specification);
+        Self { model, specification, layout, prompts: prompts.to_vec(), text }
+    }
+
+    /// Chunks of all prompts, `[horizon·action]` each.
+    fn decode(&self, temperature: f64, seed: u64) -> Vec<Vec<f32>> {
+        let mut specification = self.specification.clone();
+        specification.sampling.temperature = temperature;
+        let (model, layout) = (&self.model, &self.layout);
+        let decoder = ChunkDecoder { model, specification: &specification, layout, crops: 1 };
+        let prefix = decoder.read_prefix(layout.prefix(&self.text).ids).unwrap();
+        decoder.decode(&self.prompts, None, &prefix, &mut ChaCha8Rng::seed_from_u64(seed)).unwrap()
+    }
+
+    /// The likeliest bin after the other, each behind a pass over everything before it.
+    fn decode_naively(&self, prompt: &Sample) -> Vec<f32> {
+        let bins = self.specification.bins.as_ref().unwrap();
+        let (mut ids, mut kinds) = (prompt.ids.clone(), prompt.kinds.clone());
+        for position in 0..HORIZON * bins.width() {
+            let tokens = Tokens::new(1, &ids, &kinds);
+            let embedded = self.model.embed(tokens, &ContinuousInputs::default()).unwrap();
+            let hidden = self.model.transformer.forward_embedded(embedded, None);
+            let logits = self.model.logits(Kind::Action, hidden.narrow(1, ids.len() - 1, 1)).unwrap();
+            let logits = logits.narrow(2, 0, bins.count(position % bins.width()));
+            let scores: Vec<f32> = logits.into_data().iter::<f32>().collect();
+            let best = (0..scores.len()).max_by(|a, b| scores[*a].total_cmp(&scores[*b])).unwrap();
+            ids.push(best as u32);
+            kinds.push(Kind::Action);
+        }
+        let decoded = bins.decode(&ids[prompt.len()..]).unwrap();
+        decoded.into_iter().map(|value| value as f32).collect()
+    }
+}
+
+#[test]
+fn greedy_bins_behind_the_cache_are_those_of_a_pass_over_everything() {
+    let policy = Autoregressive::new();
+    let chunks = policy.decode(0.0, 0);
+    assert_eq!(chunks.len(), 2);
+    for (chunk, prompt) in chunks.iter().zip(&policy.prompts) {
+        assert_eq!(chunk.len(), HORIZON * 2);
+        assert_eq!(chunk, &policy.decode_naively(prompt));
+    }
+}
+
+#[test]
+fn sampled_bins_are_those_of_the_seed_and_not_the_greedy_ones() {
+    let policy = Autoregressive::new();
+    let sampled: Vec<_> = (0..4).map(|seed| policy.decode(1.0, seed)).collect();
+    assert_eq!(sampled[1], policy.decode(1.0, 1));
+    assert!(sampled.iter().any(|chunks| *chunks != policy.decode(0.0, 0)));
+    assert!(sampled.iter().any(|chunks| *chunks != sampled[0]));
+}
