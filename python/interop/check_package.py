@@ -1,7 +1,7 @@
 """Drives `vipra serve` of a policy package with the real openpi client, and with the calls of ViPRA's published HTTP client.
 
 Usage: check_package.py VIPRA PACKAGE. What the policy was trained to do is not judged here: chunks have the shape and the finite numbers that
-the greeting promises, and the same question brings the same chunk on every way to the policy, in the units that the way has.
+the greeting promises, and the same question brings the same chunk over every protocol, in the units that the protocol has.
 """
 
 import io
@@ -29,6 +29,7 @@ class Package:
         path = Path(path)
         path = path if (path / "policy.json").exists() else path / "package"
         specification = json.loads((path / "policy.json").read_text())["specification"]
+        statistics = json.loads((path / "statistics.json").read_text())
         control, self.execution = specification["control"], specification["execution"]
         self.scale, self.offset = (np.asarray(control["action"]["normalizer"][part]) for part in ("scale", "offset"))
         self.names = control["action"]["names"]
@@ -36,7 +37,8 @@ class Package:
         self.height, self.width = control["image_size"]
         proprio = control["proprio"]
         # What `--http-assume-state` stands in with.
-        self.states = None if proprio is None else np.tile(proprio["normalizer"]["offset"], (proprio["states"], 1))
+        mean = proprio and statistics[specification["features"]["state"]]["mean"]
+        self.states = None if proprio is None else np.tile(mean, (proprio["states"], 1))
 
     def images(self):
         """The earlier and the current image, of the policy's size."""

@@ -76,7 +76,7 @@ def published_http(port):
         files[f"image{at}"] = (f"image{at}.jpg", buffer.getvalue(), "image/jpeg")
     answer = session.post(f"{address}/step_bytes", files=files, data={"task_description": "put it"}, timeout=5)
     actions = np.asarray(answer.json()["raw_actions"]) * SCALE
-    check("/step_bytes, resized", actions[0], [100, 200, 6, 0, 64, 64, 1])
+    check("/step_bytes, as large as it was sent", actions[0], [100, 200, 6, 0, 480, 640, 1])
 
     answer = session.post(f"{address}/step", data=orjson.dumps({"task_description": "x"}), headers=json, timeout=5)
     check("a missing field is named", answer.json()["detail"][0]["loc"], ["body", "image"])

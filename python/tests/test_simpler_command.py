@@ -96,6 +96,45 @@ def test_results_of_other_crops_are_not_added_to(made_server, tmp_path, capsys):
     assert "crops" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("key, values", [("seed", (0, 1)), ("server", ("vipra 0.1.0", "vipra 0.2.0"))])
+def test_results_of_other_draws_and_versions_are_not_added_to(made_server, tmp_path, capsys, key, values):
+    (tmp_path / "made_simulator.py").write_text(MODULE)
+    out = tmp_path / "out.jsonl"
+    flags = ["--simulator", str(tmp_path), "--module", "made_simulator", "--tasks", "carrot", "--episodes", "0:2", "--out", str(out)]
+    first, second = (made_server(**{key: value}) for value in values)
+    assert main(["--port", str(first.port), *flags]) == 0
+    header, *results = [json.loads(line) for line in out.read_text().splitlines()]
+    assert header[key] == values[0] and len(results) == 2
+    assert main(["--port", str(second.port), *flags]) == 2
+    assert f"something else ({key})" in capsys.readouterr().err
+    # A file that says nothing of it is of an earlier version, and goes on.
+    del header[key]
+    older = [json.dumps(line) + "\n" for line in (header, results[0])]
+    out.write_text("".join(older))
+    assert main(["--port", str(second.port), *flags]) == 0
+    lines = out.read_text().splitlines(keepends=True)
+    assert lines[:2] == older and len(lines) == 3
+
+
+def test_placements_that_there_are_not_are_refused_before_anything_starts(made_server, tmp_path, capsys):
+    server, out = made_server(), tmp_path / "out.jsonl"
+    with pytest.raises(SystemExit):
+        main(["--port", str(server.port), "--simulator", str(tmp_path), "--episodes", "0:25", "--out", str(out)])
+    assert "no episode 24: placements of the objects are 0 to 23" in capsys.readouterr().err
+    assert not out.exists() and not server.requests
+
+
+def test_images_are_sent_at_a_size_and_episodes_kept_as_videos(made_server, tmp_path):
+    (tmp_path / "made_simulator.py").write_text(MODULE)
+    server, out, videos = made_server(), tmp_path / "out.jsonl", tmp_path / "videos"
+    flags = ["--port", str(server.port), "--simulator", str(tmp_path), "--module", "made_simulator", "--tasks", "carrot", "--episodes", "0:2"]
+    assert main([*flags, "--image-size", "4", "6", "--videos", str(videos), "--out", str(out)]) == 0
+    images = [request["observation/image"].shape for request in server.requests if "observation/image" in request]
+    assert images and set(images) == {(4, 6, 3)}
+    assert json.loads(out.read_text().splitlines()[0])["image_size"] == [4, 6]
+    assert sorted(file.name for file in videos.iterdir()) == ["carrot-00.webp", "carrot-01.webp"]
+
+
 def test_the_originals_interface_is_understood(monkeypatch):
     """Against a stand-in of the package `simpler_env`, after its documentation."""
     import types

@@ -6,78 +6,93 @@ use vipra_data::Frame;
 
 use crate::{Observation, PolicyDescription};
 
+/// By how many steps the earlier frame is looked for before its age: of two frames equally near to it the older one is seen, as
+/// where the policy was trained, whatever rounding does to their times.
+const OLDER_STEPS: f64 = 1e-3;
+
 /// Keeps frames and states of one robot for as long as its policy looks back.
 #[derive(Debug, Clone)]
 pub struct History {
-    frame_interval_secs: f64,
+    frame_age_secs: f64,
     step_secs: f64,
-    states: usize,
-    most_bytes: usize,
-    seen: VecDeque<Moment>,
+    states_wanted: usize,
+    max_bytes: usize,
+    frames: VecDeque<Timed<Frame>>,
+    states: VecDeque<Timed<Vec<f32>>>,
 }
 
 #[derive(Debug, Clone)]
-struct Moment {
+struct Timed<T> {
     secs: f64,
-    frame: Frame,
-    state: Vec<f32>,
+    value: T,
 }
 
 impl History {
     /// Nothing was seen yet by what `description` describes.
     pub fn new(description: &PolicyDescription) -> Self {
+        let step_secs = 1.0 / description.control_rate_hz.max(1e-9);
         Self {
-            frame_interval_secs: description.frame_interval_secs,
-            step_secs: 1.0 / description.control_rate_hz.max(1e-9),
-            states: description.proprio.as_ref().map_or(0, |proprio| proprio.states),
-            most_bytes: usize::MAX,
-            seen: VecDeque::new(),
+            frame_age_secs: description.frame_interval_secs + OLDER_STEPS * step_secs,
+            step_secs,
+            states_wanted: description.proprio.as_ref().map_or(0, |proprio| proprio.states),
+            max_bytes: usize::MAX,
+            frames: VecDeque::new(),
+            states: VecDeque::new(),
         }
     }
 
     /// Keeps no more than so many bytes of frames, but always the last two: of a robot that shows its frames much faster than
-    /// it acts, the earlier frame is then younger than it should be.
-    pub fn limited(mut self, most_bytes: usize) -> Self {
-        self.most_bytes = most_bytes;
+    /// it acts, the earlier frame is then younger than it should be. States are small, and all of them are kept.
+    pub fn limited(mut self, max_bytes: usize) -> Self {
+        self.max_bytes = max_bytes;
         self
     }
 
     /// Takes in what is seen at a time, in seconds of any clock that does not run backwards.
     pub fn push(&mut self, secs: f64, frame: Frame, state: Vec<f32>) {
-        self.seen.push_back(Moment { secs, frame, state });
-        let look_back = self.frame_interval_secs.max(self.step_secs * self.states.saturating_sub(1) as f64);
-        // The moment just before the oldest that is looked for may be the nearest to it.
-        while self.seen.len() > 2 && self.seen[1].secs <= secs - look_back {
-            self.seen.pop_front();
+        self.frames.push_back(Timed { secs, value: frame });
+        forget_before(&mut self.frames, secs - self.frame_age_secs);
+        let mut bytes: usize = self.frames.iter().map(|frame| frame.value.pixels().len()).sum();
+        while self.frames.len() > 2 && bytes > self.max_bytes {
+            bytes -= self.frames.pop_front().map_or(0, |frame| frame.value.pixels().len());
         }
-        let mut bytes: usize = self.seen.iter().map(|moment| moment.frame.pixels().len()).sum();
-        while self.seen.len() > 2 && bytes > self.most_bytes {
-            bytes -= self.seen.pop_front().map_or(0, |moment| moment.frame.pixels().len());
+        if self.states_wanted > 0 {
+            self.states.push_back(Timed { secs, value: state });
+            forget_before(&mut self.states, secs - self.step_secs * (self.states_wanted - 1) as f64);
         }
     }
 
-    /// What the policy sees now: the frame nearest to the wanted age (the oldest one at the beginning, where there is none
-    /// that old), and the states nearest to their steps.
+    /// What the policy sees now: the frame nearest to the wanted age (the older of two that are equally near; the oldest one at
+    /// the beginning, where there is none that old), and the states nearest to their steps.
     pub fn observe(&self, instruction: &str) -> Option<Observation> {
-        let now = self.seen.back()?;
-        let past = self.nearest(now.secs - self.frame_interval_secs)?;
-        let states = (0..self.states).rev();
-        let proprio = states.filter_map(|steps| self.nearest(now.secs - steps as f64 * self.step_secs));
+        let now = self.frames.back()?;
+        let past = nearest(&self.frames, now.secs - self.frame_age_secs)?;
+        let ages = (0..self.states_wanted).rev().map(|steps| steps as f64 * self.step_secs);
+        let states = ages.filter_map(|age| nearest(&self.states, now.secs - age));
         Some(Observation {
             instruction: instruction.to_owned(),
-            frames: [past.frame.clone(), now.frame.clone()],
-            proprio: proprio.map(|moment| moment.state.clone()).collect(),
+            frames: [past.clone(), now.value.clone()],
+            proprio: states.cloned().collect(),
         })
     }
 
     /// Forgets everything.
     pub fn clear(&mut self) {
-        self.seen.clear();
+        self.frames.clear();
+        self.states.clear();
     }
+}
 
-    fn nearest(&self, secs: f64) -> Option<&Moment> {
-        self.seen.iter().min_by(|a, b| (a.secs - secs).abs().total_cmp(&(b.secs - secs).abs()))
+/// Forgets what is not looked for at `secs` or later. The moment just before may be the nearest to it, and stays.
+fn forget_before<T>(moments: &mut VecDeque<Timed<T>>, secs: f64) {
+    while moments.len() > 1 && moments[1].secs <= secs {
+        moments.pop_front();
     }
+}
+
+fn nearest<T>(moments: &VecDeque<Timed<T>>, secs: f64) -> Option<&T> {
+    let distance = |moment: &Timed<T>| (moment.secs - secs).abs();
+    moments.iter().min_by(|a, b| distance(a).total_cmp(&distance(b))).map(|moment| &moment.value)
 }
 
 #[cfg(test)]
@@ -130,6 +145,24 @@ mod tests {
         assert_eq!(seen.proprio, [[3.0], [4.0], [5.0]]);
     }
 
+    /// `vipra-policy` rounds halves of a frame up when it learns, and so does the Python client.
+    #[test]
+    fn the_earlier_frame_is_the_one_of_training_at_half_steps_too() {
+        let numbered = |step: usize| Frame::from_pixels(1, 1, vec![(step / 256) as u8, (step % 256) as u8, 0]).unwrap();
+        for (rate_hz, interval_secs) in [(5.0, 0.3), (5.0, 0.5), (3.0, 0.5), (15.0, 0.1), (15.0, 0.3)] {
+            let described =
+                PolicyDescription { control_rate_hz: rate_hz, frame_interval_secs: interval_secs, ..description() };
+            let mut history = History::new(&described);
+            let gap = (interval_secs * rate_hz).round() as usize;
+            for step in 0..300_usize {
+                history.push(step as f64 / rate_hz, numbered(step), vec![0.0]);
+                let seen = history.observe("x").unwrap();
+                let expected = numbered(step.saturating_sub(gap));
+                assert_eq!(seen.frames[0], expected, "{rate_hz} Hz, {interval_secs} s, step {step}");
+            }
+        }
+    }
+
     #[test]
     fn at_the_beginning_the_current_frame_comes_twice() {
         let mut history = History::new(&description());
@@ -147,11 +180,24 @@ mod tests {
         for step in 0..40_u8 {
             history.push(f64::from(step) * 0.01, frame(step), vec![0.0]);
         }
-        assert_eq!(history.seen.len(), 3);
+        assert_eq!(history.frames.len(), 3);
         assert_eq!(history.observe("x").unwrap().frames, [frame(37), frame(39)]);
         let mut tight = History::new(&description()).limited(0);
         (0..5).for_each(|step| tight.push(f64::from(step), frame(step), vec![0.0]));
-        assert_eq!(tight.seen.len(), 2);
+        assert_eq!(tight.frames.len(), 2);
+    }
+
+    #[test]
+    fn states_outlive_frames_that_are_forgotten() {
+        let mut seven = description();
+        seven.proprio.as_mut().unwrap().states = 7;
+        let mut history = History::new(&seven).limited(0);
+        for step in 0..20_u8 {
+            history.push(f64::from(step) * 0.2, frame(step), vec![f32::from(step)]);
+        }
+        let states: Vec<f32> = history.observe("x").unwrap().proprio.concat();
+        assert_eq!(states, [13.0, 14.0, 15.0, 16.0, 17.0, 18.0, 19.0]);
+        assert!(history.states.len() <= 8, "{}", history.states.len());
     }
 
     proptest! {
@@ -165,10 +211,11 @@ mod tests {
                 let level = index as u8;
                 history.push(now, frame(level), vec![f32::from(level)]);
                 all.push((now, level));
-                let wanted = now - 0.4;
+                // Of two that are equally near, the older one.
+                let wanted = now - (0.4 + OLDER_STEPS * 0.2);
                 let nearest = all.iter().min_by(|a, b| (a.0 - wanted).abs().total_cmp(&(b.0 - wanted).abs())).unwrap();
                 prop_assert_eq!(&history.observe("x").unwrap().frames[0], &frame(nearest.1));
-                prop_assert!(history.seen.len() <= 42);
+                prop_assert!(history.frames.len() <= 43 && history.states.len() <= 43);
             }
         }
     }

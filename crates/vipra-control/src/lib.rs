@@ -15,5 +15,5 @@ pub use description::{ActionKind, ActionSpace, Gripper, PolicyDescription, Propr
 pub use error::{Error, Result};
 pub use execution::{ChunkExecutor, Execution};
 pub use history::History;
-pub use observation::{ActionChunk, Observation};
+pub use observation::{ActionChunk, MAX_INSTRUCTION_BYTES, Observation};
 pub use policy::Policy;

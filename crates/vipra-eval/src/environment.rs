@@ -25,7 +25,7 @@ pub struct Verdict {
     /// The robot touched it.
     pub touched: Option<bool>,
     /// It is elsewhere than at the beginning, and moved farther than any other.
-    pub moved_right: Option<bool>,
+    pub moved_correct: Option<bool>,
     /// Another object was moved.
     pub moved_wrong: Option<bool>,
 }

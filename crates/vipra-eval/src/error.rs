@@ -34,8 +34,8 @@ pub enum Error {
     #[error(transparent)]
     Picture(#[from] vipra_page::Error),
     /// The outcomes belong to something else.
-    #[error("it has outcomes of something else ({differs}): {}", path.display())]
-    Other {
+    #[error("it has outcomes of something else ({differs}); evaluate into another folder (--out): {}", path.display())]
+    HeaderMismatch {
         /// What differs.
         differs: String,
         /// The file.

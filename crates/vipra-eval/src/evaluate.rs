@@ -1,5 +1,6 @@
 //! Many episodes, several at a time.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
 
@@ -7,7 +8,7 @@ use rayon::prelude::*;
 use vipra_control::{Execution, Observation, Policy, PolicyDescription};
 
 use crate::environment::{Environment, Episode};
-use crate::outcome::{Header, Journal, Outcome};
+use crate::outcome::{Header, Outcome, OutcomeLog};
 use crate::rollout::{Ended, Rollout};
 use crate::videos::Videos;
 use crate::{Error, Result};
@@ -43,11 +44,12 @@ pub fn plan(splits: &[String], seeds: &[u64], episodes: u64) -> Vec<Episode> {
 
 /// Runs the episodes of a plan that the folder has no outcomes of, and writes each as it ends. The outcomes of the whole plan.
 ///
-/// Episodes run in groups of `parallel`, and the policy draws anew for each: a group that was interrupted runs again as a
-/// whole, so that it ends as if it never had been. `make` makes an environment; `progress` is called with (done, all).
+/// Episodes run in groups of `parallel`, and the policy draws anew for each. What it draws for an episode depends on those that
+/// run beside it: a group that was interrupted runs again as a whole, so that it ends as if it never had been. `make` makes an
+/// environment; `progress` is called with (done, all).
 ///
 /// # Errors
-/// [`Error::Other`] if the folder belongs to something else; whatever policy, environment or disk say.
+/// [`Error::HeaderMismatch`] if the folder belongs to something else; whatever policy, environment or disk say.
 pub fn evaluate(
     policy: &mut dyn Policy,
     make: &dyn Fn(&PolicyDescription) -> Result<Box<dyn Environment>>,
@@ -61,49 +63,67 @@ pub fn evaluate(
         return Err(Error::Invalid("no episode at a time".to_owned()));
     }
     std::fs::create_dir_all(folder).map_err(Error::io(folder))?;
-    let mut journal = Journal::open(&folder.join(OUTCOMES), header)?;
+    let mut log = OutcomeLog::open(&folder.join(OUTCOMES), header)?;
     let rate_hz = policy.describe().control_rate_hz;
-    let mut videos = Videos::in_folder(folder, journal.outcomes(), options.videos, rate_hz)?;
+    let mut videos = Videos::in_folder(folder, log.outcomes(), options.videos, rate_hz)?;
     let mut rollouts = Vec::new();
-    for (index, group) in plan.chunks(options.parallel).enumerate() {
-        progress(index * options.parallel, plan.len());
-        if group.iter().all(|episode| is_done(&journal, episode)) {
+    let mut done = 0;
+    for group in groups(plan, options.parallel) {
+        progress(done, plan.len());
+        done += group.len();
+        if group.iter().all(|episode| is_done(&log, episode)) {
             continue;
         }
         while rollouts.len() < group.len() {
             let environment = make(policy.describe())?;
             rollouts.push(Rollout::new(environment, policy.describe(), options.execution, options.videos > 0)?);
         }
-        run_group(policy, &mut rollouts, group, &mut journal, &mut videos)?;
+        run_group(policy, &mut rollouts, &group, &mut log, &mut videos)?;
     }
     progress(plan.len(), plan.len());
-    let of_plan = |episode: &Episode| journal.outcomes().iter().find(|outcome| outcome.is_of(episode)).cloned();
+    let of_plan = |episode: &Episode| log.outcomes().iter().find(|outcome| outcome.is_of(episode)).cloned();
     Ok(plan.iter().filter_map(of_plan).collect())
 }
 
-fn is_done(journal: &Journal, episode: &Episode) -> bool {
-    journal.outcomes().iter().any(|outcome| outcome.is_of(episode))
+/// The episodes of a plan that run side by side: those of a split and seed from a multiple of `parallel` to the next one, so
+/// that a plan which grows by whole groups leaves those that ran as they are.
+fn groups(plan: &[Episode], parallel: usize) -> Vec<Vec<Episode>> {
+    let mut groups: Vec<Vec<Episode>> = Vec::new();
+    let mut places: BTreeMap<Episode, usize> = BTreeMap::new();
+    for episode in plan {
+        let group = Episode { number: episode.number / parallel as u64, ..episode.clone() };
+        let place = *places.entry(group).or_insert(groups.len());
+        if place == groups.len() {
+            groups.push(Vec::new());
+        }
+        groups[place].push(episode.clone());
+    }
+    groups
+}
+
+fn is_done(log: &OutcomeLog, episode: &Episode) -> bool {
+    log.outcomes().iter().any(|outcome| outcome.is_of(episode))
 }
 
 fn run_group(
     policy: &mut dyn Policy,
     rollouts: &mut [Rollout],
     group: &[Episode],
-    journal: &mut Journal,
+    log: &mut OutcomeLog,
     videos: &mut Videos,
 ) -> Result<()> {
     policy.reset();
     let rollouts = &mut rollouts[..group.len()];
-    rollouts.par_iter_mut().zip(group).try_for_each(|(rollout, episode)| rollout.begin(episode))?;
+    rollouts.par_iter_mut().zip(group).try_for_each(|(rollout, episode)| rollout.reset(episode))?;
     let mut running = group.len();
     while running > 0 {
         ask(policy, rollouts)?;
         let ended = rollouts.par_iter_mut().map(Rollout::step).collect::<Result<Vec<_>>>()?;
         for Ended { outcome, frames } in ended.into_iter().flatten() {
             running -= 1;
-            if !journal.outcomes().iter().any(|known| known.key() == outcome.key()) {
+            if !log.outcomes().iter().any(|known| known.key() == outcome.key()) {
                 videos.offer(&outcome, &frames)?;
-                journal.add(outcome)?;
+                log.add(outcome)?;
             }
         }
     }
@@ -112,7 +132,7 @@ fn run_group(
 
 /// One inference for all that need a chunk now.
 fn ask(policy: &mut dyn Policy, rollouts: &mut [Rollout]) -> Result<()> {
-    let seen = rollouts.par_iter_mut().map(Rollout::look).collect::<Result<Vec<_>>>()?;
+    let seen = rollouts.par_iter_mut().map(Rollout::observe).collect::<Result<Vec<_>>>()?;
     let (who, observations): (Vec<usize>, Vec<Observation>) =
         seen.into_iter().enumerate().filter_map(|(index, seen)| Some((index, seen?))).unzip();
     if observations.is_empty() {
@@ -125,5 +145,5 @@ fn ask(policy: &mut dyn Policy, rollouts: &mut [Rollout]) -> Result<()> {
         let (asked, answered) = (observations.len(), answers.len());
         return Err(Error::Invalid(format!("the policy was asked for {asked} chunks and gave {answered}")));
     }
-    who.into_iter().zip(answers).try_for_each(|(index, answer)| rollouts[index].answer(answer, latency_ms))
+    who.into_iter().zip(answers).try_for_each(|(index, answer)| rollouts[index].push_chunk(answer, latency_ms))
 }

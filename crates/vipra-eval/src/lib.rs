@@ -20,7 +20,7 @@ pub use compare::{Compared, Comparison, compare};
 pub use environment::{Environment, Episode, Verdict};
 pub use error::{Error, Result};
 pub use evaluate::{EvaluateOptions, OUTCOMES, evaluate, plan};
-pub use outcome::{Header, Journal, Outcome, read_outcomes};
+pub use outcome::{Header, Outcome, OutcomeLog, read_outcomes};
 pub use page::{HOW_COUNTED, Section, page};
 pub use statistics::{Rate, mcnemar, quantile};
 pub use summary::{Summary, summarize};

@@ -46,8 +46,8 @@ pub struct Outcome {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub touched: Option<bool>,
     /// It moved, and farther than any other.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub moved_right: Option<bool>,
+    #[serde(rename = "moved_right", default, skip_serializing_if = "Option::is_none")]
+    pub moved_correct: Option<bool>,
     /// Another object was moved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub moved_wrong: Option<bool>,
@@ -72,17 +72,17 @@ impl Outcome {
 
 /// A file that outcomes are added to.
 #[derive(Debug)]
-pub struct Journal {
+pub struct OutcomeLog {
     file: File,
     path: PathBuf,
     outcomes: Vec<Outcome>,
 }
 
-impl Journal {
+impl OutcomeLog {
     /// Begins a file, or goes on with one of the same header.
     ///
     /// # Errors
-    /// [`Error::Other`] if it is of something else, [`Error::Line`] if a line is no outcome, [`Error::Io`].
+    /// [`Error::HeaderMismatch`] if it is of something else, [`Error::Line`] if a line is no outcome, [`Error::Io`].
     pub fn open(path: &Path, header: &Header) -> Result<Self> {
         let mut file = OpenOptions::new().read(true).append(true).create(true).open(path).map_err(Error::io(path))?;
         let text = std::fs::read_to_string(path).map_err(Error::io(path))?;
@@ -103,7 +103,7 @@ impl Journal {
         };
         let differs: Vec<&str> = names.into_iter().filter(|&name| !is_same(name)).map(String::as_str).collect();
         if !differs.is_empty() {
-            return Err(Error::Other { differs: differs.join(", "), path: path.to_path_buf() });
+            return Err(Error::HeaderMismatch { differs: differs.join(", "), path: path.to_path_buf() });
         }
         Ok(Self { file, path: path.to_path_buf(), outcomes })
     }

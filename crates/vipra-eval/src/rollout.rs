@@ -14,7 +14,7 @@ pub(crate) struct Rollout {
     environment: Box<dyn Environment>,
     history: History,
     executor: ChunkExecutor,
-    control_rate_hz: f64,
+    policy: PolicyDescription,
     keeps_frames: bool,
     running: Option<Running>,
 }
@@ -43,11 +43,12 @@ impl Rollout {
         keeps_frames: bool,
     ) -> Result<Self> {
         let executor = ChunkExecutor::new(execution, policy.horizon, &policy.action)?;
-        let (history, control_rate_hz) = (History::new(policy), policy.control_rate_hz);
-        Ok(Self { environment, history, executor, control_rate_hz, keeps_frames, running: None })
+        let (history, policy) = (History::new(policy), policy.clone());
+        Ok(Self { environment, history, executor, policy, keeps_frames, running: None })
     }
 
-    pub(crate) fn begin(&mut self, episode: &Episode) -> Result<()> {
+    /// Begins an episode.
+    pub(crate) fn reset(&mut self, episode: &Episode) -> Result<()> {
         self.environment.reset(episode)?;
         self.history.clear();
         self.executor.reset();
@@ -59,27 +60,28 @@ impl Rollout {
     }
 
     /// Looks; what the policy is to be asked, if it is to be asked now.
-    pub(crate) fn look(&mut self) -> Result<Option<Observation>> {
+    pub(crate) fn observe(&mut self) -> Result<Option<Observation>> {
         let Some(running) = &mut self.running else { return Ok(None) };
         let (frame, state) = self.environment.observe()?;
         if self.keeps_frames {
             running.frames.push(frame.clone());
         }
-        self.history.push(running.steps as f64 / self.control_rate_hz, frame, state);
+        self.history.push(running.steps as f64 / self.policy.control_rate_hz, frame, state);
         Ok(match self.executor.needs_chunk() {
             true => self.history.observe(&self.environment.instruction()),
             false => None,
         })
     }
 
-    /// Takes what the policy answered after so many milliseconds.
-    pub(crate) fn answer(&mut self, chunk: vipra_control::Result<ActionChunk>, latency_ms: f64) -> Result<()> {
+    /// Takes what the policy answered after so many milliseconds, if it is a chunk as the policy describes it.
+    pub(crate) fn push_chunk(&mut self, chunk: vipra_control::Result<ActionChunk>, latency_ms: f64) -> Result<()> {
         let Some(running) = &mut self.running else { return Ok(()) };
         let named = |error| {
             let Episode { split, seed, number } = running.episode.clone();
             Error::Policy { error, split, seed, episode: number }
         };
-        self.executor.push(chunk.map_err(named)?);
+        let checked = chunk.and_then(|chunk| chunk.check(&self.policy).map(|()| chunk));
+        self.executor.push(checked.map_err(named)?);
         running.latencies.push((latency_ms * 1e3).round() / 1e3);
         Ok(())
     }
@@ -112,7 +114,7 @@ impl Rollout {
             success_any: running.success_any,
             grasped: verdict.grasped,
             touched: verdict.touched,
-            moved_right: verdict.moved_right,
+            moved_correct: verdict.moved_correct,
             moved_wrong: verdict.moved_wrong,
             steps: running.steps,
             secs: (running.began.elapsed().as_secs_f64() * 1e3).round() / 1e3,

@@ -3,9 +3,6 @@
 use serde::Serialize;
 use statrs::distribution::{Binomial, DiscreteCDF};
 
-/// The 97.5 % point of the normal distribution.
-const Z: f64 = 1.959_963_984_540_054;
-
 /// Successes of a number of trials.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Rate {
@@ -31,14 +28,7 @@ impl Rate {
 
     /// 95 % interval after Wilson; 0 to 1 of no trials.
     pub fn interval(&self) -> [f64; 2] {
-        if self.trials == 0 {
-            return [0.0, 1.0];
-        }
-        let (n, share) = (self.trials as f64, self.share());
-        let middle = share + Z * Z / (2.0 * n);
-        let half = Z * (share * (1.0 - share) / n + Z * Z / (4.0 * n * n)).sqrt();
-        let whole = 1.0 + Z * Z / n;
-        [((middle - half) / whole).max(0.0), ((middle + half) / whole).min(1.0)]
+        vipra_page::wilson(self.successes as f64, self.trials as f64)
     }
 }
 

@@ -132,7 +132,7 @@ impl Environment for TabletopEnvironment {
             success_now: verdict.success_now,
             grasped: verdict.grasped,
             touched: Some(verdict.touched),
-            moved_right: Some(verdict.moved_right),
+            moved_correct: Some(verdict.moved_correct),
             moved_wrong: Some(verdict.moved_wrong),
         }
     }

@@ -10,8 +10,7 @@ use made::{Counted, Drawing, STEPS};
 use serde_json::json;
 use vipra_control::{Execution, Policy};
 use vipra_eval::{
-    EvaluateOptions, Header, Journal, OUTCOMES, Outcome, VIDEOS, compare, evaluate, plan, read_outcomes, summarize,
-    videos,
+    EvaluateOptions, Header, OUTCOMES, Outcome, OutcomeLog, VIDEOS, compare, evaluate, plan, read_outcomes, videos,
 };
 
 fn header(model: &str) -> Header {
@@ -31,7 +30,18 @@ fn run_with(
     broken: Option<u64>,
     options: &EvaluateOptions,
 ) -> vipra_eval::Result<Vec<Outcome>> {
-    let plan = plan(&["seen".into()], &[0, 1], 5);
+    run_plan(policy, folder, broken, options, 5)
+}
+
+/// So many episodes of each of two seeds.
+fn run_plan(
+    policy: &mut dyn Policy,
+    folder: &Path,
+    broken: Option<u64>,
+    options: &EvaluateOptions,
+    episodes: u64,
+) -> vipra_eval::Result<Vec<Outcome>> {
+    let plan = plan(&["seen".into()], &[0, 1], episodes);
     let make =
         |_: &vipra_control::PolicyDescription| Ok(Box::new(Counted::new(broken)) as Box<dyn vipra_eval::Environment>);
     evaluate(policy, &make, &plan, &header("abc"), folder, options, &|_, _| ())
@@ -54,7 +64,7 @@ fn episodes_run_to_their_end_and_are_judged_both_ways() {
         assert_eq!((outcome.steps, outcome.latencies.len()), (STEPS, 3));
         assert!(outcome.secs >= 0.0 && outcome.touched.is_none());
     }
-    assert_eq!(policy.batches, [4, 4, 4, 4, 4, 4, 2, 2, 2], "groups of 4, 4 and 2 of ten episodes");
+    assert_eq!(policy.batches, [4, 4, 4, 1, 1, 1].repeat(2), "two groups of each seed, and three chunks of each");
     // One frame 0.2 s, that is one step, before the current one, and the state of now.
     let third = &policy.seen[4];
     assert_eq!((third.frames[0].pixels()[0], third.frames[1].pixels()[0]), (1, 2));
@@ -90,6 +100,20 @@ fn an_interrupted_evaluation_ends_as_if_it_never_had_been() {
 }
 
 #[test]
+fn an_evaluation_that_grows_by_whole_groups_ends_as_one_that_was_as_large_from_the_beginning() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |name: &str, episodes: u64| {
+        let outcomes = run_plan(&mut Drawing::new(), &folder.path().join(name), None, &OPTIONS, episodes).unwrap();
+        outcomes.iter().map(timeless).collect::<Vec<_>>()
+    };
+    let whole = run("whole", 11);
+    for episodes in [4, 8, 11] {
+        let of_whole = whole.iter().filter(|outcome| outcome.episode < episodes).cloned().collect::<Vec<_>>();
+        assert_eq!(run("grown", episodes), of_whole, "{episodes} episodes");
+    }
+}
+
+#[test]
 fn a_kill_between_a_video_and_its_outcome_costs_no_video() {
     let folder = tempfile::tempdir().unwrap();
     let options = EvaluateOptions { videos: 2, ..OPTIONS };
@@ -121,14 +145,14 @@ fn outcomes_of_an_unknown_version_go_on_and_of_another_one_do_not() {
         header
     };
     let text = std::fs::read_to_string(&file).unwrap();
-    assert_eq!(Journal::open(&file, &of_version("2")).unwrap().outcomes(), outcomes);
+    assert_eq!(OutcomeLog::open(&file, &of_version("2")).unwrap().outcomes(), outcomes);
     assert_eq!(std::fs::read_to_string(&file).unwrap(), text, "who made them stays unknown");
 
     let (_, lines) = text.split_once('\n').unwrap();
     std::fs::write(&file, format!("{}\n{lines}", json!(of_version("1")))).unwrap();
-    assert_eq!(Journal::open(&file, &of_version("1")).unwrap().outcomes(), outcomes);
-    let error = Journal::open(&file, &of_version("2")).unwrap_err().to_string();
-    assert!(error.contains("(version)"), "{error}");
+    assert_eq!(OutcomeLog::open(&file, &of_version("1")).unwrap().outcomes(), outcomes);
+    let error = OutcomeLog::open(&file, &of_version("2")).unwrap_err().to_string();
+    assert!(error.contains("(version)") && error.contains("--out"), "{error}");
     let (found, read) = read_outcomes(&file).unwrap();
     assert_eq!((&found, &read), (&of_version("1"), &outcomes));
     assert_eq!(compare((&found, &read), (&header("abc"), &outcomes)).unwrap().unpaired, [0, 0]);
@@ -139,7 +163,7 @@ fn outcomes_of_something_else_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     run(&mut Drawing::new(), folder.path(), None).unwrap();
     let file = folder.path().join(OUTCOMES);
-    let error = Journal::open(&file, &header("another")).unwrap_err().to_string();
+    let error = OutcomeLog::open(&file, &header("another")).unwrap_err().to_string();
     assert!(error.contains("fingerprints") && error.contains(&file.display().to_string()), "{error}");
     let text = std::fs::read_to_string(&file).unwrap();
     let again = text.lines().nth(1).unwrap();
@@ -148,8 +172,8 @@ fn outcomes_of_something_else_are_refused() {
     assert!(error.contains("stands here twice"), "{error}");
     // What could not begin is in nobody's way.
     let unbegun = folder.path().join("unbegun.jsonl");
-    drop(Journal::open(&unbegun, &header("one")).unwrap());
-    drop(Journal::open(&unbegun, &header("another")).unwrap());
+    drop(OutcomeLog::open(&unbegun, &header("one")).unwrap());
+    drop(OutcomeLog::open(&unbegun, &header("another")).unwrap());
     assert_eq!(read_outcomes(&unbegun).unwrap(), (header("another"), Vec::new()));
     std::fs::write(&file, text.replacen("\"steps\":5", "\"steps\":\"many\"", 1)).unwrap();
     let error = read_outcomes(&file).unwrap_err().to_string();
@@ -158,86 +182,41 @@ fn outcomes_of_something_else_are_refused() {
     assert!(read_outcomes(&file).unwrap_err().to_string().contains("no header"));
 }
 
+/// Leaves out an answer, or the last action of each.
+struct Lacking {
+    policy: Drawing,
+    lacks_answer: bool,
+}
+
+impl Policy for Lacking {
+    fn describe(&self) -> &vipra_control::PolicyDescription {
+        self.policy.describe()
+    }
+
+    fn infer_batch(
+        &mut self,
+        observations: &[vipra_control::Observation],
+    ) -> Vec<vipra_control::Result<vipra_control::ActionChunk>> {
+        if self.lacks_answer {
+            return self.policy.infer_batch(&observations[1..]);
+        }
+        let mut answers = self.policy.infer_batch(observations);
+        answers.iter_mut().flatten().for_each(|chunk| _ = chunk.actions.pop());
+        answers
+    }
+
+    fn reset(&mut self) {}
+}
+
 #[test]
 fn a_policy_that_answers_too_little_is_found_out() {
-    struct Silent(Drawing);
-    impl Policy for Silent {
-        fn describe(&self) -> &vipra_control::PolicyDescription {
-            self.0.describe()
-        }
-        fn infer_batch(
-            &mut self,
-            observations: &[vipra_control::Observation],
-        ) -> Vec<vipra_control::Result<vipra_control::ActionChunk>> {
-            self.0.infer_batch(&observations[1..])
-        }
-        fn reset(&mut self) {}
+    let folder = tempfile::tempdir().unwrap();
+    for (lacks_answer, expected) in [
+        (true, "asked for 4 chunks and gave 3"),
+        (false, "episode 0 of seed 0 (seen): a chunk of 3 actions, and the policy says 4"),
+    ] {
+        let mut policy = Lacking { policy: Drawing::new(), lacks_answer };
+        let error = run_plan(&mut policy, folder.path(), None, &OPTIONS, 4).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
     }
-    let folder = tempfile::tempdir().unwrap();
-    let make =
-        |_: &vipra_control::PolicyDescription| Ok(Box::new(Counted::new(None)) as Box<dyn vipra_eval::Environment>);
-    let plan = plan(&["seen".into()], &[0], 2);
-    let mut policy = Silent(Drawing::new());
-    let error = evaluate(&mut policy, &make, &plan, &header("a"), folder.path(), &OPTIONS, &|_, _| ()).unwrap_err();
-    assert!(error.to_string().contains("asked for 2 chunks and gave 1"), "{error}");
-}
-
-/// Outcomes as the Python client writes them for SIMPLER.
-const SIMPLER: &str = r#"{"environment": "simpler-maniskill3", "policy": "flow-matching", "fingerprints": {}, "execute": 7, "image_size": null}
-{"task": "spoon", "episode": 0, "instruction": "put the spoon on the towel", "success_last": true, "success_any": true, "grasped": true, "steps": 60, "secs": 12.0, "latencies": [100.0, 120.5]}
-{"task": "spoon", "episode": 1, "instruction": "put the spoon on the towel", "success_last": false, "success_any": true, "grasped": true, "steps": 60, "secs": 15.0, "latencies": [90.0, 130.0]}
-{"task": "cube", "episode": 0, "instruction": "stack", "success_last": false, "success_any": false, "grasped": false, "steps": 60, "secs": 15.0, "latencies": []}
-"#;
-
-#[test]
-fn outcomes_of_the_python_client_are_read_and_summarised() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("simpler.jsonl");
-    std::fs::write(&file, SIMPLER).unwrap();
-    let (_, outcomes) = read_outcomes(&file).unwrap();
-    let summaries = summarize(&outcomes);
-    let names: Vec<&str> = summaries.iter().map(|summary| summary.task.as_str()).collect();
-    assert_eq!(names, ["cube", "spoon", ""]);
-    let spoon = &summaries[1];
-    assert_eq!((spoon.success_last.successes, spoon.success_any.successes, spoon.success_last.trials), (1, 2, 2));
-    assert_eq!((spoon.latency_ms, spoon.steps, spoon.control_rate_hz), (Some([100.0, 130.0]), 60.0, 4.0));
-    assert_eq!((summaries[0].latency_ms, summaries[0].touched), (None, None));
-}
-
-fn outcome(split: &str, episode: u64, success: bool) -> Outcome {
-    let text = format!(
-        r#"{{"task": "put", "split": "{split}", "seed": 1, "episode": {episode}, "instruction": "put {episode}", "success_last": {success},
-        "success_any": true, "grasped": {success}, "steps": 60, "secs": 1.0, "latencies": []}}"#
-    );
-    serde_json::from_str(&text).unwrap()
-}
-
-#[test]
-fn policies_are_compared_on_the_same_episodes() {
-    // The first alone succeeds at 9 episodes of `seen`, the second alone at one; both at 5 of another split.
-    let first: Vec<Outcome> =
-        (0..10).map(|n| outcome("seen", n, n < 9)).chain((0..5).map(|n| outcome("new", n, true))).collect();
-    let second: Vec<Outcome> =
-        (0..12).map(|n| outcome("seen", n, n >= 9)).chain((0..5).map(|n| outcome("new", n, true))).collect();
-    let compared = compare((&header("a"), &first), (&header("b"), &second)).unwrap();
-    assert_eq!(compared.unpaired, [0, 2]);
-    let last: Vec<_> = compared.comparisons.iter().filter(|one| one.measure == "success, last step").collect();
-    assert_eq!(last.iter().map(|one| one.split.as_str()).collect::<Vec<_>>(), ["new", "seen", ""]);
-    assert_eq!(
-        (last[1].only_first, last[1].only_second, last[1].first.successes, last[1].second.trials),
-        (9, 1, 9, 10)
-    );
-    assert!((last[1].p_value - 0.021_484_375).abs() < 1e-9);
-    assert_eq!((last[0].only_first, last[0].p_value), (0, 1.0));
-    assert_eq!((last[2].first.trials, last[2].only_first), (15, 9));
-
-    let mut elsewhere = header("b");
-    elsewhere.insert("environment".into(), "other".into());
-    assert!(compare((&header("a"), &first), (&elsewhere, &second)).is_err());
-    assert!(compare((&header("a"), &first[..1]), (&header("b"), &second[1..2])).is_err(), "no episode in common");
-    let mut renamed = second.clone();
-    renamed[0].instruction = "another scene".into();
-    assert!(
-        compare((&header("a"), &first), (&header("b"), &renamed)).unwrap_err().to_string().contains("another scene")
-    );
 }

@@ -8,15 +8,18 @@
 
 pub mod codec;
 mod error;
+mod failure;
+mod field_names;
 mod http;
 mod metadata;
-mod model;
 mod options;
 mod picture;
+mod policy_thread;
 mod server;
+mod state;
 mod websocket;
 
 pub use error::{Error, Result};
 pub use metadata::metadata;
-pub use options::{Access, DEFAULT_PORT, Limits, Patience, ServeOptions, Token, Units};
+pub use options::{Access, DEFAULT_PORT, Limits, ServeOptions, Timeouts, Token, Units};
 pub use server::{Server, serve};

@@ -1,9 +1,11 @@
 //! What a client is told of a policy before it asks.
 
 use serde_json::{Value as Json, json};
-use vipra_control::{Execution, PolicyDescription};
+use vipra_control::PolicyDescription;
 
+use crate::ServeOptions;
 use crate::codec::Value;
+use crate::field_names::FieldNames;
 
 /// Keys of a WebSocket request.
 pub(crate) mod keys {
@@ -15,9 +17,14 @@ pub(crate) mod keys {
     pub(crate) const ENDPOINT: &str = "endpoint";
 }
 
+/// What a WebSocket's client calls what a policy may refuse.
+pub(crate) const WEBSOCKET_NAMES: FieldNames =
+    FieldNames { frames: keys::IMAGE, instruction: keys::PROMPT, proprio: keys::STATE };
+
 /// What the server says first on a WebSocket: which keys a request has, how far apart the two frames are that the policy sees,
-/// what the numbers of its actions mean, and how its chunks are executed, where that is known.
-pub fn metadata(description: &PolicyDescription, execution: Option<Execution>, default_prompt: Option<&str>) -> Json {
+/// what the numbers of its actions mean, and, where it is known, how its chunks are executed and from which seed it draws.
+pub fn metadata(description: &PolicyDescription, options: &ServeOptions) -> Json {
+    let default_prompt = options.default_prompt.as_deref();
     let action = &description.action;
     let [height, width] = description.image_size;
     let earlier = format!(
@@ -46,7 +53,8 @@ pub fn metadata(description: &PolicyDescription, execution: Option<Execution>, d
         "rotation": action.rotation,
         "gripper": action.gripper,
         "action_horizon": description.horizon,
-        "execution": execution,
+        "execution": options.execution,
+        "seed": options.seed,
         "control_rate_hz": description.control_rate_hz,
         "frame_interval_secs": description.frame_interval_secs,
         "image_size": [height, width],

@@ -21,17 +21,19 @@ pub struct ServeOptions {
     pub access: Access,
     /// Units of the answers of the HTTP API. Those of the WebSocket are always the robot's.
     pub http_units: Units,
-    /// Whether requests of the HTTP API without a state are answered as if the robot stood in the middle of the demonstrations' states, by
-    /// policies that want them. ViPRA's published client sends none.
-    pub http_assume_state: bool,
+    /// The state, `[dimensions]`, in which the robot is assumed to stand by policies that want states where a request of the HTTP API
+    /// has none, as those of ViPRA's published client; None refuses such requests.
+    pub http_assumed_state: Option<Vec<f32>>,
     /// The instruction of WebSocket requests that bring none.
     pub default_prompt: Option<String>,
     /// How chunks are best executed, for clients to be told. The server puts out whole chunks.
     pub execution: Option<Execution>,
+    /// The seed of what the policy draws, for clients to be told.
+    pub seed: Option<u64>,
     /// What a client may send.
     pub limits: Limits,
     /// How long anything may take.
-    pub patience: Patience,
+    pub timeouts: Timeouts,
 }
 
 impl Default for ServeOptions {
@@ -40,11 +42,12 @@ impl Default for ServeOptions {
             address: SocketAddr::from(([127, 0, 0, 1], DEFAULT_PORT)),
             access: Access::Loopback,
             http_units: Units::default(),
-            http_assume_state: false,
+            http_assumed_state: None,
             default_prompt: None,
             execution: None,
+            seed: None,
             limits: Limits::default(),
-            patience: Patience::default(),
+            timeouts: Timeouts::default(),
         }
     }
 }
@@ -150,21 +153,21 @@ impl Default for Limits {
 
 /// How long anything may take.
 #[derive(Debug, Clone, Copy)]
-pub struct Patience {
+pub struct Timeouts {
     /// Until a request's head has come, and again until its body has.
     pub request: Duration,
     /// Between two pings of a WebSocket.
-    pub ping_every: Duration,
+    pub ping_interval: Duration,
     /// Until a WebSocket that sends nothing, not even the answer to a ping, is given up.
-    pub silence: Duration,
+    pub idle: Duration,
     /// Until requests that are being answered when the server is stopped are given up.
-    pub stop: Duration,
+    pub shutdown: Duration,
 }
 
-impl Default for Patience {
+impl Default for Timeouts {
     fn default() -> Self {
         let secs = Duration::from_secs;
-        Self { request: secs(10), ping_every: secs(20), silence: secs(60), stop: secs(5) }
+        Self { request: secs(10), ping_interval: secs(20), idle: secs(60), shutdown: secs(5) }
     }
 }
 

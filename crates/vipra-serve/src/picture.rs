@@ -4,7 +4,6 @@ use std::io::Cursor;
 
 use image::{DynamicImage, ImageDecoder, ImageReader};
 use vipra_data::Frame;
-use vipra_data::picture::{Fit, ImageConfig, Region, Resampling, Resizer};
 
 use crate::codec::{Array, Kind, Value};
 use crate::{Error, Result};
@@ -13,16 +12,16 @@ use crate::{Error, Result};
 const DECODER_BYTES: u64 = 16;
 
 /// An image of a message: an array, or the bytes of a JPEG, PNG, WebP, BMP or GIF file.
-pub(crate) fn of_value(field: &str, value: &Value<'_>, most_side: usize) -> Result<Frame> {
+pub(crate) fn decode_value(field: &str, value: &Value<'_>, max_side: usize) -> Result<Frame> {
     match value {
-        Value::Array(array) => of_array(field, array, most_side),
-        Value::Bytes(bytes) => of_file(field, bytes, most_side),
+        Value::Array(array) => decode_array(field, array, max_side),
+        Value::Bytes(bytes) => decode_file(field, bytes, max_side),
         other => Err(Error::refused(field, format!("{} is no image", other.kind()))),
     }
 }
 
 /// An array of bytes or of fractions from 0 to 1, `[height, width, 3]` or `[3, height, width]` (interfaces a.3).
-fn of_array(field: &str, array: &Array<'_>, most_side: usize) -> Result<Frame> {
+fn decode_array(field: &str, array: &Array<'_>, max_side: usize) -> Result<Frame> {
     let (height, width, channels_first) = match *array.shape() {
         [height, width, 3] => (height, width, false),
         [3, height, width] => (height, width, true),
@@ -31,7 +30,7 @@ fn of_array(field: &str, array: &Array<'_>, most_side: usize) -> Result<Frame> {
             return Err(Error::refused(field, reason));
         }
     };
-    check_size(field, width as u64, height as u64, most_side)?;
+    check_size(field, width as u64, height as u64, max_side)?;
     let levels = levels(field, array)?;
     let levels = if channels_first { channels_last(&levels, height * width) } else { levels };
     Frame::from_pixels(width, height, levels).map_err(|error| Error::refused(field, error.to_string()))
@@ -57,16 +56,16 @@ fn channels_last(planes: &[u8], pixels: usize) -> Vec<u8> {
 }
 
 /// The bytes of an image file.
-pub(crate) fn of_file(field: &str, bytes: &[u8], most_side: usize) -> Result<Frame> {
+pub(crate) fn decode_file(field: &str, bytes: &[u8], max_side: usize) -> Result<Frame> {
     let fault = |error: image::ImageError| Error::refused(field, format!("cannot be read as an image: {error}"));
     let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format();
     let mut reader = reader.map_err(|error| fault(image::ImageError::IoError(error)))?;
     let mut limits = image::Limits::default();
-    limits.max_alloc = Some((most_side * most_side) as u64 * DECODER_BYTES);
+    limits.max_alloc = Some((max_side * max_side) as u64 * DECODER_BYTES);
     reader.limits(limits);
     let decoder = reader.into_decoder().map_err(fault)?;
     let (width, height) = decoder.dimensions();
-    check_size(field, width.into(), height.into(), most_side)?;
+    check_size(field, width.into(), height.into(), max_side)?;
     if !decoder.color_type().has_color() {
         return Err(Error::refused(
             field,
@@ -78,29 +77,16 @@ pub(crate) fn of_file(field: &str, bytes: &[u8], most_side: usize) -> Result<Fra
         .map_err(|error| Error::refused(field, error.to_string()))
 }
 
-/// Refuses an image without pixels, and one with more than `most_side` in a row or a column.
-pub(crate) fn check_size(field: &str, width: u64, height: u64, most_side: usize) -> Result<()> {
+/// Refuses an image without pixels, and one with more than `max_side` in a row or a column.
+pub(crate) fn check_size(field: &str, width: u64, height: u64, max_side: usize) -> Result<()> {
     if width == 0 || height == 0 {
         return Err(Error::refused(field, format!("an image of {width}×{height} pixels")));
     }
-    if width.max(height) > most_side as u64 {
-        let reason = format!("an image of {width}×{height} pixels; at most {most_side} a side are taken");
+    if width.max(height) > max_side as u64 {
+        let reason = format!("an image of {width}×{height} pixels; at most {max_side} a side are taken");
         return Err(Error::refused(field, reason));
     }
     Ok(())
-}
-
-/// Brings a frame to `[height, width]` as the published server does: PIL's `LANCZOS`, whatever its shape (reference 13).
-pub(crate) fn resized(field: &str, frame: Frame, [height, width]: [usize; 2]) -> Result<Frame> {
-    if (frame.height(), frame.width()) == (height, width) {
-        return Ok(frame);
-    }
-    let config = ImageConfig { width, height, fit: Fit::Stretch, resampling: Resampling::Lanczos };
-    let mut target = Frame::new(width, height);
-    Resizer::new(config)
-        .resize(&frame, Region::WHOLE, target.pixels_mut())
-        .map_err(|error| Error::refused(field, error.to_string()))?;
-    Ok(target)
 }
 
 #[cfg(test)]
@@ -117,7 +103,7 @@ mod tests {
     }
 
     fn refused(value: &Value<'_>) -> String {
-        of_value("observation/image", value, SIDE).unwrap_err().to_string()
+        decode_value("observation/image", value, SIDE).unwrap_err().to_string()
     }
 
     #[test]
@@ -129,7 +115,7 @@ mod tests {
         let fractions = array("<f4", &[1, 2, 3], fractions.collect());
         let file = Value::Bytes(to_png(&frame).unwrap().into());
         for value in [channels_last, channels_first, fractions, file] {
-            assert_eq!(of_value("image", &value, SIDE).unwrap(), frame, "{}", value.kind());
+            assert_eq!(decode_value("image", &value, SIDE).unwrap(), frame, "{}", value.kind());
         }
     }
 

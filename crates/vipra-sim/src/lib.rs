@@ -28,6 +28,8 @@ pub use object::{Color, Kind, Object};
 pub use scene::{Placed, Scene};
 pub use scenes::Scenes;
 pub use split::{Split, is_held_out_pair, is_held_out_position};
-pub use tabletop::{ACTION_NAMES, CONTROL_RATE_HZ, DIMENSIONS, LARGEST_PICTURE, STATE_NAMES, Tabletop, TabletopConfig};
+pub use tabletop::{
+    ACTION_NAMES, CONTROL_RATE_HZ, DIMENSIONS, LARGEST_PICTURE, SMALLEST_PICTURE, STATE_NAMES, Tabletop, TabletopConfig,
+};
 pub use task::{Side, Task, TaskKind};
 pub use verdict::Verdict;

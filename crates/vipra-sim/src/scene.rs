@@ -21,8 +21,8 @@ const PUSH_LANE: [f32; 2] = [0.11, 0.15];
 /// Largest turn of an object to either side, in radians: fingers can always close on a block without turning far.
 const LARGEST_TURN: f32 = 0.35;
 /// Fewest and most objects of a scene.
-pub(crate) const FEWEST_OBJECTS: usize = 2;
-pub(crate) const MOST_OBJECTS: usize = 5;
+pub(crate) const MIN_OBJECTS: usize = 2;
+pub(crate) const MAX_OBJECTS: usize = 5;
 /// Scenes that are drawn until one fits on the table.
 const ATTEMPTS: usize = 10_000;
 
@@ -63,7 +63,7 @@ impl Scene {
 
     fn try_draw(scenes: &Scenes, rng: &mut ChaCha8Rng) -> Option<Self> {
         let (task, mut objects) = draw_task(scenes, rng)?;
-        let wanted = rng.random_range(FEWEST_OBJECTS..=scenes.most_objects());
+        let wanted = rng.random_range(MIN_OBJECTS..=scenes.most_objects());
         while objects.len() < wanted {
             objects.push(scenes.draw_object(None, &objects, rng)?);
         }

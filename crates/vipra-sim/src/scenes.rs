@@ -6,7 +6,7 @@ use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
 
 use crate::object::{Color, Kind, Object};
-use crate::scene::{FEWEST_OBJECTS, MOST_OBJECTS};
+use crate::scene::{MAX_OBJECTS, MIN_OBJECTS};
 use crate::split::{Split, is_held_out_pair};
 use crate::task::TaskKind;
 
@@ -38,7 +38,7 @@ impl Scenes {
         let impossible = tasks.iter().find_map(|task| match task {
             TaskKind::Put if blocks == 0 || targets == 0 => Some("`put` takes a block, and a plate or a bowl"),
             TaskKind::Stack if blocks < 2 => Some("`stack` takes two blocks"),
-            TaskKind::Push if self.objects.len() < FEWEST_OBJECTS => Some("a scene has two objects or more"),
+            TaskKind::Push if self.objects.len() < MIN_OBJECTS => Some("a scene has two objects or more"),
             _ => None,
         });
         let held_out = self.objects.iter().find(|object| !self.split.allows(**object));
@@ -58,8 +58,8 @@ impl Scenes {
 
     pub(crate) fn most_objects(&self) -> usize {
         match self.objects.len() {
-            0 => MOST_OBJECTS,
-            count => count.clamp(FEWEST_OBJECTS, MOST_OBJECTS),
+            0 => MAX_OBJECTS,
+            count => count.clamp(MIN_OBJECTS, MAX_OBJECTS),
         }
     }
 

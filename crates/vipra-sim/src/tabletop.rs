@@ -26,6 +26,8 @@ pub const ACTION_NAMES: [&str; DIMENSIONS] =
     ["dx_m", "dy_m", "dz_m", "rot_x_rad", "rot_y_rad", "rot_z_rad", "gripper_open"];
 /// What a state's numbers are: the tool's position, its rotation Rz(yaw)·Ry(pitch)·Rx(roll), and how far it is open, 0 to 1.
 pub const STATE_NAMES: [&str; DIMENSIONS] = ["x_m", "y_m", "z_m", "roll_rad", "pitch_rad", "yaw_rad", "gripper_open"];
+/// Shortest side of a picture, in pixels.
+pub const SMALLEST_PICTURE: usize = 8;
 /// Longest side of a picture, in pixels.
 pub const LARGEST_PICTURE: usize = 512;
 
@@ -77,8 +79,9 @@ impl Tabletop {
     /// # Errors
     /// [`Error::Invalid`] for a picture of no pixels or too many, or for tasks without their objects.
     pub fn new(config: TabletopConfig, seed: u64) -> Result<Self> {
-        if !(8..=LARGEST_PICTURE).contains(&config.size) {
-            let reason = format!("a picture of {} pixels a side; 8 to {LARGEST_PICTURE} can be drawn", config.size);
+        if !(SMALLEST_PICTURE..=LARGEST_PICTURE).contains(&config.size) {
+            let (size, least) = (config.size, SMALLEST_PICTURE);
+            let reason = format!("a picture of {size} pixels a side; {least} to {LARGEST_PICTURE} can be drawn");
             return Err(Error::Invalid(reason));
         }
         if let Some(reason) = config.scenes.fault() {

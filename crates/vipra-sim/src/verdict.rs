@@ -39,7 +39,8 @@ pub struct Verdict {
     /// It had it there for five steps in a row.
     pub grasped_firmly: bool,
     /// The object to move is 3 cm or more from where it was, and moved farther than any other.
-    pub moved_right: bool,
+    #[serde(rename = "moved_right")]
+    pub moved_correct: bool,
     /// Another object was moved by 3 cm or more.
     pub moved_wrong: bool,
 }
@@ -73,7 +74,7 @@ impl Judge {
         verdict.touched |= touch.robot();
         verdict.grasped |= is_grasped;
         verdict.grasped_firmly |= self.grasped_steps >= FIRM;
-        verdict.moved_right = moved(source) >= MOVED && moved(source) > others;
+        verdict.moved_correct = moved(source) >= MOVED && moved(source) > others;
         verdict.moved_wrong |= others >= MOVED;
         verdict.success_now = match scene.task {
             Task::Put { source, target } | Task::Stack { source, target } => {

@@ -148,7 +148,7 @@ fn success_needs_the_target_under_it() {
         assert!(table.steps() < table.most_steps());
     }
     assert!(firmly_but_not_there > 5);
-    assert!(table.verdict().touched && table.verdict().moved_right && !table.verdict().moved_wrong);
+    assert!(table.verdict().touched && table.verdict().moved_correct && !table.verdict().moved_wrong);
 }
 
 #[test]

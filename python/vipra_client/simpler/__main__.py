@@ -31,6 +31,9 @@ EXECUTED = 7
 # Which policy results are of, by its server's metadata.
 IDENTITY = ("policy", "fingerprints", "crops")
 
+# Which program put out its chunks, and from which draws. Servers of earlier versions do not say all of it.
+ORIGIN = ("server", "seed")
+
 EDITIONS = {"maniskill3": ManiSkill3, "maniskill2": ManiSkill2}
 
 
@@ -46,6 +49,8 @@ def numbers(text: str) -> list[int]:
         found = []
     if not found or min(found) < 0:
         raise argparse.ArgumentTypeError(f"{text!r} is neither a number, nor 0:24, nor 0,5,7")
+    if max(found) >= EPISODES:
+        raise argparse.ArgumentTypeError(f"there is no episode {max(found)}: placements of the objects are 0 to {EPISODES - 1}")
     return found
 
 
@@ -129,6 +134,7 @@ def run(args) -> list[dict]:
         header = {
             "environment": EDITIONS[args.edition].name,
             **{key: client.metadata[key] for key in IDENTITY},
+            **{key: client.metadata.get(key) for key in ORIGIN},
             "execute": execute,
             "image_size": args.image_size,
             "jpeg": args.jpeg,

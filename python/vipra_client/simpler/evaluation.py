@@ -27,6 +27,9 @@ RESULT_KEYS = {"task", "episode", "success_last", "success_any", "grasped"}
 # Stands for a key that a header does not have: null is a value.
 MISSING = object()
 
+# Of a header, what earlier versions did not write, and what servers may not say: unknown, it differs from nothing.
+MAY_BE_UNKNOWN = {"server", "seed"}
+
 
 def run_episode(environment, policy, task: str, episode: int, seen: list | None = None) -> dict:
     """One episode, to its end whatever happens in it, as the original's evaluator does.
@@ -171,11 +174,18 @@ def check_header(found, header: dict, alone: bool, out: Path) -> None:
     """Refuses results of something else. alone: with no result behind it a header need not be the same, but one it has to be."""
     if not isinstance(found, dict) or (header and not found.keys() & header.keys()):
         raise ValueError(f"these are no results of an evaluation: {out}")
-    if alone and found.keys() == header.keys():
+    if alone and found.keys() - MAY_BE_UNKNOWN == header.keys() - MAY_BE_UNKNOWN:
         return
-    differs = sorted(key for key in found.keys() | header.keys() if found.get(key, MISSING) != header.get(key, MISSING))
+    differs = sorted(key for key in found.keys() | header.keys() if is_other(key, found, header))
     if differs:
         raise ValueError(f"it has results of something else ({', '.join(differs)}): {out}")
+
+
+def is_other(key: str, found: dict, header: dict) -> bool:
+    """Whether two headers say something else of a key."""
+    if key in MAY_BE_UNKNOWN and None in (found.get(key), header.get(key)):
+        return False
+    return found.get(key, MISSING) != header.get(key, MISSING)
 
 
 def parsed(line: bytes):

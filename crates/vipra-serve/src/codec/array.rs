@@ -8,7 +8,7 @@ use super::{DType, Kind};
 use crate::{Error, Result};
 
 /// The most dimensions that NumPy allowed for most of its life.
-const MOST_DIMENSIONS: usize = 32;
+const MAX_DIMENSIONS: usize = 32;
 
 /// An array in C order.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,9 +26,9 @@ impl<'a> Array<'a> {
     pub fn new(dtype: DType, shape: Vec<usize>, data: impl Into<Cow<'a, [u8]>>) -> Result<Self> {
         let data = data.into();
         let expected = shape.iter().try_fold(dtype.bytes(), |product, side| product.checked_mul(*side));
-        if shape.len() > MOST_DIMENSIONS || expected != Some(data.len()) {
+        if shape.len() > MAX_DIMENSIONS || expected != Some(data.len()) {
             let bytes = data.len();
-            let shape = if shape.len() > MOST_DIMENSIONS { &shape[..MOST_DIMENSIONS] } else { &shape };
+            let shape = if shape.len() > MAX_DIMENSIONS { &shape[..MAX_DIMENSIONS] } else { &shape };
             return Err(Error::Malformed(format!("an array of {dtype} and shape {shape:?} with {bytes} bytes")));
         }
         Ok(Self { dtype, shape, data })

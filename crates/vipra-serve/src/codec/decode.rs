@@ -9,10 +9,10 @@ use super::{Array, DType, Value};
 use crate::{Error, Result};
 
 /// Maps and lists within each other.
-const MOST_DEPTH: usize = 16;
+const MAX_DEPTH: usize = 16;
 
 /// Values in a message. A byte can stand for a value that takes tens of bytes of memory; observations have a few dozen.
-const MOST_VALUES: usize = 1 << 16;
+const MAX_VALUES: usize = 1 << 16;
 
 /// The value that is all of `bytes`.
 ///
@@ -20,7 +20,7 @@ const MOST_VALUES: usize = 1 << 16;
 /// [`Error::Malformed`] for bytes that are no MessagePack, for anything after the value, for extension types, for keys that are
 /// no text, for arrays whose parts do not fit together, and for too many values or too deep ones.
 pub fn decode(bytes: &[u8]) -> Result<Value<'_>> {
-    let mut decoder = Decoder { rest: bytes, values_left: MOST_VALUES };
+    let mut decoder = Decoder { rest: bytes, values_left: MAX_VALUES };
     let value = decoder.value(0)?;
     match decoder.rest.len() {
         0 => Ok(value),
@@ -40,7 +40,7 @@ struct Decoder<'a> {
 impl<'a> Decoder<'a> {
     fn value(&mut self, depth: usize) -> Result<Value<'a>> {
         self.values_left = self.values_left.checked_sub(1).ok_or_else(|| malformed("too many values"))?;
-        if depth > MOST_DEPTH {
+        if depth > MAX_DEPTH {
             return Err(malformed("too deep"));
         }
         let first = *self.rest.first().ok_or_else(|| malformed("it ends too early"))?;

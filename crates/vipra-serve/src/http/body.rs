@@ -8,17 +8,17 @@ use axum::http::StatusCode;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 
-use super::Failure;
+use crate::failure::Failure;
 use crate::server::App;
 
 /// The whole body of a request.
 pub(super) async fn bytes(app: &App, request: Request) -> Result<Bytes, Failure> {
     let limit = app.options.limits.message_bytes;
-    let patience = app.options.patience.request;
+    let longest = app.options.timeouts.request;
     let reading = axum::body::to_bytes(request.into_body(), limit);
-    let read = tokio::time::timeout(patience, reading).await;
+    let read = tokio::time::timeout(longest, reading).await;
     let read = read.map_err(|_| {
-        let secs = patience.as_secs_f64();
+        let secs = longest.as_secs_f64();
         Failure::status(StatusCode::REQUEST_TIMEOUT, format!("the body took more than {secs} s"))
     })?;
     read.map_err(|error| {
@@ -40,9 +40,21 @@ pub(super) fn json_body<T: DeserializeOwned>(bytes: &[u8], required: &[&'static 
         match (missing, error.classify()) {
             (Some(name), _) => Failure::missing([name]),
             (None, Category::Data) => Failure::invalid("value_error", text),
-            (None, _) => Failure::invalid("json_invalid", text),
+            (None, _) => match no_number(bytes, &error) {
+                Some(name) => {
+                    Failure::invalid("json_invalid", format!("{name} is no number of JSON: no state may be {name}"))
+                }
+                None => Failure::invalid("json_invalid", text),
+            },
         }
     })
+}
+
+/// What stands where JSON is broken, if it is what Python's `json` writes for a number that is none.
+fn no_number(bytes: &[u8], error: &serde_json::Error) -> Option<&'static str> {
+    let line = bytes.split(|byte| *byte == b'\n').nth(error.line().checked_sub(1)?)?;
+    let broken = line.get(error.column().checked_sub(1)?..)?;
+    ["NaN", "Infinity"].into_iter().find(|name| broken.starts_with(name.as_bytes()))
 }
 
 /// The fields of a form.
@@ -78,4 +90,23 @@ pub(super) async fn form(app: &App, request: Request) -> Result<Form, Failure> {
         fields.push((name, field.bytes().await.map_err(|error| fault(error.body_text()))?));
     }
     Ok(Form(fields))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_that_are_none_are_named() {
+        let found = |text: &str| {
+            let error = serde_json::from_str::<Vec<Vec<f64>>>(text).unwrap_err();
+            no_number(text.as_bytes(), &error)
+        };
+        assert_eq!(found("[[0.5, NaN]]"), Some("NaN"));
+        assert_eq!(found("[[0.5],\n [1, Infinity]]"), Some("Infinity"));
+        assert_eq!(found("[[-Infinity]]"), Some("Infinity"));
+        assert_eq!(found("[[0.5, nan]]"), None);
+        assert_eq!(found("[[0.5"), None);
+        assert_eq!(found(""), None);
+    }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, Error as _, SeqAccess, Visitor};
+use serde::de::{Deserializer, Error as _, IgnoredAny, SeqAccess, Visitor};
 use vipra_data::Frame;
 
 use crate::{Error, Result};
@@ -42,7 +42,7 @@ impl<'de> Visitor<'de> for Rows {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut rows: A) -> Result<Nested, A::Error> {
         let mut nested = Nested::default();
-        while let Some(row) = rows.next_element::<Vec<[Level; 3]>>()? {
+        while let Some(row) = rows.next_element::<Vec<Pixel>>()? {
             if nested.height == 0 {
                 nested.width = row.len();
             } else if row.len() != nested.width {
@@ -50,9 +50,60 @@ impl<'de> Visitor<'de> for Rows {
                 return Err(A::Error::custom(format!("row {height} has {found} pixels, the others {width}")));
             }
             nested.height += 1;
-            nested.levels.extend(row.into_iter().flatten().map(|Level(level)| level));
+            nested.levels.extend(row.into_iter().flat_map(|Pixel(levels)| levels));
         }
         Ok(nested)
+    }
+}
+
+/// Three levels.
+struct Pixel([u8; 3]);
+
+const GREY: &str = "`image`: a pixel has three levels, RGB; these look like grey levels";
+
+impl<'de> Deserialize<'de> for Pixel {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Levels)
+    }
+}
+
+struct Levels;
+
+impl<'de> Visitor<'de> for Levels {
+    type Value = Pixel;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a pixel, [3]")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut levels: A) -> Result<Pixel, A::Error> {
+        let mut pixel = [0; 3];
+        let mut found = 0;
+        while let Some(level) = pixel.get_mut(found) {
+            let Some(Level(next)) = levels.next_element()? else { break };
+            *level = next;
+            found += 1;
+        }
+        while levels.next_element::<IgnoredAny>()?.is_some() {
+            found += 1;
+        }
+        match found {
+            3 => Ok(Pixel(pixel)),
+            1 => Err(A::Error::custom(GREY)),
+            found => Err(A::Error::custom(format!("`image`: a pixel has three levels, RGB; here it has {found}"))),
+        }
+    }
+
+    fn visit_u64<E: serde::de::Error>(self, _: u64) -> Result<Pixel, E> {
+        Err(E::custom(GREY))
+    }
+
+    fn visit_i64<E: serde::de::Error>(self, _: i64) -> Result<Pixel, E> {
+        Err(E::custom(GREY))
+    }
+
+    fn visit_f64<E: serde::de::Error>(self, _: f64) -> Result<Pixel, E> {
+        Err(E::custom(GREY))
     }
 }
 
@@ -109,5 +160,14 @@ mod tests {
             assert!(parse(text).is_err(), "{text}");
         }
         assert!(parse("[[[0,0,0]],[]]").unwrap_err().contains("row 1"));
+        assert!(parse("[[[0,0,0,0]]]").unwrap_err().contains("here it has 4"));
+    }
+
+    #[test]
+    fn grey_levels_are_said_to_be_some() {
+        for text in ["[[7,8],[9,10]]", "[[[7],[8]],[[9],[10]]]", "[[0.5]]", "[[-1]]"] {
+            let found = parse(text).unwrap_err();
+            assert!(found.starts_with(GREY), "{text}: {found}");
+        }
     }
 }

@@ -3,8 +3,8 @@
 use serde::Deserialize;
 use vipra_control::{PolicyDescription, ProprioSpace};
 
-use super::Failure;
-use crate::model::middle_states;
+use crate::failure::Failure;
+use crate::state::finite_states;
 use crate::{Error, Result};
 
 /// The name of the field.
@@ -20,18 +20,18 @@ pub(super) enum States {
     All(Vec<Vec<f64>>),
 }
 
-/// The states that the policy sees: those that were sent or, where that is allowed, the middle of the demonstrations' for a client
-/// that sends none. A policy that wants none is shown none.
+/// The states that the policy sees: those that were sent or, for a client that sends none, the one that is assumed, if any is. A
+/// policy that wants none is shown none.
 pub(super) fn wanted(
     description: &PolicyDescription,
     sent: Option<States>,
-    assumed: bool,
+    assumed: Option<&[f32]>,
 ) -> Result<Vec<Vec<f32>>, Failure> {
     let Some(proprio) = &description.proprio else { return Ok(Vec::new()) };
-    match sent {
-        Some(states) => Ok(checked(proprio, states)?),
-        None if assumed => Ok(middle_states(proprio)),
-        None => Err(Failure::missing_because(FIELD, &absent(proprio))),
+    match (sent, assumed) {
+        (Some(states), _) => Ok(checked(proprio, states)?),
+        (None, Some(state)) => Ok(vec![state.to_vec(); proprio.states]),
+        (None, None) => Err(Failure::missing_because(FIELD, &absent(proprio))),
     }
 }
 
@@ -47,11 +47,7 @@ fn checked(proprio: &ProprioSpace, states: States) -> Result<Vec<Vec<f32>>> {
         let found = format!("{} states of {numbers} numbers together", rows.len());
         return Err(Error::refused(FIELD, format!("{found}; wanted are [{count}, {width}], the oldest first")));
     }
-    let finite = |row: Vec<f64>| match row.iter().position(|value| !(*value as f32).is_finite()) {
-        Some(at) => Err(Error::refused(FIELD, format!("number {at} is {}", row[at]))),
-        None => Ok(row.into_iter().map(|value| value as f32).collect()),
-    };
-    rows.into_iter().map(finite).collect()
+    finite_states(FIELD, &proprio.names, rows)
 }
 
 fn absent(proprio: &ProprioSpace) -> String {

@@ -7,10 +7,10 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Deserializer;
 
-use super::Failure;
 use super::body::json_body;
 use super::nested::Nested;
 use super::states::States;
+use crate::failure::Failure;
 
 /// What `/step` is asked with.
 #[derive(Debug, PartialEq, Deserialize)]

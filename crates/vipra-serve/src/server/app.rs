@@ -14,11 +14,11 @@ use tokio_util::task::TaskTracker;
 use vipra_control::PolicyDescription;
 
 use crate::codec::encode;
-use crate::http::{self, Failure};
+use crate::failure::Failure;
 use crate::metadata::{metadata, to_value};
-use crate::model::Model;
 use crate::options::Access;
-use crate::{Result, ServeOptions, websocket};
+use crate::policy_thread::PolicyHandle;
+use crate::{Result, ServeOptions, http, websocket};
 
 /// The path that anyone may ask.
 const HEALTH: &str = "/healthz";
@@ -27,7 +27,7 @@ const HEALTH: &str = "/healthz";
 pub(crate) struct App {
     pub(crate) description: PolicyDescription,
     pub(crate) options: ServeOptions,
-    pub(crate) model: Model,
+    pub(crate) policy: PolicyHandle,
     /// What a WebSocket's client is told first.
     pub(crate) greeting: Bytes,
     /// Cancelled when the server is to stop.
@@ -42,28 +42,27 @@ impl App {
     pub(crate) fn new(
         description: PolicyDescription,
         options: ServeOptions,
-        model: Model,
+        policy: PolicyHandle,
         stop: CancellationToken,
     ) -> Result<Self> {
-        let metadata = metadata(&description, options.execution, options.default_prompt.as_deref());
-        let greeting = encode(&to_value(&metadata))?.into();
+        let greeting = encode(&to_value(&metadata(&description, &options)))?.into();
         let tracker = TaskTracker::new();
-        Ok(Self { description, options, model, greeting, stop, tracker, task: Mutex::new(None) })
+        Ok(Self { description, options, policy, greeting, stop, tracker, task: Mutex::new(None) })
     }
 
     /// A task begins.
     pub(crate) fn begin_task(&self, task: String) {
         *self.task.lock().unwrap_or_else(PoisonError::into_inner) = Some(task);
-        self.model.reset();
+        self.policy.reset();
     }
 
     /// The task of a request: the one it names, which begins if it is another than the current one, or the current one.
-    pub(crate) fn task(&self, named: Option<String>) -> Option<String> {
+    pub(crate) fn switch_task(&self, requested: Option<String>) -> Option<String> {
         let current = self.task.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if named.is_some() && named != current {
-            self.begin_task(named.clone().unwrap_or_default());
+        if requested.is_some() && requested != current {
+            self.begin_task(requested.clone().unwrap_or_default());
         }
-        named.or(current)
+        requested.or(current)
     }
 
     /// All routes.
@@ -85,7 +84,7 @@ impl App {
 /// `OK` as openpi's server says it, once the policy is ready.
 async fn health(State(app): State<Arc<App>>) -> Response {
     let (status, text) =
-        if app.model.is_ready() { (StatusCode::OK, "OK\n") } else { (StatusCode::SERVICE_UNAVAILABLE, "starting\n") };
+        if app.policy.is_ready() { (StatusCode::OK, "OK\n") } else { (StatusCode::SERVICE_UNAVAILABLE, "starting\n") };
     let headers = [(header::CONTENT_TYPE, "text/plain; charset=utf-8"), (header::CONNECTION, "close")];
     (status, headers, text).into_response()
 }

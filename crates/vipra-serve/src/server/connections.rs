@@ -15,26 +15,26 @@ use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::App;
-use crate::http::Failure;
+use crate::failure::Failure;
 use crate::{Error, Result};
 
 /// Connections beyond the limit that are told so at a time; those beyond them are dropped.
-const MOST_TURNED_AWAY: usize = 16;
+const MAX_TURNED_AWAY: usize = 16;
 
 /// After a failure to accept, such as too many open files.
-const BREATHER: Duration = Duration::from_millis(50);
+const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
 
 /// A connection's place among those there may be. A WebSocket takes it along.
 #[derive(Clone)]
-pub(crate) struct Place {
+pub(crate) struct ConnectionPermit {
     _permit: Arc<OwnedSemaphorePermit>,
 }
 
 /// Accepts connections until the server is to stop.
 pub(super) async fn accept(listener: TcpListener, app: Arc<App>) -> Result<()> {
     let listener = tokio::net::TcpListener::from_std(listener).map_err(Error::network("listening"))?;
-    let places = Arc::new(Semaphore::new(app.options.limits.connections));
-    let turned_away = Arc::new(Semaphore::new(MOST_TURNED_AWAY));
+    let permits = Arc::new(Semaphore::new(app.options.limits.connections));
+    let turned_away = Arc::new(Semaphore::new(MAX_TURNED_AWAY));
     let router = app.clone().router();
     loop {
         let accepted = tokio::select! {
@@ -45,21 +45,21 @@ pub(super) async fn accept(listener: TcpListener, app: Arc<App>) -> Result<()> {
             Ok((stream, _)) => stream,
             Err(error) => {
                 tracing::warn!("a connection could not be accepted: {error}");
-                tokio::time::sleep(BREATHER).await;
+                tokio::time::sleep(ACCEPT_BACKOFF).await;
                 continue;
             }
         };
         // Answers are small and must not wait for more of them.
         let _ = stream.set_nodelay(true);
-        let (router, permit) = match places.clone().try_acquire_owned() {
+        let (router, permit) = match permits.clone().try_acquire_owned() {
             Ok(permit) => (router.clone(), permit),
             Err(_) => match turned_away.clone().try_acquire_owned() {
                 Ok(permit) => (Router::new().fallback(full), permit),
                 Err(_) => continue,
             },
         };
-        let place = Place { _permit: Arc::new(permit) };
-        app.tracker.spawn(connection(stream, router.layer(Extension(place)), app.clone()));
+        let permit = ConnectionPermit { _permit: Arc::new(permit) };
+        app.tracker.spawn(connection(stream, router.layer(Extension(permit)), app.clone()));
     }
 }
 
@@ -74,7 +74,7 @@ async fn connection(stream: TcpStream, router: Router, app: Arc<App>) {
     let service = TowerToHyperService::new(router);
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(app.options.patience.request)
+        .header_read_timeout(app.options.timeouts.request)
         .serve_connection::<_, TowerToHyperService<Router>>(TokioIo::new(stream), service)
         .with_upgrades();
     tokio::pin!(serving);

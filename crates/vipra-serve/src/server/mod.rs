@@ -9,14 +9,14 @@ use std::thread::JoinHandle;
 
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
-use vipra_control::Policy;
+use vipra_control::{Policy, PolicyDescription};
 
-use crate::model::Model;
+use crate::policy_thread::PolicyHandle;
 use crate::{Error, Result, ServeOptions};
 pub(crate) use app::App;
-pub(crate) use connections::Place;
+pub(crate) use connections::ConnectionPermit;
 
-/// Threads of the network; the model has its own.
+/// Threads of the network; the policy has its own.
 const NETWORK_THREADS: usize = 2;
 
 /// Serves a policy until SIGINT or SIGTERM comes.
@@ -60,6 +60,7 @@ impl Server {
     /// Options that are not safe, and an address that cannot be had.
     pub fn start(policy: Box<dyn Policy>, options: ServeOptions) -> Result<Self> {
         options.check()?;
+        check_assumed_state(&options, policy.describe())?;
         let listener = listen(options.address)?;
         let address = listener.local_addr().map_err(Error::network("reading the address"))?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -71,8 +72,8 @@ impl Server {
         let runtime_handle = runtime.handle().clone();
         let stop = CancellationToken::new();
         let description = policy.describe().clone();
-        let (model, policy_thread) = Model::start(policy, options.default_prompt.as_deref(), &options.limits)?;
-        let app = Arc::new(App::new(description, options, model, stop.clone())?);
+        let (policy, policy_thread) = PolicyHandle::start(policy, options.default_prompt.as_deref(), &options.limits)?;
+        let app = Arc::new(App::new(description, options, policy, stop.clone())?);
         tracing::info!("listening on {address}");
         let thread = std::thread::Builder::new()
             .name("server".to_owned())
@@ -115,6 +116,16 @@ impl Server {
     }
 }
 
+/// Refuses to assume a state that the policy would refuse in every request.
+fn check_assumed_state(options: &ServeOptions, description: &PolicyDescription) -> Result<()> {
+    let (Some(state), Some(proprio)) = (&options.http_assumed_state, &description.proprio) else { return Ok(()) };
+    let wanted = proprio.names.len();
+    match state.len() == wanted && state.iter().all(|value| value.is_finite()) {
+        true => Ok(()),
+        false => Err(Error::Options(format!("{state:?} is no state of the policy's {wanted} dimensions"))),
+    }
+}
+
 /// A socket that has the address at once, also where a server ended a moment ago.
 fn listen(address: SocketAddr) -> Result<TcpListener> {
     let listener = TcpListener::bind(address).map_err(Error::network(format!("listening on {address}")))?;
@@ -123,7 +134,7 @@ fn listen(address: SocketAddr) -> Result<TcpListener> {
 }
 
 fn run(runtime: &Runtime, listener: TcpListener, app: Arc<App>, policy_thread: JoinHandle<Result<()>>) -> Result<()> {
-    let (stop, tracker, patience) = (app.stop.clone(), app.tracker.clone(), app.options.patience);
+    let (stop, tracker, timeouts) = (app.stop.clone(), app.tracker.clone(), app.options.timeouts);
     // The policy's thread ends before the others only if its warm-up fails.
     let (ended, mut policy_ended) = tokio::sync::oneshot::channel();
     let watcher = std::thread::Builder::new().name("watcher".to_owned()).spawn(move || {
@@ -139,12 +150,12 @@ fn run(runtime: &Runtime, listener: TcpListener, app: Arc<App>, policy_thread: J
         }
         debug_assert!(stop.is_cancelled());
         tracker.close();
-        if tokio::time::timeout(patience.stop, tracker.wait()).await.is_err() {
+        if tokio::time::timeout(timeouts.shutdown, tracker.wait()).await.is_err() {
             tracing::warn!("some requests were given up");
             return Ok(());
         }
         // Every connection is gone, and with them every way to the policy.
-        match tokio::time::timeout(patience.stop, policy_ended).await {
+        match tokio::time::timeout(timeouts.shutdown, policy_ended).await {
             Ok(Ok(result)) => result,
             Ok(Err(_)) | Err(_) => Ok(()),
         }

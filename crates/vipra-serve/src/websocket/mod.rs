@@ -16,12 +16,12 @@ use axum::response::{IntoResponse, Response};
 use axum::{RequestExt, extract::ws::rejection::WebSocketUpgradeRejection};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use crate::http::Failure;
-use crate::server::{App, Place};
+use crate::failure::Failure;
+use crate::server::{App, ConnectionPermit};
 use session::{Reply, Session};
 
 /// Requests that a client may send before it has the answer to the first; openpi's client sends none.
-const MOST_UNANSWERED: usize = 16;
+const MAX_UNANSWERED: usize = 16;
 
 /// The close reason after an error (interfaces a.1 without the backtrace).
 const ERROR_REASON: &str = "Internal server error. The previous frame says why.";
@@ -29,7 +29,7 @@ const ERROR_REASON: &str = "Internal server error. The previous frame says why."
 /// Whatever no other route takes: an upgrade to a WebSocket on any path.
 pub(crate) async fn upgrade(
     State(app): State<Arc<App>>,
-    Extension(place): Extension<Place>,
+    Extension(permit): Extension<ConnectionPermit>,
     mut request: Request,
 ) -> Response {
     if request.method() != Method::GET {
@@ -41,12 +41,12 @@ pub(crate) async fn upgrade(
         return (StatusCode::UPGRADE_REQUIRED, headers, "This is a policy server: it speaks WebSocket.\n")
             .into_response();
     };
-    let most_bytes = app.options.limits.message_bytes;
+    let max_bytes = app.options.limits.message_bytes;
     let tracked = app.tracker.token();
-    upgrade.max_message_size(most_bytes).max_frame_size(most_bytes).on_upgrade(async move |socket| {
+    upgrade.max_message_size(max_bytes).max_frame_size(max_bytes).on_upgrade(async move |socket| {
         // The connection keeps its place among the others, and the server waits for it when it stops.
-        let _held = (place, tracked);
-        Connection { socket, app, heard: Instant::now() }.run().await;
+        let _held = (permit, tracked);
+        Connection { socket, app, last_heard: Instant::now() }.run().await;
     })
 }
 
@@ -54,24 +54,24 @@ struct Connection {
     socket: WebSocket,
     app: Arc<App>,
     /// When the client last sent anything.
-    heard: Instant,
+    last_heard: Instant,
 }
 
 /// Whether a request may wait behind others: all that wait have no more bytes than one message may have.
-fn has_room(waiting: &VecDeque<Bytes>, request: &Bytes, most_bytes: usize) -> bool {
+fn has_room(waiting: &VecDeque<Bytes>, request: &Bytes, max_bytes: usize) -> bool {
     let bytes: usize = waiting.iter().map(Bytes::len).sum();
-    waiting.len() < MOST_UNANSWERED && bytes + request.len() <= most_bytes
+    waiting.len() < MAX_UNANSWERED && bytes + request.len() <= max_bytes
 }
 
-/// Why a connection ends; the value says nothing to anyone but ends the loop.
-struct Ended;
+/// The connection is over; it ends the loop, and says nothing more.
+struct Closed;
 
 impl Connection {
     async fn run(mut self) {
         let _ = self.converse().await;
     }
 
-    async fn converse(&mut self) -> Result<(), Ended> {
+    async fn converse(&mut self) -> Result<(), Closed> {
         self.send(Message::Binary(self.app.greeting.clone())).await?;
         let mut session = Session::new(&self.app);
         let mut unanswered = VecDeque::new();
@@ -95,9 +95,9 @@ impl Connection {
         &mut self,
         work: impl Future<Output = T>,
         unanswered: &mut VecDeque<Bytes>,
-    ) -> Result<T, Ended> {
+    ) -> Result<T, Closed> {
         tokio::pin!(work);
-        let mut ping = interval(self.app.options.patience.ping_every);
+        let mut ping = interval(self.app.options.timeouts.ping_interval);
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
         ping.reset();
         loop {
@@ -111,15 +111,15 @@ impl Connection {
             };
             if let ControlFlow::Break(bytes) = self.heard(message).await? {
                 if !has_room(unanswered, &bytes, self.app.options.limits.message_bytes) {
-                    self.fail("too many requests without waiting for their answers").await?;
+                    return self.fail("too many requests without waiting for their answers").await;
                 }
                 unanswered.push_back(bytes);
             }
         }
     }
 
-    async fn next_request(&mut self) -> Result<Bytes, Ended> {
-        let mut ping = interval(self.app.options.patience.ping_every);
+    async fn next_request(&mut self) -> Result<Bytes, Closed> {
+        let mut ping = interval(self.app.options.timeouts.ping_interval);
         ping.reset();
         let stop = self.app.stop.clone();
         loop {
@@ -138,46 +138,42 @@ impl Connection {
     }
 
     /// Breaks with a request; pings were answered by the library.
-    async fn heard(&mut self, message: Option<Result<Message, axum::Error>>) -> Result<ControlFlow<Bytes>, Ended> {
-        self.heard = Instant::now();
+    async fn heard(&mut self, message: Option<Result<Message, axum::Error>>) -> Result<ControlFlow<Bytes>, Closed> {
+        self.last_heard = Instant::now();
         match message {
             Some(Ok(Message::Binary(bytes))) => Ok(ControlFlow::Break(bytes)),
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => Ok(ControlFlow::Continue(())),
-            Some(Ok(Message::Text(_))) => {
-                self.fail("a request is a binary message").await?;
-                Err(Ended)
-            }
-            Some(Ok(Message::Close(_))) | None => Err(Ended),
+            Some(Ok(Message::Text(_))) => self.fail("a request is a binary message").await,
+            Some(Ok(Message::Close(_))) | None => Err(Closed),
             Some(Err(error)) => {
                 tracing::debug!("a WebSocket broke: {error}");
                 let limit = self.app.options.limits.message_bytes;
                 let too_long = error.to_string().contains("too long");
                 if too_long {
-                    self.fail(&format!("a message has at most {limit} bytes")).await?;
+                    return self.fail(&format!("a message has at most {limit} bytes")).await;
                 }
-                Err(Ended)
+                Err(Closed)
             }
         }
     }
 
-    async fn keep_alive(&mut self) -> Result<(), Ended> {
-        if self.heard.elapsed() > self.app.options.patience.silence {
+    async fn keep_alive(&mut self) -> Result<(), Closed> {
+        if self.last_heard.elapsed() > self.app.options.timeouts.idle {
             tracing::debug!("a WebSocket was silent for too long");
-            return Err(Ended);
+            return Err(Closed);
         }
         self.send(Message::Ping(Bytes::new())).await
     }
 
-    async fn send(&mut self, message: Message) -> Result<(), Ended> {
-        let patience = self.app.options.patience.silence;
-        match timeout(patience, self.socket.send(message)).await {
+    async fn send(&mut self, message: Message) -> Result<(), Closed> {
+        match timeout(self.app.options.timeouts.idle, self.socket.send(message)).await {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) | Err(_) => Err(Ended),
+            Ok(Err(_)) | Err(_) => Err(Closed),
         }
     }
 
     /// A text, then a close with code 1011: openpi's way of an error.
-    async fn fail(&mut self, reason: &str) -> Result<(), Ended> {
+    async fn fail<T>(&mut self, reason: &str) -> Result<T, Closed> {
         tracing::debug!("a WebSocket request failed: {reason}");
         self.send(Message::Text(reason.into())).await?;
         self.close(close_code::ERROR, ERROR_REASON).await
@@ -185,10 +181,10 @@ impl Connection {
 
     /// Says goodbye, and waits a little for the client to do the same: a socket that is closed with something unread in it
     /// may take back what was sent last.
-    async fn close<T>(&mut self, code: u16, reason: &'static str) -> Result<T, Ended> {
+    async fn close<T>(&mut self, code: u16, reason: &'static str) -> Result<T, Closed> {
         self.send(Message::Close(Some(CloseFrame { code, reason: reason.into() }))).await?;
         let goodbye = async { while let Some(Ok(_)) = self.socket.recv().await {} };
-        let _ = timeout(self.app.options.patience.stop, goodbye).await;
-        Err(Ended)
+        let _ = timeout(self.app.options.timeouts.shutdown, goodbye).await;
+        Err(Closed)
     }
 }

@@ -7,6 +7,7 @@ use vipra_data::Frame;
 
 use crate::codec::{Value, decode};
 use crate::metadata::keys;
+use crate::state::finite_states;
 use crate::{Error, Result, picture};
 
 /// What a message asks for.
@@ -29,9 +30,9 @@ pub(super) struct Seen {
 }
 
 impl Request {
-    /// Reads a message for a policy that wants states of `proprio`; images may have `most_side` pixels a side. Keys that are
+    /// Reads a message for a policy that wants states of `proprio`; images may have `max_side` pixels a side. Keys that are
     /// not known are not looked at, as in openpi.
-    pub(super) fn read(bytes: &[u8], proprio: Option<&ProprioSpace>, most_side: usize) -> Result<Self> {
+    pub(super) fn read(bytes: &[u8], proprio: Option<&ProprioSpace>, max_side: usize) -> Result<Self> {
         let message = match decode(bytes)? {
             Value::Map(entries) => Message(entries),
             other => return Err(Error::Malformed(format!("a request is a map, and here is {}", other.kind()))),
@@ -45,8 +46,8 @@ impl Request {
         let image = message.get(keys::IMAGE).ok_or_else(|| message.missing(keys::IMAGE))?;
         let previous = message.get(keys::PREVIOUS_IMAGE).filter(|value| **value != Value::Nil);
         Ok(Self::Infer(Box::new(Seen {
-            image: picture::of_value(keys::IMAGE, image, most_side)?,
-            previous: previous.map(|value| picture::of_value(keys::PREVIOUS_IMAGE, value, most_side)).transpose()?,
+            image: picture::decode_value(keys::IMAGE, image, max_side)?,
+            previous: previous.map(|value| picture::decode_value(keys::PREVIOUS_IMAGE, value, max_side)).transpose()?,
             states: proprio.map_or(Ok(Vec::new()), |proprio| message.states(proprio))?,
             prompt: message.get(keys::PROMPT).map(prompt).transpose()?,
             bare,
@@ -76,14 +77,7 @@ impl Message<'_> {
             let reason = format!("is {}; wanted are numbers, [{width}] or [{count}, {width}]", value.kind());
             Error::refused(keys::STATE, reason)
         })?;
-        let finite = |row: Vec<f64>| {
-            let state: Vec<f32> = row.iter().map(|value| *value as f32).collect();
-            match state.iter().position(|value| !value.is_finite()) {
-                Some(at) => Err(Error::refused(keys::STATE, format!("number {at} is {}", row[at]))),
-                None => Ok(state),
-            }
-        };
-        rows.into_iter().map(finite).collect()
+        finite_states(keys::STATE, &proprio.names, rows)
     }
 }
 

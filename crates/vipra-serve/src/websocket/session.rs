@@ -8,8 +8,8 @@ use vipra_control::{ActionChunk, History, Observation};
 
 use super::request::{Request, Seen};
 use crate::codec::{Array, Value, encode};
-use crate::metadata::keys;
-use crate::model::Answer;
+use crate::metadata::{WEBSOCKET_NAMES, keys};
+use crate::policy_thread::Answer;
 use crate::server::App;
 use crate::{Error, Result};
 
@@ -44,14 +44,15 @@ impl Session {
         match self.read(bytes).await? {
             Request::Reset => {
                 self.history.clear();
-                self.app.model.reset();
+                self.app.policy.reset();
                 Ok(Reply::Text("reset successful"))
             }
             Request::Infer(seen) => {
                 let bare = seen.bare;
                 let observation = self.observe(*seen)?;
                 let asked = Instant::now();
-                let answer = self.app.model.infer(observation).await?;
+                let answer = self.app.policy.infer(observation).await;
+                let answer = answer.map_err(|error| WEBSOCKET_NAMES.translate(error))?;
                 let whole_ms = asked.elapsed().as_secs_f64() * 1e3;
                 self.write(&answer, whole_ms, bare).map(Reply::Binary)
             }

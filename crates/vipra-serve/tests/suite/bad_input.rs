@@ -83,8 +83,8 @@ fn bad_observations_are_refused_by_name() {
         (array("<f4", &[3, 2], vec![0; 24]), "shape [3, 2]"),
         (array("<f4", &[4, 0], vec![]), "shape [4, 0]"),
         (array("<U1", &[2], vec![0; 8]), "<U1"),
-        (Value::List(vec![Value::Float(f64::NAN), Value::Int(1)]), "number 0 is NaN"),
-        (Value::List(vec![Value::Float(1e300), Value::Int(1)]), "number 0 is 1"),
+        (Value::List(vec![Value::Float(f64::NAN), Value::Int(1)]), "`x` is NaN"),
+        (Value::List(vec![Value::Float(1e300), Value::Int(1)]), "`x` is 1e300"),
         (Value::List(vec![Value::Nil, Value::Int(1)]), "a list"),
     ];
     for (state, expected) in states {
@@ -97,16 +97,48 @@ fn bad_observations_are_refused_by_name() {
 fn failures_of_the_policy_say_nothing_of_its_insides() {
     let server = Made::new().served();
     let mut bystander = Bystander::of(&server);
-    for prompt in ["fail", "nan", "panic"] {
+    for prompt in ["fail", "nan", "panic", "short"] {
         let (text, code) = Client::connect(server.address()).failure(&request(1, prompt));
         assert_eq!((text.as_str(), code), ("the policy failed", 1011), "{prompt}");
         bystander.is_unharmed();
     }
-    let (text, _) = Client::connect(server.address()).failure(&request(1, "refuse"));
-    assert_eq!(text, "`instruction`: is not known");
     let body = json!({ "image": [[[[1, 1, 1]]], [[[1, 1, 1]]]], "task_description": "fail" });
     assert_eq!(post_json(server.address(), "/step", &body), (500, json!({ "detail": "the policy failed" })));
     bystander.is_unharmed();
+}
+
+#[test]
+fn what_the_policy_refuses_is_called_as_its_client_calls_it() {
+    let server = Made::new().served();
+    for (prompt, by_websocket, by_http) in [
+        ("refuse", "prompt", "task_description"),
+        ("refuse state", "observation/state", "state"),
+        ("refuse image", "observation/image", "image"),
+    ] {
+        let (text, _) = Client::connect(server.address()).failure(&request(1, prompt));
+        assert_eq!(text, format!("`{by_websocket}`: is not known"));
+        let body = json!({ "image": [[[[1, 1, 1]]], [[[1, 1, 1]]]], "task_description": prompt });
+        let expected = json!({ "detail": format!("`{by_http}`: is not known") });
+        assert_eq!(post_json(server.address(), "/step", &body), (500, expected));
+    }
+}
+
+#[test]
+fn what_json_cannot_say_is_explained() {
+    let server = Made::new().with_states(1).served();
+    let step = |image: &str, state: &str| {
+        let body = format!(r#"{{"image": {image}, "task_description": "x", "state": {state}}}"#);
+        let (status, answer) = post(server.address(), "/step", "application/json", body);
+        assert_eq!(status, 422, "{answer}");
+        answer["detail"][0]["msg"].as_str().unwrap().to_owned()
+    };
+    let (rgb, standing) = ("[[[[1,2,3]]], [[[1,2,3]]]]", "[0, 0]");
+    assert_eq!(step(rgb, "[NaN, 0]"), "NaN is no number of JSON: no state may be NaN");
+    assert_eq!(step(rgb, "[0, -Infinity]"), "Infinity is no number of JSON: no state may be Infinity");
+    for grey in ["[[[1,2]], [[1,2]]]", "[[[[1],[2]]], [[[1],[2]]]]"] {
+        let text = step(grey, standing);
+        assert!(text.starts_with("`image`: a pixel has three levels, RGB; these look like grey levels"), "{text}");
+    }
 }
 
 #[test]
@@ -175,7 +207,7 @@ fn a_client_that_dies_is_forgotten() {
 
 #[test]
 fn a_slow_sender_is_given_up() {
-    let server = Made::new().served_with(&|options| options.patience.silence = Duration::from_secs(2));
+    let server = Made::new().served_with(&|options| options.timeouts.idle = Duration::from_secs(2));
     let began = Instant::now();
     let answer = raw(server.address(), b"POST /step HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n{");
     assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");

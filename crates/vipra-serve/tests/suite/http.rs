@@ -8,7 +8,7 @@ use crate::clients::{get, post, post_json, ready};
 use crate::made_policy::{Event, HORIZON, Made, OFFSET, SCALE};
 
 /// An image as nested lists.
-fn nested(level: u8, height: usize, width: usize) -> Value {
+pub(crate) fn nested(level: u8, height: usize, width: usize) -> Value {
     json!(vec![vec![[level; 3]; width]; height])
 }
 
@@ -32,7 +32,7 @@ pub(crate) fn form(parts: &[(&str, Option<&str>, &[u8])]) -> (&'static str, Vec<
     ("multipart/form-data; boundary=edge", body)
 }
 
-fn actions(answer: &Value) -> Vec<Vec<f64>> {
+pub(crate) fn actions(answer: &Value) -> Vec<Vec<f64>> {
     serde_json::from_value(answer["raw_actions"].clone()).unwrap()
 }
 
@@ -92,12 +92,20 @@ fn a_flag_asks_for_robot_units() {
 }
 
 #[test]
-fn images_are_brought_to_the_policys_size() {
+fn a_task_that_is_refused_is_not_the_task_of_others() {
     let server = Made::new().served_with(&|options| options.http_units = Units::Robot);
-    let images = json!([nested(10, 9, 7), nested(20, 5, 30)]);
-    let (status, answer) =
-        post_json(server.address(), "/step", &json!({ "image": images, "task_description": "size" }));
-    assert_eq!((status, &actions(&answer)[0][..]), (200, &[4.0, 4.0, 4.0][..]), "{answer}");
+    let address = server.address();
+    let long = "x".repeat(5000);
+    assert_eq!(post_json(address, "/reset", &json!({ "task_description": "a" })).0, 200);
+    let step = |task: Value| {
+        let body = json!({ "image": [nested(1, 4, 4), nested(2, 4, 4)], "task_description": task });
+        post_json(address, "/step", &body)
+    };
+    let refused = json!({ "detail": "`task_description`: 5000 bytes, at most 4096 are read" });
+    assert_eq!(step(json!(long)), (500, refused.clone()));
+    assert_eq!(post_json(address, "/reset", &json!({ "task_description": long })), (500, refused));
+    let (status, answer) = step(Value::Null);
+    assert_eq!((status, &actions(&answer)[0][..]), (200, &[1.0, 2.0, 1.0][..]), "{answer}");
 }
 
 #[test]
@@ -172,7 +180,7 @@ fn states_travel_in_a_field_of_their_own() {
     let server = Made::new().with_states(2).served_with(&|options| options.http_units = Units::Robot);
     let address = server.address();
     let states = json!([[7.0, 0.0], [8.5, 0.0]]);
-    let expected = vec![vec![7.0; 3], vec![8.5; 3]];
+    let expected = [7.0, 8.5, 0.0, 0.0].map(|state| vec![state; 3]).to_vec();
     let (status, answer) = step_with_state(address, Some(states.clone()));
     assert_eq!((status, actions(&answer)), (200, expected.clone()), "{answer}");
     let (kind, body) = form(&[
@@ -191,7 +199,7 @@ fn states_travel_in_a_field_of_their_own() {
     for (state, status, expected) in [
         (json!([1.0, 2.0]), 500, "1 states of 2 numbers"),
         (json!([[1.0], [2.0]]), 500, "wanted are [2, 2]"),
-        (json!([[1e300, 0.0], [0.0, 0.0]]), 500, "number 0 is"),
+        (json!([[1e300, 0.0], [0.0, 0.0]]), 500, "`x` of state 0 is 1e300"),
         (json!("standing"), 422, "`state`"),
     ] {
         let (found, answer) = step_with_state(address, Some(state));
@@ -203,17 +211,16 @@ fn states_travel_in_a_field_of_their_own() {
 fn a_single_state_may_come_alone() {
     let server = Made::new().with_states(1).served_with(&|options| options.http_units = Units::Robot);
     let (status, answer) = step_with_state(server.address(), Some(json!([4.0, 0.0])));
-    assert_eq!((status, actions(&answer)), (200, vec![vec![4.0; 3]]), "{answer}");
+    assert_eq!((status, &actions(&answer)[0]), (200, &vec![4.0; 3]), "{answer}");
 }
 
 #[test]
 fn a_state_is_assumed_where_the_server_is_told_to() {
     let server = Made::new().with_states(2).served_with(&|options| {
-        (options.http_units, options.http_assume_state) = (Units::Robot, true);
+        (options.http_units, options.http_assumed_state) = (Units::Robot, Some(vec![-2.5, 0.5]));
     });
-    // The middle of the made policy's statistics.
     let (status, answer) = step_with_state(server.address(), None);
-    assert_eq!((status, actions(&answer)), (200, vec![vec![5.0; 3]; 2]), "{answer}");
+    assert_eq!((status, &actions(&answer)[..2]), (200, &vec![vec![-2.5; 3]; 2][..]), "{answer}");
     let (_, answer) = step_with_state(server.address(), Some(json!([[7.0, 0.0], [8.0, 0.0]])));
-    assert_eq!(actions(&answer), vec![vec![7.0; 3], vec![8.0; 3]]);
+    assert_eq!(actions(&answer)[..2], [vec![7.0; 3], vec![8.0; 3]]);
 }

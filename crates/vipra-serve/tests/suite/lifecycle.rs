@@ -9,22 +9,21 @@ use vipra_control::{ActionChunk, Error, Observation, Policy, PolicyDescription};
 use vipra_serve::{Access, ServeOptions, Server, Token};
 
 use crate::clients::{Client, get, http, ready, request};
-use crate::made_policy::{Event, Made};
+use crate::made_policy::{Event, HORIZON, Made};
 
 /// A policy that cannot do anything.
-struct Broken(Made, f32);
+struct Broken {
+    made: Made,
+    answer: fn() -> vipra_control::Result<ActionChunk>,
+}
 
 impl Policy for Broken {
     fn describe(&self) -> &PolicyDescription {
-        self.0.describe()
+        self.made.describe()
     }
 
     fn infer_batch(&mut self, observations: &[Observation]) -> Vec<vipra_control::Result<ActionChunk>> {
-        let answer = |_: &Observation| match self.1 {
-            bad if bad.is_nan() => Ok(ActionChunk { actions: vec![vec![bad; 3]] }),
-            _ => Err(Error::Policy("no weights".into())),
-        };
-        observations.iter().map(answer).collect()
+        observations.iter().map(|_| (self.answer)()).collect()
     }
 
     fn reset(&mut self) {}
@@ -42,9 +41,18 @@ fn health_comes_after_a_first_inference() {
 
 #[test]
 fn a_policy_that_cannot_infer_ends_the_server() {
-    for (bad, expected) in [(0.0, "first inference"), (f32::NAN, "NaN")] {
+    type Answer = fn() -> vipra_control::Result<ActionChunk>;
+    let cases: [(Answer, &str); 3] = [
+        (|| Err(Error::Policy("no weights".into())), "first inference"),
+        (|| Ok(ActionChunk { actions: vec![vec![f32::NAN; 3]; HORIZON] }), "NaN"),
+        (
+            || Ok(ActionChunk { actions: vec![vec![0.0; 3]; HORIZON + 1] }),
+            "a chunk of 5 actions, and the policy says 4",
+        ),
+    ];
+    for (answer, expected) in cases {
         let options = ServeOptions { address: "127.0.0.1:0".parse().unwrap(), ..ServeOptions::default() };
-        let server = Server::start(Box::new(Broken(Made::new(), bad)), options).unwrap();
+        let server = Server::start(Box::new(Broken { made: Made::new(), answer }), options).unwrap();
         let error = server.wait().unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");
     }
@@ -101,6 +109,20 @@ fn a_token_is_asked_for() {
     assert!(error.contains("one word"), "{error}");
     std::fs::remove_file(&folder).unwrap();
     assert!(Token::from_file(&folder).unwrap_err().to_string().contains("token"), "names the file");
+}
+
+#[test]
+fn an_assumed_state_that_no_robot_has_is_refused_before_anyone_asks() {
+    for state in [vec![0.0; 3], vec![0.0, f32::NAN]] {
+        let options = ServeOptions {
+            address: "127.0.0.1:0".parse().unwrap(),
+            http_assumed_state: Some(state),
+            ..ServeOptions::default()
+        };
+        let refused = Server::start(Box::new(Made::new().with_states(2)), options).map(|_| ());
+        let error = refused.unwrap_err().to_string();
+        assert!(error.contains("no state of the policy's 2 dimensions"), "{error}");
+    }
 }
 
 #[test]

@@ -10,7 +10,7 @@ use vipra_control::{
 };
 use vipra_data::Frame;
 use vipra_data::normalize::Normalizer;
-use vipra_serve::{Patience, ServeOptions, Server};
+use vipra_serve::{ServeOptions, Server, Timeouts};
 
 pub(crate) const HORIZON: usize = 4;
 pub(crate) const OFFSET: [f64; 3] = [1.0, 2.0, 3.0];
@@ -32,6 +32,7 @@ pub(crate) struct Made {
     description: PolicyDescription,
     delay: Duration,
     events: Arc<Mutex<Vec<Event>>>,
+    observations: Arc<Mutex<Vec<Observation>>>,
 }
 
 impl Made {
@@ -56,7 +57,7 @@ impl Made {
             crops: 1,
             fingerprints: BTreeMap::from([("tokenizer".to_owned(), "abc".to_owned())]),
         };
-        Self { description, delay: Duration::ZERO, events: Arc::default() }
+        Self { description, delay: Duration::ZERO, events: Arc::default(), observations: Arc::default() }
     }
 
     pub(crate) fn with_states(mut self, states: usize) -> Self {
@@ -76,6 +77,11 @@ impl Made {
         self.events.clone()
     }
 
+    /// What it is shown from now on; the warm-up's observation comes first.
+    pub(crate) fn observations(&self) -> Arc<Mutex<Vec<Observation>>> {
+        self.observations.clone()
+    }
+
     pub(crate) fn note(&self, event: Event) {
         self.events.lock().unwrap().push(event);
     }
@@ -86,11 +92,11 @@ impl Made {
 
     pub(crate) fn served_with(self, change: &dyn Fn(&mut ServeOptions)) -> Server {
         let millis = Duration::from_millis;
-        // Clients of tests answer pings only while they read, and a busy machine keeps them from it: silence is theirs to shorten.
-        let patience =
-            Patience { request: millis(500), ping_every: millis(100), silence: millis(30_000), stop: millis(2000) };
+        // Clients of tests answer pings only while they read, and a busy machine keeps them from it: `idle` is theirs to shorten.
+        let timeouts =
+            Timeouts { request: millis(500), ping_interval: millis(100), idle: millis(30_000), shutdown: millis(2000) };
         let address = "127.0.0.1:0".parse().unwrap();
-        let mut options = ServeOptions { address, patience, ..ServeOptions::default() };
+        let mut options = ServeOptions { address, timeouts, ..ServeOptions::default() };
         change(&mut options);
         Server::start(Box::new(self), options).unwrap()
     }
@@ -103,12 +109,16 @@ impl Made {
             "nan" => last = f32::NAN,
             "panic" => panic!("as asked for"),
             "refuse" => return Err(Error::observation("instruction", "is not known")),
+            "refuse state" => return Err(Error::observation("proprio", "is not known")),
+            "refuse image" => return Err(Error::observation("frames", "is not known")),
+            "short" => return Ok(ActionChunk { actions: vec![vec![0.0; 3]; HORIZON - 1] }),
             "fail" => return Err(Error::Policy("no such file: /secret/weights".into())),
             "sleep" => std::thread::sleep(Duration::from_millis(700)),
             "size" => return Ok(rows([now.height() as f32, now.width() as f32, past.width() as f32])),
             "states" => {
-                let states = observation.proprio.iter().map(|state| state[0]);
-                return Ok(ActionChunk { actions: states.map(|state| vec![state; 3]).collect() });
+                // Zeros stand behind them.
+                let state = |at: usize| observation.proprio.get(at).map_or(0.0, |state| state[0]);
+                return Ok(ActionChunk { actions: (0..HORIZON).map(|at| vec![state(at); 3]).collect() });
             }
             _ => {}
         }
@@ -127,6 +137,7 @@ impl Policy for Made {
 
     fn infer_batch(&mut self, observations: &[Observation]) -> Vec<Result<ActionChunk>> {
         self.note(Event::Inferred { observations: observations.len() });
+        self.observations.lock().unwrap().extend(observations.iter().cloned());
         std::thread::sleep(self.delay);
         observations.iter().map(|observation| self.chunk(observation)).collect()
     }

@@ -6,6 +6,7 @@ mod bad_input;
 mod clients;
 mod codec;
 mod http;
+mod images;
 mod lifecycle;
 mod load;
 mod made_policy;

@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 
 use tokio::sync::{Semaphore, mpsc, oneshot};
-use vipra_control::{ActionChunk, Observation, Policy, PolicyDescription, ProprioSpace};
+use vipra_control::{ActionChunk, Observation, Policy, PolicyDescription};
 use vipra_data::Frame;
 
 use crate::options::Limits;
@@ -26,15 +26,15 @@ pub(crate) struct Answer {
     pub(crate) infer_ms: f64,
 }
 
-struct Job {
+struct Request {
     observation: Observation,
     answer: oneshot::Sender<Result<Answer>>,
 }
 
 /// The way to the policy; all its copies lead to the same thread.
 #[derive(Clone)]
-pub(crate) struct Model {
-    jobs: mpsc::Sender<Job>,
+pub(crate) struct PolicyHandle {
+    requests: mpsc::Sender<Request>,
     shared: Arc<Shared>,
 }
 
@@ -46,7 +46,7 @@ struct Shared {
     reset_wanted: AtomicBool,
 }
 
-impl Model {
+impl PolicyHandle {
     /// Starts the thread, whose first deed is a warm-up. The thread ends when all copies are gone, or with an error if the
     /// warm-up fails.
     pub(crate) fn start(
@@ -55,19 +55,19 @@ impl Model {
         limits: &Limits,
     ) -> Result<(Self, JoinHandle<Result<()>>)> {
         let places = limits.waiting + limits.batch;
-        let (jobs, receiver) = mpsc::channel(places * (1 + ABANDONED));
+        let (requests, receiver) = mpsc::channel(places * (1 + ABANDONED));
         let shared = Arc::new(Shared {
             places: Semaphore::new(places),
             ready: AtomicBool::default(),
             reset_wanted: AtomicBool::default(),
         });
         let first = warm_up_observation(policy.describe(), prompt.unwrap_or("warm up"));
-        let mut worker = Worker { policy, shared: shared.clone(), most: limits.batch };
+        let mut worker = Worker { policy, shared: shared.clone(), max_batch: limits.batch };
         let thread = std::thread::Builder::new().name("policy".to_owned()).stack_size(STACK_BYTES);
         let thread = thread
             .spawn(move || worker.run(receiver, &first))
             .map_err(|error| Error::NeverReady(format!("its thread cannot be started: {error}")))?;
-        Ok((Self { jobs, shared }, thread))
+        Ok((Self { requests, shared }, thread))
     }
 
     /// Whether the warm-up is over.
@@ -79,7 +79,7 @@ impl Model {
     pub(crate) async fn infer(&self, observation: Observation) -> Result<Answer> {
         let _place = self.shared.places.try_acquire().map_err(|_| Error::Busy)?;
         let (answer, answered) = oneshot::channel();
-        self.jobs.try_send(Job { observation, answer }).map_err(|error| match error {
+        self.requests.try_send(Request { observation, answer }).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => Error::Busy,
             mpsc::error::TrySendError::Closed(_) => Error::Stopping,
         })?;
@@ -92,37 +92,34 @@ impl Model {
     }
 }
 
-/// Something to warm up with that no policy refuses: black frames, and the states of its statistics' middle.
+/// Something to warm up with that no policy refuses: black frames, and states that the model sees as zeros.
 fn warm_up_observation(description: &PolicyDescription, prompt: &str) -> Observation {
     let [height, width] = description.image_size;
     let frame = Frame::new(width, height);
-    let states = description.proprio.as_ref().map_or_else(Vec::new, middle_states);
+    let states = description.proprio.as_ref().map_or_else(Vec::new, |proprio| {
+        let state: Vec<f32> = proprio.normalizer.offset.iter().map(|value| *value as f32).collect();
+        vec![state; proprio.states]
+    });
     Observation { instruction: prompt.to_owned(), frames: [frame.clone(), frame], proprio: states }
-}
-
-/// The robot standing in the middle of the states that the policy was made from.
-pub(crate) fn middle_states(proprio: &ProprioSpace) -> Vec<Vec<f32>> {
-    let middle: Vec<f32> = proprio.normalizer.offset.iter().map(|value| *value as f32).collect();
-    vec![middle; proprio.states]
 }
 
 struct Worker {
     policy: Box<dyn Policy>,
     shared: Arc<Shared>,
-    most: usize,
+    max_batch: usize,
 }
 
 impl Worker {
-    fn run(&mut self, mut jobs: mpsc::Receiver<Job>, first: &Observation) -> Result<()> {
+    fn run(&mut self, mut requests: mpsc::Receiver<Request>, first: &Observation) -> Result<()> {
         self.warm_up(first)?;
-        while let Some(job) = jobs.blocking_recv() {
-            let mut batch = vec![job];
-            while batch.len() < self.most {
-                let Ok(job) = jobs.try_recv() else { break };
-                batch.push(job);
+        while let Some(request) = requests.blocking_recv() {
+            let mut batch = vec![request];
+            while batch.len() < self.max_batch {
+                let Ok(request) = requests.try_recv() else { break };
+                batch.push(request);
             }
             // Whose client is gone needs no answer.
-            batch.retain(|job| !job.answer.is_closed());
+            batch.retain(|request| !request.answer.is_closed());
             if self.shared.reset_wanted.swap(false, Ordering::AcqRel) {
                 self.policy.reset();
             }
@@ -137,16 +134,16 @@ impl Worker {
         let began = Instant::now();
         let warmed = catch_unwind(AssertUnwindSafe(|| self.policy.infer(first)));
         let chunk = warmed.map_err(|_| Error::NeverReady("it panicked".to_owned()))?.map_err(Error::WarmUp)?;
-        self.check(&chunk).map_err(Error::NeverReady)?;
+        chunk.check(self.policy.describe()).map_err(|fault| Error::NeverReady(fault.to_string()))?;
         self.policy.reset();
         tracing::info!("the policy is ready after {:.1} s", began.elapsed().as_secs_f64());
         self.shared.ready.store(true, Ordering::Release);
         Ok(())
     }
 
-    fn answer(&mut self, batch: Vec<Job>) {
+    fn answer(&mut self, batch: Vec<Request>) {
         let (observations, waiting): (Vec<_>, Vec<_>) =
-            batch.into_iter().map(|job| (job.observation, job.answer)).unzip();
+            batch.into_iter().map(|request| (request.observation, request.answer)).unzip();
         let began = Instant::now();
         // What the policy keeps between observations makes it faster and nothing else, and is forgotten after a panic.
         let chunks = catch_unwind(AssertUnwindSafe(|| self.policy.infer_batch(&observations)));
@@ -162,41 +159,23 @@ impl Worker {
         let fit = chunks.len() == waiting.len();
         let mut chunks = chunks.into_iter().filter(|_| fit);
         for answer in waiting {
-            let result = chunks.next().map_or(Err(Error::PolicyFailed), |chunk| self.judge(chunk));
+            let result = chunks.next().map_or(Err(Error::PolicyFailed), |chunk| self.checked(chunk));
             // A client that went away in the meantime does not miss it.
             let _ = answer.send(result.map(|chunk| Answer { chunk, infer_ms }));
         }
     }
 
-    /// What a client is told: refusals as they are, failures in the log alone, for they may name paths.
-    fn judge(&self, chunk: Result<ActionChunk, vipra_control::Error>) -> Result<ActionChunk> {
-        let fault = match chunk {
-            Ok(chunk) => match self.check(&chunk) {
-                Ok(()) => return Ok(chunk),
-                Err(reason) => reason,
-            },
-            Err(vipra_control::Error::Observation { field, reason }) => return Err(Error::refused(field, reason)),
-            Err(error) => chain(&error),
-        };
-        tracing::error!("the policy failed: {fault}");
-        Err(Error::PolicyFailed)
-    }
-
-    /// No robot is to get a number that is none.
-    fn check(&self, chunk: &ActionChunk) -> Result<(), String> {
-        let width = self.policy.describe().action.width();
-        if chunk.actions.is_empty() {
-            return Err("a chunk without actions".to_owned());
-        }
-        for (step, action) in chunk.actions.iter().enumerate() {
-            if action.len() != width {
-                return Err(format!("action {step} has {} numbers, and the robot {width}", action.len()));
+    /// The chunk, if it is what the policy says. What a client is told otherwise: refusals as they are, failures in the log
+    /// alone, for they may name paths.
+    fn checked(&self, chunk: Result<ActionChunk, vipra_control::Error>) -> Result<ActionChunk> {
+        let checked = chunk.and_then(|chunk| chunk.check(self.policy.describe()).map(|()| chunk));
+        checked.map_err(|error| match error {
+            vipra_control::Error::Observation { field, reason } => Error::refused(field, reason),
+            error => {
+                tracing::error!("the policy failed: {}", chain(&error));
+                Error::PolicyFailed
             }
-            if let Some(at) = action.iter().position(|value| !value.is_finite()) {
-                return Err(format!("number {at} of action {step} is {}", action[at]));
-            }
-        }
-        Ok(())
+        })
     }
 }
 

@@ -20,19 +20,19 @@ impl Failure {
     }
 
     /// Fields that are not there.
-    pub(super) fn missing<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
+    pub(crate) fn missing<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
         let fault = |name| json!({ "type": "missing", "loc": ["body", name], "msg": "Field required" });
         Self { status: StatusCode::UNPROCESSABLE_ENTITY, detail: names.into_iter().map(fault).collect() }
     }
 
     /// A field that is not there, and why it has to be.
-    pub(super) fn missing_because(name: &str, message: &str) -> Self {
+    pub(crate) fn missing_because(name: &str, message: &str) -> Self {
         let fault = json!({ "type": "missing", "loc": ["body", name], "msg": message });
         Self { status: StatusCode::UNPROCESSABLE_ENTITY, detail: json!([fault]) }
     }
 
     /// A body that cannot be read.
-    pub(super) fn invalid(kind: &str, message: impl Into<String>) -> Self {
+    pub(crate) fn invalid(kind: &str, message: impl Into<String>) -> Self {
         let fault = json!({ "type": kind, "loc": ["body"], "msg": message.into() });
         Self { status: StatusCode::UNPROCESSABLE_ENTITY, detail: json!([fault]) }
     }
