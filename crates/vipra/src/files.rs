@@ -32,7 +32,7 @@ pub fn check_outside<'a>(datasets: impl IntoIterator<Item = &'a Path>, target: &
     }
 }
 
-/// The last part of a path, as a name for what is made of it.
+/// Returns the last part of a path, as a name for what is made of it.
 pub fn folder_name(path: &Path) -> String {
     path.file_name().map_or_else(|| "dataset".to_owned(), |name| name.to_string_lossy().into_owned())
 }

@@ -11,6 +11,7 @@ mod log;
 mod output;
 mod progress;
 mod run_folder;
+mod stage;
 mod training_end;
 mod training_progress;
 

@@ -31,11 +31,10 @@ pub fn tell_skipped<'a>(skipped: impl IntoIterator<Item = &'a Skipped>) {
     skipped.into_iter().for_each(|skipped| tracing::warn!("left out {}: {}", skipped.what, skipped.reason));
 }
 
-/// A table without lines, indented by two; the columns from `first_number` on are aligned to the right.
+/// Formats a table without lines, indented by two; the columns from `first_number` on are aligned to the right.
 pub fn table(header: &[&str], rows: Vec<Vec<String>>, first_number: usize) -> String {
     let mut table = Table::new();
     table.load_style(comfy_table::presets::NOTHING);
-
     table.set_header(header);
     table.add_rows(rows);
     for column in table.column_iter_mut().skip(first_number) {
@@ -45,17 +44,26 @@ pub fn table(header: &[&str], rows: Vec<Vec<String>>, first_number: usize) -> St
     indented.collect()
 }
 
-/// What the configuration calls a choice.
+/// Returns the name of a choice in the configuration.
 pub fn name_of(choice: &impl Serialize) -> String {
     serde_json::to_value(choice).ok().and_then(|name| Some(name.as_str()?.to_owned())).unwrap_or_default()
 }
 
-/// So many things of a name that takes an s.
-pub fn counted(count: usize, thing: &str) -> String {
-    format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
+/// Counts things whose name takes an s: "1 episode", "2 episodes".
+pub fn plural(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
-/// A number with about five significant digits, without needless zeros.
+/// Formats a duration: "38.0 s", "15.3 min", "2.1 h".
+pub fn duration(secs: f64) -> String {
+    match secs {
+        secs if secs < 120.0 => format!("{secs:.1} s"),
+        secs if secs < 7200.0 => format!("{:.1} min", secs / 60.0),
+        secs => format!("{:.1} h", secs / 3600.0),
+    }
+}
+
+/// Formats a number with about five significant digits, without needless zeros.
 pub fn short(value: f64) -> String {
     if value == 0.0 {
         return "0".to_owned();

@@ -4,12 +4,14 @@ use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use serde_json::Value;
 use vipra_data::DataConfig;
 use vipra_data::writer::write_atomic;
-use vipra_train::checkpoint::{differences, first_of};
+use vipra_train::CheckpointConfig;
+use vipra_train::checkpoint::{Checkpoints, check_run, differences, first_of};
 
-use crate::commands::Stage;
 use crate::config::{Config, ConfigArgs, load, to_toml};
+use crate::stage::Stage;
 
 /// Held while a command works in the folder.
 const LOCK: &str = "run.lock";
@@ -28,31 +30,32 @@ pub struct RunFolder {
 }
 
 impl RunFolder {
-    /// Makes the folder, takes it for this process, and writes `config.toml` into it.
+    /// Makes the folder, takes it for this process, and writes `config.toml` into it. `trained_with` is what the checkpoints of
+    /// a training are compared with, its inputs among it; none of a command that trains nothing.
     ///
     /// # Errors
-    /// If it cannot be written, another process works in it, it holds a run of which `stage` read another configuration, or one
-    /// that somebody wrote there.
-    pub fn create(path: &Path, config: &Config, stage: Stage) -> Result<Self> {
+    /// If it cannot be written, another process works in it, it holds a run of which `stage` read another configuration, one
+    /// of other inputs, or one that somebody wrote there.
+    pub fn create(path: &Path, config: &Config, stage: Stage, trained_with: Option<&Value>) -> Result<Self> {
         std::fs::create_dir_all(path).with_context(|| format!("making the run folder {}", path.display()))?;
         let lock = lock(path)?;
         let file = path.join("config.toml");
         let text = to_toml(config)?;
-        match std::fs::read_to_string(&file) {
-            Ok(before) if before == text => {}
-            Ok(before) if !has_begun(path)? && !is_resolved(&before) => anyhow::bail!(
-                "the run would write over the configuration in its folder: move that elsewhere, or name another folder by \
-                 --run: {}",
-                file.display()
-            ),
-            Ok(before) if has_begun(path)? && !means_the_same(&before, config, stage) => {
-                let fields = differing_fields(&before, config);
-                anyhow::bail!("the folder holds a run with another configuration ({fields}): {}", path.display())
-            }
-            // Another stage's run, with sections that this one does not read.
-            Ok(before) if has_begun(path)? && !learns_the_same(&before, config) => {}
-            // How its results are used may be told otherwise than before. Whole: a full disk must not take the run with it.
-            _ => write_atomic(&file, text.as_bytes())?,
+        let stored = std::fs::read_to_string(&file).ok();
+        let other = stored.as_deref().filter(|stored| *stored != text);
+        if let Some(other) = other {
+            check_stored(other, config, stage, path)?;
+        }
+        if let Some(trained_with) = trained_with {
+            check_run(path, trained_with)?;
+        }
+        let keeps = match other {
+            Some(other) => has_begun(path)? && keeps_stored(other, config, trained_with.is_some(), path)?,
+            None => stored.is_some(),
+        };
+        if !keeps {
+            // Whole: a full disk must not take the run with it.
+            write_atomic(&file, text.as_bytes())?;
         }
         Ok(RunFolder { path: path.to_path_buf(), _lock: lock })
     }
@@ -115,17 +118,40 @@ fn has_begun(folder: &Path) -> Result<bool> {
     Ok(others.count() > 0)
 }
 
+/// Refuses a folder whose configuration somebody wrote, or by which another run than that of `stage` began.
+fn check_stored(stored: &str, config: &Config, stage: Stage, folder: &Path) -> Result<()> {
+    if !has_begun(folder)? {
+        anyhow::ensure!(
+            is_resolved(stored),
+            "the run would write over the configuration in its folder: move that elsewhere, or name another folder by \
+             --run: {}",
+            folder.join("config.toml").display()
+        );
+    } else if !same_stage_recipe(stored, config, stage) {
+        let fields = differing_fields(stored, config);
+        anyhow::bail!("the folder holds a run with another configuration ({fields}): {}", folder.display());
+    }
+    Ok(())
+}
+
+/// Whether the configuration of a run stays as it is: that of another stage's run, with sections that this one does not read,
+/// and that of a training before a command that trains nothing. How results are used may be told otherwise than before.
+fn keeps_stored(stored: &str, config: &Config, trains: bool, folder: &Path) -> Result<bool> {
+    let is_of_training = || Checkpoints::of_run(folder, CheckpointConfig::default()).latest();
+    Ok(!same_training_recipe(stored, config) || !trains && is_of_training()?.is_some())
+}
+
 /// Whether a stage is told to learn the same. Keys that another version did not know are what they are by default.
-fn means_the_same(before: &str, now: &Config, stage: Stage) -> bool {
-    let of_learning = |config: Config| config.read_by(stage).of_learning().ok();
-    let before = toml::from_str::<Config>(before).ok().and_then(of_learning);
-    before.is_some() && before == of_learning(now.clone())
+fn same_stage_recipe(stored: &str, now: &Config, stage: Stage) -> bool {
+    let recipe = |config: &Config| config.stage_recipe(stage).ok();
+    let stored = toml::from_str::<Config>(stored).ok().and_then(|stored| recipe(&stored));
+    stored.is_some() && stored == recipe(now)
 }
 
 /// Whether all sections say the same of what is learned.
-fn learns_the_same(before: &str, now: &Config) -> bool {
-    let before = toml::from_str::<Config>(before).ok().and_then(|config| config.of_learning().ok());
-    before.is_some() && before == now.of_learning().ok()
+fn same_training_recipe(stored: &str, now: &Config) -> bool {
+    let stored = toml::from_str::<Config>(stored).ok().and_then(|stored| stored.training_recipe().ok());
+    stored.is_some() && stored == now.training_recipe().ok()
 }
 
 /// Whether a configuration is one that the program has written, with all of its sections.
@@ -147,12 +173,23 @@ fn differing_fields(before: &str, now: &Config) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    /// Takes the folder for a training without inputs.
+    fn create(folder: &Path, config: &Config, stage: Stage) -> Result<RunFolder> {
+        RunFolder::create(folder, config, stage, Some(&json!({})))
+    }
+
+    fn configuration_in(folder: &Path) -> String {
+        std::fs::read_to_string(folder.join("config.toml")).unwrap()
+    }
 
     /// A folder in which `config` has begun; what else its configuration is to be.
     fn begun(config: &Config, edit: impl Fn(&str) -> String) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
-        RunFolder::create(folder.path(), config, Stage::Laq).unwrap();
+        create(folder.path(), config, Stage::Laq).unwrap();
         std::fs::write(folder.path().join("metrics.jsonl"), "{}").unwrap();
         let file = folder.path().join("config.toml");
         std::fs::write(&file, edit(&std::fs::read_to_string(&file).unwrap())).unwrap();
@@ -164,9 +201,9 @@ mod tests {
         let mut config = Config::default();
         let bare = |text: &str| text.lines().filter(|line| !line.starts_with('#')).collect::<Vec<_>>().join("\n");
         let folder = begun(&config, bare);
-        RunFolder::create(folder.path(), &config, Stage::Laq).unwrap();
+        create(folder.path(), &config, Stage::Laq).unwrap();
         config.data.seed += 1;
-        let refused = RunFolder::create(folder.path(), &config, Stage::Laq).err().unwrap().to_string();
+        let refused = create(folder.path(), &config, Stage::Laq).err().unwrap().to_string();
         assert!(refused.contains("data.seed: 0 before, 1 now"), "{refused}");
     }
 
@@ -175,7 +212,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("config.toml");
         std::fs::write(&file, "base = \"tiny\" # mine\n").unwrap();
-        let refused = RunFolder::create(folder.path(), &Config::default(), Stage::Laq).err().unwrap().to_string();
+        let refused = create(folder.path(), &Config::default(), Stage::Laq).err().unwrap().to_string();
         assert!(refused.contains("write over the configuration"), "{refused}");
         assert_eq!(std::fs::read_to_string(&file).unwrap(), "base = \"tiny\" # mine\n");
     }
@@ -185,7 +222,7 @@ mod tests {
         let mut config = Config::default();
         let folder = begun(&config, str::to_owned);
         config.finetune.crops = 5;
-        RunFolder::create(folder.path(), &config, Stage::Finetune).unwrap();
+        create(folder.path(), &config, Stage::Finetune).unwrap();
         assert!(std::fs::read_to_string(folder.path().join("config.toml")).unwrap().contains("\ncrops = 5\n"));
     }
 
@@ -193,13 +230,13 @@ mod tests {
     fn a_folder_belongs_to_one_process_at_a_time() {
         let folder = tempfile::tempdir().unwrap();
         let mut config = Config::default();
-        let first = RunFolder::create(folder.path(), &config, Stage::Laq).unwrap();
-        let refused = RunFolder::create(folder.path(), &config, Stage::Laq).err().unwrap().to_string();
+        let first = create(folder.path(), &config, Stage::Laq).unwrap();
+        let refused = create(folder.path(), &config, Stage::Laq).err().unwrap().to_string();
         assert!(refused.contains("another process works in this folder: "), "{refused}");
         drop(first);
         // Nothing has begun, whatever the lock has left.
         config.data.seed += 1;
-        RunFolder::create(folder.path(), &config, Stage::Laq).unwrap();
+        create(folder.path(), &config, Stage::Laq).unwrap();
     }
 
     #[test]
@@ -208,19 +245,67 @@ mod tests {
         let older = |text: &str| text.replace("\nframe_interval_secs = 0.4\n", "\n").replace("\nframes = 8\n", "\n");
         let folder = begun(&config, older);
         assert!(!std::fs::read_to_string(folder.path().join("config.toml")).unwrap().contains("\nframes = 8\n"));
-        RunFolder::create(folder.path(), &config, Stage::Laq).unwrap();
+        create(folder.path(), &config, Stage::Laq).unwrap();
         config.finetune.horizon += 1;
         config.data.loader.prefetch += 1;
         config.laq.train.log_every += 1;
-        assert!(RunFolder::create(folder.path(), &config, Stage::Finetune).is_err());
+        assert!(create(folder.path(), &config, Stage::Finetune).is_err());
         let kept = std::fs::read_to_string(folder.path().join("config.toml")).unwrap();
-        RunFolder::create(folder.path(), &config, Stage::Laq).unwrap();
+        create(folder.path(), &config, Stage::Laq).unwrap();
         assert_eq!(
             std::fs::read_to_string(folder.path().join("config.toml")).unwrap(),
             kept,
             "others' sections are lost"
         );
         config.data.clip.frames += 1;
-        assert!(RunFolder::create(folder.path(), &config, Stage::Laq).is_err());
+        assert!(create(folder.path(), &config, Stage::Laq).is_err());
+    }
+
+    /// Writes what a checkpoint of a training on `content` is compared with.
+    fn checkpoint(folder: &Path, content: &str) -> Value {
+        let trained_with = json!({ "inputs": { "datasets": [content] } });
+        let checkpoint = Checkpoints::of_run(folder, CheckpointConfig::default()).path(4);
+        std::fs::create_dir_all(&checkpoint).unwrap();
+        let state = json!({ "step": 4, "skipped": 0, "stage": null, "configuration": trained_with });
+        std::fs::write(checkpoint.join("state.json"), state.to_string()).unwrap();
+        trained_with
+    }
+
+    #[test]
+    fn what_is_refused_leaves_the_configuration_as_it_is() {
+        let on = |path: &str| {
+            let mut config = Config::default();
+            config.data.sources = vec![vipra_data::SourceConfig::new(path)];
+            config
+        };
+        let folder = tempfile::tempdir().unwrap();
+        create(folder.path(), &on("/here"), Stage::Laq).unwrap();
+        let trained_with = checkpoint(folder.path(), "one");
+        let before = configuration_in(folder.path());
+        let train = |config: &Config, trained_with: &Value| {
+            RunFolder::create(folder.path(), config, Stage::Laq, Some(trained_with)).map(drop)
+        };
+        let others = json!({ "inputs": { "datasets": ["another"] } });
+        let refused = train(&on("/there"), &others).unwrap_err().to_string();
+        assert!(refused.contains("inputs.datasets"), "{refused}");
+        assert_eq!(configuration_in(folder.path()), before);
+        // Who only looks at clips of other data does not make them those of the training.
+        RunFolder::create(folder.path(), &on("/there"), Stage::Videos, None).map(drop).unwrap();
+        assert_eq!(configuration_in(folder.path()), before);
+        // Data that were moved are the same data.
+        train(&on("/there"), &trained_with).unwrap();
+        assert!(configuration_in(folder.path()).contains("path = \"/there\""));
+    }
+
+    #[test]
+    fn a_tokenizer_goes_on_whatever_clips_and_text_tokens_are() {
+        let mut config = Config::default();
+        let folder = tempfile::tempdir().unwrap();
+        create(folder.path(), &config, Stage::Tokenizer).unwrap();
+        std::fs::write(folder.path().join("metrics.jsonl"), "{}").unwrap();
+        config.tokenizer.text.vocab_size += 1;
+        config.data.clip.interval_secs *= 2.0;
+        create(folder.path(), &config, Stage::Tokenizer).unwrap();
+        assert!(create(folder.path(), &config, Stage::Pretrain).is_err());
     }
 }

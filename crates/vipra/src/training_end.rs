@@ -24,7 +24,7 @@ pub struct CodebookRun {
 
 /// How a command that trains ended.
 pub struct TrainingEnd {
-    /// What is said of it.
+    /// The text to print.
     pub text: String,
     /// Held-out numbers; none of a run that was asked to stop.
     pub validation: Scalars,
@@ -35,14 +35,14 @@ pub struct TrainingEnd {
 }
 
 impl TrainingEnd {
-    /// That of a run that was asked to stop; none of any other.
+    /// Ends a run that was asked to stop; returns none for any other.
     pub fn if_interrupted(ended: &Ended) -> Option<Self> {
         let (step, kept) = (ended.interrupted_at?, ended.checkpoint.display());
         let text = format!("stopped after step {step}, kept in {kept}; the same command goes on from there\n");
         Some(Self { text, validation: Scalars::new(), is_interrupted: true, has_collapsed: false })
     }
 
-    /// That of a run that failed because it was asked to stop before its first step.
+    /// Ends a run that failed because it was asked to stop before its first step.
     ///
     /// # Errors
     /// Any other failure.
@@ -57,13 +57,13 @@ impl TrainingEnd {
         Ok(Self { text, validation: Scalars::new(), is_interrupted: true, has_collapsed: false })
     }
 
-    /// That of a run that did all its steps.
+    /// Ends a run that did all its steps.
     pub fn of_finished(text: String, ended: Ended) -> Self {
         Self { text, validation: ended.validation, is_interrupted: false, has_collapsed: false }
     }
 
-    /// That of a run that trained a codebook, whose summary is written into its folder: `held_out` are numbers with what
-    /// they mean, `collapsed` is said of a codebook whose alarm was on.
+    /// Ends a run that trained a codebook, and writes its summary into its folder: `held_out` are numbers with what they
+    /// mean, `collapsed` is said of a codebook whose alarm was on.
     ///
     /// # Errors
     /// If the summary cannot be written.
@@ -114,16 +114,24 @@ pub fn write_summary(folder: &RunFolder, summary: &Value) -> Result<()> {
     Ok(write_atomic(&file, &serde_json::to_vec_pretty(summary)?)?)
 }
 
-/// Held-out numbers with what they mean: (name, meaning).
+const NOTHING_HELD_OUT: &str = "nothing was held out\n";
+
+/// Formats held-out numbers with what they mean: (name, meaning).
 pub fn held_out_table(validation: &Scalars, rows: &[(&str, &str)]) -> String {
+    if validation.is_empty() {
+        return NOTHING_HELD_OUT.to_owned();
+    }
     let rows = rows
         .iter()
         .filter_map(|(name, meaning)| Some(vec![(*name).to_owned(), number(validation, name)?, (*meaning).to_owned()]));
     table(&["held out", "", ""], rows.collect(), usize::MAX)
 }
 
-/// Held-out numbers beside what they have to beat: (name, name of the baseline, meaning).
+/// Formats held-out numbers beside what they have to beat: (name, name of the baseline, meaning).
 pub fn baseline_table(validation: &Scalars, rows: &[(&str, &str, &str)]) -> String {
+    if validation.is_empty() {
+        return NOTHING_HELD_OUT.to_owned();
+    }
     let rows = rows.iter().filter_map(|(name, baseline, meaning)| {
         let baseline = number(validation, baseline).unwrap_or_default();
         Some(vec![(*name).to_owned(), number(validation, name)?, baseline, (*meaning).to_owned()])

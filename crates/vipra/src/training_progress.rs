@@ -33,7 +33,7 @@ impl TrainingProgress {
                 // What an earlier process did says nothing about the speed of this one.
                 self.bar.reset_eta();
             }
-            Progress::Stepped(step, loss) => {
+            Progress::Stepped { step, loss } => {
                 self.bar.set_position(step);
                 self.bar.set_message(format!("loss {}", short(loss)));
             }

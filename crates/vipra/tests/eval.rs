@@ -7,6 +7,7 @@ mod made_data;
 mod program;
 
 use std::path::Path;
+use std::process::Command;
 
 use program::{TOKENIZER, TRANSFORMER, contains, runs, vipra};
 use serde_json::Value;
@@ -43,10 +44,14 @@ fn policy(folder: &Path, made_for: &str) -> String {
     std::fs::write(&config, [TOKENIZER, TRANSFORMER, OWN, made_for].concat()).unwrap();
     runs(&mut vipra(&["sim", "record", &data, "--episodes", "3"]), 0);
     runs(&mut vipra(&["tokenizer", "train", &data, "--config", &config, "--run", &tokenizer]), 0);
-    let finetune =
-        ["finetune", &data, "--config", &config, "--from", "scratch", "--tokenizer", &tokenizer, "--run", &run];
-    runs(&mut vipra(&finetune), 0);
+    runs(&mut finetune(folder), 0);
     run
+}
+
+fn finetune(folder: &Path) -> Command {
+    let at = |name: &str| folder.join(name).display().to_string();
+    let [data, config, tokenizer, run] = ["data", "config.toml", "tokenizer", "run"].map(at);
+    vipra(&["finetune", &data, "--config", &config, "--from", "scratch", "--tokenizer", &tokenizer, "--run", &run])
 }
 
 #[test]
@@ -55,7 +60,7 @@ fn a_policy_acts_at_the_tabletop() {
     let at = |name: &str| folder.path().join(name).display().to_string();
     let (run, out) = (policy(folder.path(), ""), at("out"));
     let eval = |more: &[&str]| {
-        let mut command = vipra(&["eval", &run, "--episodes", "2", "--out", &out, "--videos", "1"]);
+        let mut command = vipra(&["eval", &run, "--episodes", "2", "--parallel", "2", "--out", &out, "--videos", "1"]);
         command.args(more);
         command
     };
@@ -90,7 +95,8 @@ fn a_policy_made_for_few_objects_is_asked_for_what_can_be_shown() {
     let at = |name: &str| folder.path().join(name).display().to_string();
     let run = policy(folder.path(), FEW);
     let eval = |out: &str, more: &[&str]| {
-        let mut command = vipra(&["eval", &run, "--episodes", "1", "--videos", "0", "--out", &at(out)]);
+        let mut command =
+            vipra(&["eval", &run, "--episodes", "1", "--parallel", "1", "--videos", "0", "--out", &at(out)]);
         command.args(more);
         command
     };
@@ -111,6 +117,14 @@ fn a_policy_made_for_few_objects_is_asked_for_what_can_be_shown() {
     runs(&mut eval("new", &new), 0);
     contains(&std::fs::read_to_string(at("new/outcomes.jsonl")).unwrap(), &["green block", "unseen-pairs"]);
     contains(&runs(&mut eval("new", &new[..4]), 2), &["the split `seen` never shows a green block"]);
+
+    // How a policy acts is told anew, and averaged chunks are what it acts by.
+    let averaged = ["--set", "finetune.execution={ensemble={decay=0.1}}"];
+    runs(finetune(folder.path()).args(averaged), 0);
+    runs(&mut eval("averaged", &["--split", "seen"]), 0);
+    let outcomes = std::fs::read_to_string(at("averaged/outcomes.jsonl")).unwrap();
+    contains(&outcomes, &[r#""execution":{"ensemble":{"decay":0.1}}"#]);
+    assert_eq!(outcomes.lines().count(), 1 + 1);
 
     let held = std::fs::File::create(at("new/run.lock")).unwrap();
     held.lock().unwrap();

@@ -7,14 +7,19 @@ mod made_data;
 
 mod program;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use program::{LATENT_ACTIONS, Place, checkpoint, contains, interrupt_after, kill_after, runs, text, vipra};
+use program::{
+    LATENT_ACTIONS, Place, checkpoint, contains, interrupt_after, kill_after, make_drift, runs, text, vipra,
+};
 use serde_json::Value;
+use vipra_data::labels::LabelStore;
 
 // Codes begin between the kill after step 16 and the end at step 40.
 const OWN: &str = r#"
+[data]
+tolerance_secs = 0.02
 [laq.codebook]
 learning = "averages"
 first_step = 20
@@ -66,6 +71,15 @@ fn train_interrupt_resume_label_report_transfer() {
     let last = |run: &str| checkpoint(&place.path(run), 40);
     assert!(last("whole") == last("killed"), "the resumed run ends elsewhere");
 
+    // Other data are refused, and leave the configuration as it is.
+    let kept = || std::fs::read_to_string(place.path("killed/config.toml")).unwrap();
+    let before = kept();
+    let others = made_data::wandering_squares(Path::new(&place.path("others")), &[15, 18, 11]);
+    let mut other = vipra(&["laq", "train"]);
+    other.arg(others).arg("--config").arg(&place.config).args(["--run", &place.path("killed")]).args(settings);
+    contains(&runs(&mut other, 2), &["another configuration", "inputs.datasets"]);
+    assert_eq!(kept(), before);
+
     let summary: Value = serde_json::from_slice(&std::fs::read(place.path("whole/summary.json")).unwrap()).unwrap();
     assert!(summary["validation"]["l1"].as_f64().unwrap() > 0.0);
     let metrics = std::fs::read_to_string(place.path("whole/metrics.jsonl")).unwrap();
@@ -82,6 +96,10 @@ fn train_interrupt_resume_label_report_transfer() {
     contains(&runs(&mut label("labels", &[]), 0), &["73 frames labelled"]);
     contains(&runs(&mut label("labels", &[]), 0), &["nothing was missing"]);
     contains(&runs(&mut label("other", &["--shard", "4/4"]), 2), &["a shard is like 0/4"]);
+    contains(&runs(&mut label("shards", &["--shard", "0/2"]), 0), &["32 frames labelled"]);
+    contains(&runs(&mut label("shards", &["--shard", "1/2"]), 0), &["41 frames labelled"]);
+    let labels = |folder: &str| LabelStore::open(Path::new(&place.path(folder))).unwrap().read().unwrap();
+    assert!(labels("shards") == labels("labels"), "in parts the labels are others");
     contains(&runs(&mut label("labels", &["--split", "train"]), 2), &["these labels have"]);
 
     let page = place.path("report/laq.html");
@@ -119,8 +137,30 @@ fn train_interrupt_resume_label_report_transfer() {
     let unknown = format!("{data}#99");
     contains(
         &runs(&mut vipra(&["laq", "transfer", &from, &unknown, "--model", &model, "--out", &gif]), 2),
-        &["no episode 99 among the 4"],
+        &["no episode `99` among the 4"],
     );
+    drifting_timestamps_are_read_as_in_training(&place, &model);
+    nothing_is_written_into_a_dataset(&place, &model);
+}
+
+fn drifting_timestamps_are_read_as_in_training(place: &Place, model: &str) {
+    let data = made_data::wandering_squares(Path::new(&place.path("drifting")), &[20, 12, 16]);
+    make_drift(&data);
+    let data = data.to_str().unwrap();
+    contains(&runs(&mut vipra(&["data", "stats", data]), 2), &["timestamp of frame"]);
+    let page = place.path("drifting.html");
+    runs(&mut vipra(&["laq", "report", data, "--model", model, "--out", &page, "--examples", "1"]), 0);
+    let (from, to, gif) = (format!("{data}#0"), format!("{data}#2"), place.path("drifting.gif"));
+    runs(&mut vipra(&["laq", "transfer", &from, &to, "--model", model, "--out", &gif]), 0);
+}
+
+fn nothing_is_written_into_a_dataset(place: &Place, model: &str) {
+    let inside = |name: &str| place.data.join("inside").join(name).display().to_string();
+    let refused = |command: &[&str]| contains(&runs(&mut vipra(command), 2), &["would lie in the dataset"]);
+    refused(&["laq", "report", place.data(), "--model", model, "--out", &inside("laq.html")]);
+    let clip = format!("{}#0", place.data());
+    refused(&["laq", "transfer", &clip, &clip, "--model", model, "--out", &inside("x.gif")]);
+    assert!(!place.data.join("inside").exists());
 }
 
 /// The command, unable to write files of more than `bytes`: as on a full disk a part of a file gets there, and then an error.

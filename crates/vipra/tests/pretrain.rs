@@ -130,7 +130,13 @@ fn pretrain_kill_resume_predict() {
     // Drawn with a seed, the same futures come again.
     let drawn = ["--split", "val", "--count", "2", "--temperature", "1.0", "--top-k", "5", "--seed", "7"];
     assert_eq!(runs(&mut predict(&drawn), 0), runs(&mut predict(&drawn), 0));
-    contains(&runs(&mut predict(&["--episode", "9"]), 2), &["no episode 9"]);
+    contains(&runs(&mut predict(&["--episode", "9"]), 2), &["no episode `9`"]);
+    let elsewhere = ["--episode", "3", "--split", "0:2"];
+    contains(&runs(&mut predict(&elsewhere), 2), &["the episode `3` is not in the split `0:2`"]);
+    let inside = place.data.join("pictures");
+    let inside = ["predict", &place.path("whole"), "--dataset", place.data(), "--out", inside.to_str().unwrap()];
+    contains(&runs(&mut vipra(&inside), 2), &["the folder of pictures would lie in the dataset"]);
+    assert!(!place.data.join("pictures").exists());
     let moved = place.path("whole/checkpoints/step-00000024/model.safetensors");
     let alone = place.path("alone.safetensors");
     std::fs::copy(moved, &alone).unwrap();

@@ -72,6 +72,7 @@ seed = 3
 tasks = ["put"]
 [run.evaluation]
 episodes = 2
+parallel = 2
 videos = 1
 open_loop_episodes = 1
 "#;
@@ -96,6 +97,22 @@ fn record(place: &Place, stage: &str) -> Value {
 /// How many stages a run said that it skipped.
 fn skipped(told: &str) -> usize {
     told.matches(": skipped, ").count()
+}
+
+/// What a dry run would do about each stage.
+fn decisions(plan: &str) -> Vec<&str> {
+    let rows: Vec<Vec<&str>> = plan.lines().map(|line| line.split_whitespace().collect()).collect();
+    let decision = |stage: &&str| rows.iter().find(|row| row.get(1) == Some(stage)).unwrap()[2];
+    STAGES.iter().map(decision).collect()
+}
+
+/// Names of what was moved away.
+fn set_aside(place: &Place) -> Vec<String> {
+    let entries = std::fs::read_dir(place.path("run/aside")).unwrap();
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
 }
 
 fn exists(place: &Place, files: &[&str]) {
@@ -145,15 +162,22 @@ fn the_embedded_pipeline_is_made_once_and_changed_in_part() {
 
     // By hand as well, a policy is asked for what it was made for.
     let by_hand = ["eval", &place.path("run"), "--out", &place.path("by hand"), "--episodes", "1", "--videos", "0"];
-    let told = runs(vipra(&by_hand).args(["--split", "seen"]), 0);
+    let told = runs(vipra(&by_hand).args(["--split", "seen", "--parallel", "1"]), 0);
     contains(&told, &["what the policy was made for (tasks: put; objects: all)"]);
     let outcomes = std::fs::read_to_string(place.path("by hand/outcomes.jsonl")).unwrap();
     contains(&outcomes, &[r#""tasks":["put"]"#]);
 
-    // How often a training is looked at and kept is no part of what it learns.
-    let watching = ["--set", "laq.train.log_every=7", "--set", "finetune.train.checkpoint.keep=5"];
+    // How often a training is looked at and kept, and how much may go wrong, is no part of what it learns.
+    let watching =
+        ["laq.train.log_every=7", "finetune.train.checkpoint.keep=5", "data.skip_limit=5", "laq.train.skip_limit=7"];
+    let watching = watching.map(|key| ["--set", key]).concat();
     assert_eq!(skipped(&runs(&mut run(&place, &watching), 0)), 8);
     assert_eq!(skipped(&runs(&mut run(&place, &[]), 0)), 8);
+    // Nor is what a stage does not read.
+    let plan = |key: &str| runs(&mut run(&place, &["--set", key, "--dry-run"]), 0);
+    let (kept, made) = (["skip"; 8], ["run"; 8]);
+    assert_eq!(decisions(&plan("tokenizer.text.vocab_size=300")), [&kept[..5], &made[5..]].concat());
+    assert_eq!(decisions(&plan("data.clip.interval_secs=0.4")), [&kept[..3], &made[3..]].concat());
     let before = STAGES.map(|stage| record(&place, stage));
     let learning = ["--set", "finetune.train.steps=2"];
     let plan = runs(&mut run(&place, &[&learning[..], &["--dry-run"]].concat()), 0);
@@ -179,7 +203,7 @@ fn the_embedded_pipeline_is_made_once_and_changed_in_part() {
     let acting =
         [&learning[..], &["--set", "finetune.execution={first={actions=3}}", "--set", "finetune.crops=3"]].concat();
     let plan = runs(&mut run(&place, &[&acting[..], &["--dry-run"]].concat()), 0);
-    contains(&plan, &["go on", "little: no step is done again", "what was learned stays"]);
+    contains(&plan, &["resume", "little: no step is done again", "what was learned stays"]);
     let told = runs(&mut run(&place, &acting), 0);
     contains(&told, &["finetune.crops: 1 before, 3 now; ", "actions: 2 before, 3 now; what was learned stays"]);
     assert_eq!(skipped(&told), 6, "{told}");
@@ -195,6 +219,14 @@ fn the_embedded_pipeline_is_made_once_and_changed_in_part() {
     contains(&told, &["finetune.crops: 3 before, 1 now; ", "what was learned stays"]);
     assert_eq!(skipped(&told), 6, "{told}");
     std::fs::rename(&elsewhere, place.path("run")).unwrap();
+    // What an evaluation looks at besides the episodes is looked at anew, where the demonstrations lie now.
+    let outcomes = || std::fs::read_to_string(place.path("run/evaluation/outcomes.jsonl")).unwrap();
+    let before = (outcomes(), set_aside(&place));
+    let looking = [&learning[..], &["--set", "run.evaluation.open_loop_episodes=2"]].concat();
+    let told = runs(&mut run(&place, &looking), 0);
+    contains(&told, &["run.evaluation.open_loop_episodes: 1 before, 2 now; the episodes that ran stay"]);
+    assert_eq!(skipped(&told), 7, "{told}");
+    assert_eq!((outcomes(), set_aside(&place)), before);
     // A part of the stages leaves what is known of the others.
     runs(&mut run(&place, &[&learning[..], &["--until", "laq"]].concat()), 0);
     let summary: Value = serde_json::from_slice(&std::fs::read(place.path("run/summary.json")).unwrap()).unwrap();
@@ -228,13 +260,25 @@ fn a_pipeline_on_named_data_is_killed_and_goes_on_to_the_same() {
     contains(&told, &["stopped in the stage pretrain", "vipra run", "pretrain.train.steps=400"]);
     let seconds = record(&other, "pretrain")["seconds"].as_f64().unwrap();
     let plan = runs(run(&other, &longer).arg("--dry-run"), 0);
-    contains(&plan, &["go on", "was interrupted"]);
+    contains(&plan, &["resume", "was interrupted"]);
     assert!(seconds > 0.0);
 
     // Data that is another now is another run.
     let changed = made_data::wandering_squares(Path::new(&other.path("new")), &[20, 12]);
     let told = runs(run(&other, &["--data", changed.to_str().unwrap(), "--dry-run"]).arg("--until=tokenizer"), 0);
-    contains(&told, &["named.", "other videos"]);
+    contains(&told, &["named: [", "other videos"]);
+
+    // Data that lie elsewhere are the same data.
+    let moved = place.path("moved");
+    std::fs::rename(&place.data, &moved).unwrap();
+    let moved = ["--data", &moved];
+    assert_eq!(skipped(&runs(&mut run(&place, &moved), 0)), 8);
+    // The scenes at the tabletop are none of theirs: the package alone says what it was made for.
+    let told = runs(&mut run(&place, &with(&moved, &["--set", "run.tabletop.tasks=[\"put\"]"])), 0);
+    contains(&told, &["run.tabletop.tasks: [] before, [\"put\"] now; what was learned stays"]);
+    assert_eq!(skipped(&told), 6, "{told}");
+    let package = std::fs::read_to_string(place.path("run/policy/package/config.toml")).unwrap();
+    contains(&package, &["tasks = [\"put\"]"]);
 }
 
 /// What is not a training ends with the process, and goes on all the same.

@@ -15,10 +15,17 @@ fn recordings_are_datasets() {
     let at = |name: &str| folder.path().join(name).display().to_string();
     let [gripper, hand, video, other] = ["gripper", "hand", "a/b.gif", "c.txt"].map(at);
 
-    let said = runs(&mut vipra(&["sim", "record", &gripper, "--episodes", "3", "--task", "push", "--seed", "5"]), 0);
+    let table = ["--task", "put", "--object", "red block,yellow plate", "--split", "unseen-positions", "--seed", "5"];
+    let mut record = vipra(&["sim", "record", &gripper, "--episodes", "3", "--nudges", "0.5"]);
+    let said = runs(record.args(table), 0);
     contains(&said, &["3 episodes of the gripper with actions", "attempts failed"]);
+    contains(&runs(&mut vipra(&["data", "inspect", &gripper]), 0), &["red block", "yellow plate"]);
     contains(&runs(&mut vipra(&["data", "check", &gripper]), 0), &["nothing wrong", "3 episodes"]);
     contains(&runs(&mut vipra(&["data", "stats", &gripper]), 0), &["rot_z_rad", "gripper_open", "observation.state"]);
+    // Such data is what the preset for robots is made for.
+    let mut plan = vipra(&["run", "simpler", "--data", &gripper, "--dry-run"]);
+    contains(&runs(plan.current_dir(folder.path()), 0), &["finetune", "about", "nothing was done", "`gripper_open`"]);
+    assert!(!folder.path().join("runs").exists(), "a plan made something");
 
     let record_hand = ["sim", "record", &hand, "--embodiment", "hand", "--episodes", "2", "--no-actions"];
     contains(&runs(&mut vipra(&record_hand), 0), &["2 episodes of the hand without actions"]);

@@ -7,6 +7,7 @@ mod made_data;
 
 mod program;
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -109,8 +110,51 @@ fn train_kill_resume_encode_reconstruct() {
     assert_eq!(told["pictures"].as_array().unwrap().len(), 2);
     assert!(std::fs::read(format!("{out}/strip-001.png")).unwrap().starts_with(b"\x89PNG"));
     contains(&runs(&mut vipra(&arguments[..arguments.len() - 1]), 0), &["codes effectively in use", "2 pictures"]);
+    let inside = place.data.join("pictures");
+    let inside = ["tokenizer", "reconstruct", "--model", &model, "--out", inside.to_str().unwrap()];
+    contains(&runs(&mut vipra(&inside), 2), &["the folder of pictures would lie in the dataset"]);
+    assert!(!place.data.join("pictures").exists());
 
     wrong_caches(&place);
+}
+
+/// The golden weights of the published model and the manifest's words on it, where they are there.
+fn published() -> Option<(PathBuf, Value)> {
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let from_environment = |name: &str| std::env::var_os(name).map(PathBuf::from);
+    let shared = from_environment("VIPRA_SHARED").unwrap_or_else(|| "../shared".into());
+    let folder = workspace.join(from_environment("VIPRA_GOLDENS").unwrap_or_else(|| shared.join("goldens")));
+    let Ok(manifest) = std::fs::read(folder.join("manifest.json")) else {
+        // Straight to standard error: the test runner swallows what passing tests print.
+        let line = format!("SKIPPED: no golden tensors in {} (set VIPRA_SHARED): import\n", folder.display());
+        std::io::stderr().write_all(line.as_bytes()).unwrap();
+        return None;
+    };
+    let manifest: Value = serde_json::from_slice(&manifest).unwrap();
+    Some((folder.join("vqgan_weights.safetensors"), manifest["files"]["vqgan.safetensors"]["config"].clone()))
+}
+
+#[test]
+fn published_weights_become_a_tokenizer() {
+    let Some((weights, size)) = published() else { return };
+    let model = [
+        ("frame_size", format!("[{0}, {0}]", size["resolution"])),
+        ("width", size["hidden_channels"].to_string()),
+        ("multipliers", size["channel_mult"].to_string()),
+        ("blocks", size["num_res_blocks"].to_string()),
+        ("groups", "32".to_owned()),
+        ("latent_dim", size["z_channels"].to_string()),
+        ("codes", size["num_embeddings"].to_string()),
+        ("code_dim", size["quantized_embed_dim"].to_string()),
+    ];
+    let model: String = model.iter().map(|(key, value)| format!("{key} = {value}\n")).collect();
+    let place = Place::new(&format!("[tokenizer.model]\n{model}"));
+    let (config, out) = (place.config.display().to_string(), place.path("a/imported.safetensors"));
+    let import = ["tokenizer", "import", weights.to_str().unwrap(), "--config", &config, "--out", &out];
+    contains(&runs(&mut vipra(&import), 0), &["weights in", "imported.safetensors"]);
+    contains(&runs(&mut encode(&place, "a/imported.safetensors", "tokens", &[]), 0), &["73 frames encoded"]);
+    let cache = TokenCache::open(Path::new(&place.path("tokens"))).unwrap();
+    assert_eq!(Some(cache.info().codes as u64), size["num_embeddings"].as_u64());
 }
 
 fn wrong_caches(place: &Place) {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::parsers::rate;
 use crate::config::ConfigArgs;
 
 /// What to learn from, and where what comes of it goes.
@@ -13,7 +14,7 @@ pub struct TrainArgs {
     pub datasets: DatasetsArgs,
     #[command(flatten)]
     pub config: ConfigArgs,
-    /// The run folder: configuration, metrics, checkpoints, and the models that go with what is learned.
+    /// The run folder to write: configuration, metrics, checkpoints, and copies of the models that training depends on.
     #[arg(long, value_name = "DIR")]
     pub run: PathBuf,
     #[command(flatten)]
@@ -23,13 +24,13 @@ pub struct TrainArgs {
 /// Datasets with what is learned from and what is held out.
 #[derive(Args, Default)]
 pub struct DatasetsArgs {
-    /// Datasets, in place of those of the configuration or of the model's run. Where a dataset has splits `train` and `val`,
-    /// these are learned from and held out; of others, one episode in twenty is held out, the last ones.
+    /// Datasets, in place of those of the configuration or of the model's run. Splits `train` and `val` are trained on and held
+    /// out; of datasets without them the last twentieth of the episodes is held out.
     pub paths: Vec<PathBuf>,
-    /// Frames a second: of frame folders, which carry no rate, and of videos in place of their own.
-    #[arg(long, value_name = "RATE", value_parser = super::rate, requires = "paths")]
+    /// Frames per second: required for frame folders; for videos, in place of the file's own rate.
+    #[arg(long, value_name = "RATE", value_parser = rate, requires = "paths")]
     pub fps: Option<f64>,
-    /// The camera, where a dataset has several.
+    /// The camera, if there are several.
     #[arg(long, requires = "paths")]
     pub camera: Option<String>,
 }
@@ -47,7 +48,7 @@ pub struct ModelArgs {
 /// Where tensors live.
 #[derive(Args, Clone)]
 pub struct DeviceArgs {
-    /// The device that computes: see `vipra info`.
+    /// The device to compute on; `vipra info` lists those there are.
     #[arg(long, default_value = "flex", value_name = "NAME")]
     pub device: String,
 }

@@ -23,7 +23,7 @@ pub struct EvalArgs {
 pub enum EvalCommand {
     /// Compare two policies on the same episodes, by McNemar's exact test.
     Compare(EvalCompareArgs),
-    /// One table and one page of evaluations, also those that the Python client wrote in SIMPLER.
+    /// Summarise evaluations in one table, and on a page; reads the Python client's SIMPLER results, too.
     Report(EvalReportArgs),
 }
 
@@ -33,32 +33,33 @@ pub struct EvalRunArgs {
     /// The policy package, or the run folder that it lies in.
     #[arg(required = true)]
     pub package: Option<PathBuf>,
-    /// Where it acts.
+    /// The environment to act in.
     #[arg(long, value_enum, default_value = "tabletop", value_name = "NAME")]
     pub env: EnvironmentName,
-    /// Where episodes begin: seen, unseen-pairs, unseen-positions, or unseen for both of these.
+    /// Where scenes are drawn from: `seen`, `unseen-pairs`, `unseen-positions`, or `unseen` for both of the latter. Splits for
+    /// which the policy's tasks and objects are too few are skipped with a warning.
     #[arg(long, value_delimiter = ',', default_value = "seen,unseen", value_name = "SPLITS")]
     pub split: Vec<String>,
     #[command(flatten)]
     pub scenes: ScenesArgs,
-    /// Episodes of each split and seed.
+    /// Episodes per split and seed.
     #[arg(long, default_value_t = 100, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub episodes: u32,
-    /// Seeds of episodes, 0, 1, …
+    /// Number of seeds: 0 to N-1.
     #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub seeds: u16,
-    /// Episodes at a time; their chunks are inferred together.
+    /// Episodes to run at once; their chunks are inferred as a batch.
     #[arg(long, default_value_t = 16, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub parallel: u16,
-    /// Actions of a chunk to execute before the next chunk, in place of the package's execution.
+    /// Actions of a chunk to execute before the next is inferred [default: as the package says].
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u16).range(1..))]
     pub execute: Option<u16>,
     #[command(flatten)]
     pub crops: CropsArgs,
-    /// Videos of the first so many successes, and failures, of each split.
+    /// Save videos of the first N successes and the first N failures of each split.
     #[arg(long, default_value_t = 3, value_name = "N")]
     pub videos: usize,
-    /// The folder to write: outcomes, videos, a page. An interrupted evaluation goes on when it is called again.
+    /// The folder to write: outcomes, videos, a page. An interrupted evaluation resumes.
     #[arg(long, required = true, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// Print JSON.

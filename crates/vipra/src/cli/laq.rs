@@ -6,17 +6,18 @@ use clap::{Args, Subcommand};
 use vipra_data::labels::Shard;
 
 use super::common::{DatasetsArgs, ModelArgs, TrainArgs};
+use super::parsers::{file_named, rate};
 
 /// Commands on latent actions.
 #[derive(Subcommand)]
 pub enum LaqCommand {
-    /// Learn latent actions from videos. An interrupted run goes on when it is called again.
+    /// Train a latent action model on videos. An interrupted run resumes.
     Train(TrainArgs),
-    /// Label each frame of a dataset with the codes of the transitions that follow. Goes on when it is called again.
+    /// Label each frame of a dataset with the latent actions of the transitions that follow. Resumes.
     Label(LabelArgs),
-    /// Measure a model on held-out episodes, and write a page of numbers and pictures.
+    /// Evaluate a model on held-out episodes, and write a page of numbers and pictures.
     Report(ReportArgs),
-    /// Make what happens in one clip happen in another: the codes of A, rolled out from the first frame of B.
+    /// Transfer motion: apply the latent actions of clip A to the first frame of clip B.
     Transfer(TransferArgs),
 }
 
@@ -30,19 +31,19 @@ pub struct LabelArgs {
     /// The folder of labels to write.
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
-    /// Transitions that follow a frame.
+    /// Number of transitions to label after each frame.
     #[arg(long, default_value_t = 14, value_name = "H", value_parser = clap::value_parser!(u16).range(1..=4096))]
     pub horizon: u16,
     /// Only this split, or a range of episodes such as `0:100`.
     #[arg(long)]
     pub split: Option<String>,
-    /// The camera, where there are several.
+    /// The camera, if there are several.
     #[arg(long)]
     pub camera: Option<String>,
-    /// Frames a second: of frame folders, which carry no rate, and of videos in place of their own.
-    #[arg(long, value_name = "RATE", value_parser = super::rate)]
+    /// Frames per second: required for frame folders; for videos, in place of the file's own rate.
+    #[arg(long, value_name = "RATE", value_parser = rate)]
     pub fps: Option<f64>,
-    /// Only one of several parts, for several processes: `0/4` to `3/4`.
+    /// Label one part only, to share the work among processes: `0/4` to `3/4`.
     #[arg(long, value_name = "I/N", value_parser = shard)]
     pub shard: Option<Shard>,
 }
@@ -55,12 +56,12 @@ pub struct ReportArgs {
     #[command(flatten)]
     pub datasets: DatasetsArgs,
     /// The page to write; the numbers go beside it, as JSON.
-    #[arg(long, value_name = "HTML", value_parser = |name: &str| super::file_named(name, "html"))]
+    #[arg(long, value_name = "HTML", value_parser = |name: &str| file_named(name, "html"))]
     pub out: PathBuf,
     /// The feature that holds the true actions.
     #[arg(long, default_value = "action", value_name = "NAME")]
     pub action: String,
-    /// Pictures of each kind.
+    /// Number of pictures of each kind.
     #[arg(long, default_value_t = 6, value_name = "N")]
     pub examples: usize,
 }
@@ -68,23 +69,23 @@ pub struct ReportArgs {
 /// Between what to transfer.
 #[derive(Args)]
 pub struct TransferArgs {
-    /// Where the codes come from: a video, or an episode of a dataset as DATASET#EPISODE; @SECONDS after it says when.
+    /// Where the motion comes from: a video, or an episode as DATASET#EPISODE; append @SECONDS to say where it begins.
     pub from: String,
-    /// Where they are rolled out: its first frame counts. Written as A.
+    /// Where it is applied, written as A; only its first frame is used.
     pub to: String,
     #[command(flatten)]
     pub model: ModelArgs,
-    /// The camera, where a dataset has several.
+    /// The camera, if there are several.
     #[arg(long)]
     pub camera: Option<String>,
-    /// Frames a second: of frame folders, which carry no rate, and of videos in place of their own.
-    #[arg(long, value_name = "RATE", value_parser = super::rate)]
+    /// Frames per second: required for frame folders; for videos, in place of the file's own rate.
+    #[arg(long, value_name = "RATE", value_parser = rate)]
     pub fps: Option<f64>,
-    /// Transitions; as many as the model was trained on, without.
+    /// Number of transitions [default: as many as the model was trained on].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub transitions: Option<u16>,
-    /// The animation to write: A on the left, B as the codes of A move it on the right.
-    #[arg(long, value_name = "GIF", value_parser = |name: &str| super::file_named(name, "gif"))]
+    /// The GIF to write: clip A on the left, B moved by the latent actions of A on the right.
+    #[arg(long, value_name = "GIF", value_parser = |name: &str| file_named(name, "gif"))]
     pub out: PathBuf,
 }
 

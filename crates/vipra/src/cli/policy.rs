@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 
 use super::common::{DeviceArgs, TrainArgs};
+use super::parsers::{file_named, rate};
 
 /// What to pretrain on; actions are not read.
 #[derive(Args)]
@@ -17,13 +18,13 @@ pub struct PretrainArgs {
     /// The latent action model: a run folder, one of its checkpoints, or a weights file.
     #[arg(long, value_name = "PATH")]
     pub laq: PathBuf,
-    /// Labels that `vipra laq label` made; of datasets without any they are made. May be given several times.
+    /// Labels made by `vipra laq label`; missing ones are made. Repeatable.
     #[arg(long, value_name = "DIR")]
     pub labels: Vec<PathBuf>,
-    /// Tokens that `vipra tokenizer encode` made; of datasets without any they are made. May be given several times.
+    /// Tokens made by `vipra tokenizer encode`; missing ones are made. Repeatable.
     #[arg(long, value_name = "DIR")]
     pub tokens: Vec<PathBuf>,
-    /// Where labels and tokens that are made are kept, for other runs too [default: the folder `cache` beside the run's].
+    /// Where labels and tokens that are made here are kept, for other runs, too [default: `cache` beside the run folder].
     #[arg(long, value_name = "DIR")]
     pub cache: Option<PathBuf>,
 }
@@ -52,40 +53,40 @@ fn cache_folder(named: Option<&Path>, run: &Path) -> PathBuf {
 pub struct PredictArgs {
     /// The pretrained model: a run folder, one of its checkpoints, or a weights file.
     pub model: PathBuf,
-    /// The dataset whose frames are looked at.
+    /// The dataset whose frames to start from.
     #[arg(long, value_name = "PATH")]
     pub dataset: PathBuf,
-    /// The episode, by its name; without, moments of all episodes of --split.
+    /// The name of an episode [default: moments of all episodes of --split].
     #[arg(long, value_name = "NAME")]
     pub episode: Option<String>,
     /// Only this split, or a range of episodes such as `100:120`.
     #[arg(long)]
     pub split: Option<String>,
-    /// The camera, where there are several.
+    /// The camera, if there are several.
     #[arg(long)]
     pub camera: Option<String>,
-    /// Frames a second: of frame folders, which carry no rate, and of videos in place of their own.
-    #[arg(long, value_name = "RATE", value_parser = super::rate)]
+    /// Frames per second: required for frame folders; for videos, in place of the file's own rate.
+    #[arg(long, value_name = "RATE", value_parser = rate)]
     pub fps: Option<f64>,
-    /// Moments to imagine from, spread evenly.
+    /// Number of moments to imagine from, evenly spaced.
     #[arg(long, default_value_t = 12, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub count: u16,
-    /// Divides scores before tokens are drawn; 0 takes the best token each time.
+    /// Sampling temperature; 0 always takes the likeliest token.
     #[arg(long, default_value_t = 0.0, value_name = "T", value_parser = temperature)]
     pub temperature: f64,
-    /// Draws among so many of the best tokens only; among all at 0.
+    /// Sample from the K likeliest tokens only; 0 samples from all.
     #[arg(long, default_value_t = 0, value_name = "K")]
     pub top_k: usize,
-    /// Seed of what is drawn.
+    /// Random seed of sampling.
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub seed: u64,
-    /// The frame tokenizer, if it does not lie in the run folder of the model.
+    /// The frame tokenizer [default: the copy in the model's run folder].
     #[arg(long, value_name = "PATH")]
     pub tokenizer: Option<PathBuf>,
-    /// The latent action model, if it does not lie in the run folder of the model.
+    /// The latent action model [default: the copy in the model's run folder].
     #[arg(long, value_name = "PATH")]
     pub laq: Option<PathBuf>,
-    /// The folder to write: strips and animations of each moment, and a page with all of them.
+    /// The folder to write: strips and animations of each moment, and a page of them all.
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
     #[command(flatten)]
@@ -97,13 +98,13 @@ pub struct PredictArgs {
 pub struct FinetuneArgs {
     #[command(flatten)]
     pub training: TrainArgs,
-    /// The pretrained model: a run folder, one of its checkpoints, or a weights file; or `scratch`.
+    /// The pretrained model (a run folder, one of its checkpoints, or a weights file), or `scratch` for none.
     #[arg(long, value_name = "PATH")]
     pub from: PathBuf,
-    /// The frame tokenizer, if it does not lie in the run folder of the pretrained model.
+    /// The frame tokenizer [default: the copy in the pretrained model's run folder].
     #[arg(long, value_name = "PATH")]
     pub tokenizer: Option<PathBuf>,
-    /// Where tokens of augmented frames are kept, for other runs too [default: the folder `cache` beside the run's].
+    /// Where tokens of augmented frames are kept, for other runs, too [default: `cache` beside the run folder].
     #[arg(long, value_name = "DIR")]
     pub cache: Option<PathBuf>,
 }
@@ -111,9 +112,9 @@ pub struct FinetuneArgs {
 /// Commands on policies.
 #[derive(Subcommand)]
 pub enum PolicyCommand {
-    /// Say what a policy sees and puts out, and what it was made of.
+    /// Describe what a policy takes and puts out, and what it was made of.
     Describe(DescribeArgs),
-    /// Let a policy look at each moment of an episode, and compare its actions with the true ones.
+    /// Compare a policy's actions with those of a recorded episode, moment by moment.
     OpenLoop(OpenLoopArgs),
 }
 
@@ -132,17 +133,17 @@ pub struct DescribeArgs {
 pub struct OpenLoopArgs {
     /// The policy package, or the run folder that it lies in.
     pub package: PathBuf,
-    /// Demonstrations.
+    /// The dataset of demonstrations.
     #[arg(long, value_name = "PATH")]
     pub data: PathBuf,
-    /// The episode, by its name.
+    /// The name of the episode.
     #[arg(long, value_name = "NAME")]
     pub episode: String,
-    /// The camera, where there are several.
+    /// The camera, if there are several.
     #[arg(long)]
     pub camera: Option<String>,
-    /// Draw true and predicted actions, one curve a dimension; the numbers lie beside it as JSON.
-    #[arg(long, value_name = "PNG", value_parser = |name: &str| super::file_named(name, "png"))]
+    /// Plot true and predicted actions, one curve per dimension; the numbers are written beside it, as JSON.
+    #[arg(long, value_name = "PNG", value_parser = |name: &str| file_named(name, "png"))]
     pub out: Option<PathBuf>,
     /// Print JSON.
     #[arg(long)]
@@ -156,7 +157,7 @@ pub struct OpenLoopArgs {
 /// How closely a policy looks.
 #[derive(Args, Clone, Default)]
 pub struct CropsArgs {
-    /// Crops that are seen of a frame, in place of the package's: what they say is averaged, each takes as long as the first.
+    /// Number of crops of each frame to average over [default: as the package says]; time grows in proportion.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     pub crops: Option<u16>,
 }

@@ -6,32 +6,31 @@ use clap::Args;
 use clap::builder::TypedValueParser;
 
 use super::common::DeviceArgs;
-use super::sim::named;
-use crate::commands::Stage;
+use super::parsers::named;
+use crate::stage::Stage;
 
 /// Which pipeline, on what.
 #[derive(Args)]
 pub struct RunArgs {
-    /// A TOML file, or the name of a preset: tiny, small, vipra-7b, simpler, demo-quick. Its section `run` says what is recorded
-    /// or read.
+    /// A TOML file or a preset: tiny, small, vipra-7b, simpler, demo-quick. Its section `run` names the data to record or read.
     #[arg(value_name = "CONFIG")]
     pub config: String,
-    /// The run folder [default: the folder of the configuration's name in `runs`].
+    /// The run folder [default: runs/NAME, by the name of the configuration].
     #[arg(long, value_name = "DIR")]
     pub run: Option<PathBuf>,
-    /// A dataset whose videos and demonstrations are learned from, in place of what the configuration records or reads.
+    /// A dataset for both videos and demonstrations, in place of those of the configuration.
     #[arg(long, value_name = "PATH")]
     pub data: Option<PathBuf>,
-    /// Sets one key, after the file: `--set finetune.train.steps=100`. May be given several times.
+    /// Override a key of the configuration: `--set finetune.train.steps=100`. Repeatable.
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
     /// Stop after this stage.
     #[arg(long, value_name = "STAGE", value_parser = stages())]
     pub until: Option<Stage>,
-    /// Make this stage, and all that are made from it, again.
+    /// Redo this stage and everything that depends on it.
     #[arg(long, value_name = "STAGE", value_parser = stages())]
     pub from: Option<Stage>,
-    /// Say what would be done, and do nothing.
+    /// Show what would be done, why, and how long it takes; do nothing.
     #[arg(long)]
     pub dry_run: bool,
     #[command(flatten)]

@@ -12,42 +12,42 @@ use super::policy::CropsArgs;
 pub struct ServeArgs {
     /// The policy: a package, or the folder of the run that made it.
     pub package: PathBuf,
-    /// The port; 0 is any that is free.
+    /// The port; 0 picks a free one.
     #[arg(long, default_value_t = vipra_serve::DEFAULT_PORT, value_name = "PORT")]
     pub port: u16,
-    /// The address to listen on. One that others can reach needs --token-file or --insecure.
+    /// The address to listen on. Anything but loopback needs --token-file or --insecure.
     #[arg(long, default_value = "127.0.0.1", value_name = "ADDRESS")]
     pub host: String,
-    /// A file with a token that clients have to send, as `Authorization: Bearer …` or openpi's `Api-Key …`.
+    /// A file with the token that clients must send, as `Authorization: Bearer …` or openpi's `Api-Key …`.
     #[arg(long, value_name = "FILE", conflicts_with = "insecure")]
     pub token_file: Option<PathBuf>,
-    /// Let whoever reaches the address use the policy.
+    /// Serve without a token: whoever reaches the address may use the policy.
     #[arg(long)]
     pub insecure: bool,
-    /// Units of the actions of /step and /step_bytes. ViPRA's published client takes normalized ones to the robot's itself;
-    /// those of the WebSocket are always the robot's.
+    /// Units of actions over HTTP. ViPRA's published client expects normalized ones and converts them; over WebSocket they are
+    /// always the robot's.
     #[arg(long, value_enum, default_value = "normalized", value_name = "UNITS")]
     pub http_units: UnitsArg,
-    /// Answer /step and /step_bytes without a `state` as if the robot stood in the middle of the demonstrations' states. For ViPRA's
-    /// published client, which sends none; a policy that was finetuned with states acts worse by it.
+    /// Accept HTTP requests without `state`, and assume the mean state of the demonstrations: for ViPRA's published client,
+    /// which sends none. A policy that was finetuned with states acts worse by it.
     #[arg(long)]
     pub http_assume_state: bool,
-    /// The instruction of WebSocket requests that bring none.
+    /// The instruction for WebSocket requests without one.
     #[arg(long, value_name = "TEXT")]
     pub default_prompt: Option<String>,
-    /// Connections at a time.
+    /// Maximum number of connections at once.
     #[arg(long, default_value_t = 64, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub connections: u16,
-    /// Requests that are answered in one inference, when so many wait.
+    /// Maximum number of waiting requests to answer in one inference.
     #[arg(long, default_value_t = 16, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub batch: u16,
-    /// Most bytes of a request, in MiB.
+    /// Maximum size of a request, in MiB.
     #[arg(long, default_value_t = 32, value_name = "MIB", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub message_mib: u16,
-    /// Most pixels of an image's row or column.
+    /// Maximum width and height of an image, in pixels.
     #[arg(long, default_value_t = 2048, value_name = "PIXELS", value_parser = clap::value_parser!(u16).range(1..=16384))]
     pub image_side: u16,
-    /// Seed of what the policy draws.
+    /// Random seed of the policy's sampling.
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub seed: u64,
     #[command(flatten)]

@@ -2,14 +2,16 @@
 
 use std::path::PathBuf;
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::builder::TypedValueParser;
 use clap::{Args, Subcommand};
 use vipra_sim::{Embodiment, LARGEST_PICTURE, Object, Scenes, Split, TaskKind};
+
+use super::parsers::named;
 
 /// Commands on the embedded simulator.
 #[derive(Subcommand)]
 pub enum SimCommand {
-    /// Record what a scripted expert does, as a LeRobot v3.0 dataset. An interrupted recording goes on when it is called again.
+    /// Record a scripted expert, as a LeRobot v3.0 dataset. An interrupted recording resumes.
     Record(RecordArgs),
     /// Write a video of one episode of a scripted expert.
     Play(PlayArgs),
@@ -18,10 +20,10 @@ pub enum SimCommand {
 /// What lies on the table, and what is to be done with it.
 #[derive(Args, Clone, Default)]
 pub struct ScenesArgs {
-    /// Set only these tasks, by chance [default: all; of an evaluation, those that the policy was made for].
+    /// Only these tasks, drawn at random [default: all; for `eval`, those that the policy was made for].
     #[arg(long = "task", value_name = "TASKS", value_delimiter = ',', value_parser = tasks())]
     pub tasks: Vec<TaskKind>,
-    /// Only these lie on the table: `--object "red block,yellow plate"` [default: everything; of an evaluation, as --task].
+    /// Only these objects: `--object "red block,yellow plate"` [default: all; for `eval`, those that the policy was made for].
     #[arg(long = "object", value_name = "OBJECTS", value_delimiter = ',', value_parser = clap::value_parser!(Object))]
     pub objects: Vec<Object>,
 }
@@ -36,15 +38,15 @@ impl ScenesArgs {
 /// Who works at what.
 #[derive(Args, Clone)]
 pub struct TableArgs {
-    /// Who works: a human-like hand, or a gripper.
+    /// Who acts: a human-like hand (actions are never recorded), or a gripper.
     #[arg(long, default_value = "gripper", value_name = "WHO", value_parser = embodiments())]
     pub embodiment: Embodiment,
     #[command(flatten)]
     pub scenes: ScenesArgs,
-    /// Which scenes are drawn: those of training, or such as training never shows.
+    /// Which scenes: those of training (`seen`), or pairs or positions that training never shows.
     #[arg(long, default_value = "seen", value_name = "SPLIT", value_parser = splits())]
     pub split: Split,
-    /// Another seed is other episodes.
+    /// Random seed: another seed gives other episodes.
     #[arg(long, default_value_t = 0, value_name = "N", value_parser = clap::value_parser!(u64).range(..1 << 31))]
     pub seed: u64,
 }
@@ -52,18 +54,18 @@ pub struct TableArgs {
 /// What to record.
 #[derive(Args)]
 pub struct RecordArgs {
-    /// The folder to write: new, empty, or an interrupted recording of the same, which goes on.
+    /// The folder to write: new, empty, or an interrupted recording of the same, which resumes.
     pub out: PathBuf,
     #[command(flatten)]
     pub table: TableArgs,
-    /// Episodes to record; attempts that fail are left out and counted.
+    /// Number of successful episodes to record; failed attempts are dropped and counted.
     #[arg(long, default_value_t = 500, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub episodes: u32,
-    /// Probability that the object is nudged aside when the expert comes down to it, and when it closes its fingers: what to
-    /// do then is what a policy less exact than the expert has to know. Nothing is nudged where the task is to push.
+    /// Probability that the object is nudged aside as the expert approaches or grasps it, so that demonstrations show how to
+    /// recover. Has no effect on the task `push`.
     #[arg(long, default_value_t = 0.0, value_name = "SHARE", value_parser = probability)]
     pub nudges: f32,
-    /// Leave out actions and states. Recordings of the hand never have any.
+    /// Record no actions and states. Recordings of the hand never have any.
     #[arg(long)]
     pub no_actions: bool,
     /// Height and width of pictures, in pixels; an even number.
@@ -78,10 +80,10 @@ pub struct PlayArgs {
     pub out: PathBuf,
     #[command(flatten)]
     pub table: TableArgs,
-    /// Which episode of the recording with this seed.
+    /// The episode's number in a recording with this seed.
     #[arg(long, default_value_t = 0, value_name = "N", value_parser = clap::value_parser!(u64).range(..1 << 31))]
     pub episode: u64,
-    /// Probability that the object is nudged aside when the expert comes down to it, and when it closes its fingers.
+    /// Probability that the object is nudged aside as the expert approaches or grasps it.
     #[arg(long, default_value_t = 0.0, value_name = "SHARE", value_parser = probability)]
     pub nudges: f32,
     /// Height and width of pictures, in pixels; an even number.
@@ -105,14 +107,4 @@ fn tasks() -> impl TypedValueParser<Value = TaskKind> {
 
 fn splits() -> impl TypedValueParser<Value = Split> {
     named(Split::ALL, Split::name)
-}
-
-/// Takes one of several values by its name; help lists them.
-pub fn named<T, const N: usize>(all: [T; N], name: fn(T) -> &'static str) -> impl TypedValueParser<Value = T>
-where
-    T: Copy + Send + Sync + 'static,
-{
-    PossibleValuesParser::new(all.map(name)).try_map(move |text| {
-        all.into_iter().find(|value| name(*value) == text).ok_or_else(|| format!("unknown: {text}"))
-    })
 }

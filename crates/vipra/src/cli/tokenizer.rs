@@ -5,18 +5,19 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::common::{DatasetsArgs, ModelArgs, TrainArgs};
+use super::parsers::rate;
 use crate::config::ConfigArgs;
 
 /// Commands on frame tokens.
 #[derive(Subcommand)]
 pub enum TokenizerCommand {
-    /// Learn to bring frames down to a few tokens and back. An interrupted run goes on when it is called again.
+    /// Train a frame tokenizer on videos. An interrupted run resumes.
     Train(TrainArgs),
-    /// Turn every frame of a dataset into tokens, once. Goes on when it is called again.
+    /// Turn every frame of a dataset into tokens. Resumes.
     Encode(EncodeArgs),
-    /// Bring held-out frames down to tokens and back: how well, by how many codes, and pictures of both.
+    /// Evaluate reconstruction on held-out frames: PSNR, codes in use, and pictures.
     Reconstruct(ReconstructArgs),
-    /// Take over the weights of the published implementation.
+    /// Convert the weights of the published VQGAN.
     Import(ImportArgs),
 }
 
@@ -33,11 +34,11 @@ pub struct EncodeArgs {
     /// Only this split, or a range of episodes such as `0:100`.
     #[arg(long)]
     pub split: Option<String>,
-    /// The camera, where there are several.
+    /// The camera, if there are several.
     #[arg(long)]
     pub camera: Option<String>,
-    /// Frames a second: of frame folders, which carry no rate, and of videos in place of their own.
-    #[arg(long, value_name = "RATE", value_parser = super::rate)]
+    /// Frames per second: required for frame folders; for videos, in place of the file's own rate.
+    #[arg(long, value_name = "RATE", value_parser = rate)]
     pub fps: Option<f64>,
 }
 
@@ -48,13 +49,13 @@ pub struct ReconstructArgs {
     pub model: ModelArgs,
     #[command(flatten)]
     pub datasets: DatasetsArgs,
-    /// The folder of pictures to write: true frames above, rebuilt ones below.
+    /// The folder of pictures to write: true frames above, reconstructed ones below.
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
-    /// Frames to measure on, at most.
+    /// Maximum number of frames to evaluate on.
     #[arg(long, default_value_t = 512, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub frames: u32,
-    /// Pictures to write, of eight frames each.
+    /// Number of pictures to write, of eight frames each.
     #[arg(long, default_value_t = 4, value_name = "N")]
     pub strips: u16,
     /// Print JSON.
@@ -65,7 +66,7 @@ pub struct ReconstructArgs {
 /// What to take over.
 #[derive(Args)]
 pub struct ImportArgs {
-    /// Weights of the published implementation's VQGAN, with its names, as safetensors.
+    /// The published VQGAN's weights as safetensors, with its parameter names.
     pub weights: PathBuf,
     #[command(flatten)]
     pub config: ConfigArgs,

@@ -1,4 +1,5 @@
-//! The configuration of a training, with its datasets: which episodes are learned from and which are held out.
+//! Datasets of a command: opened, searched for an episode, and put into the configuration of a training, with what is learned
+//! from and what is held out.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -7,12 +8,14 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use vipra_data::source::fingerprint;
-use vipra_data::{DataConfig, SourceConfig};
+use vipra_data::{DataConfig, Source, SourceConfig};
 
 use super::Stage;
 use crate::cli::{DatasetsArgs, TrainArgs};
-use crate::config::{Config, load};
+use crate::config::{Config, load, strip_files};
 use crate::files::check_outside;
+use crate::output::tell_skipped;
+use crate::progress::Progress;
 use crate::run_folder::config_of_run;
 
 /// Of a dataset without splits, one episode in this many is held out.
@@ -20,7 +23,42 @@ const HELD_OUT_ONE_IN: usize = 20;
 const TRAIN: &str = "train";
 const VALIDATION: &str = "val";
 
-/// The configuration of a stage, with the datasets of the command line.
+/// Opens a dataset with a progress bar, as a configuration says.
+///
+/// # Errors
+/// Whatever keeps it from being opened, with its path.
+pub fn open_dataset(data: &DataConfig, source: &SourceConfig) -> Result<Box<dyn Source>> {
+    let opening = Progress::new("opening", "videos");
+    Ok(data.open(source, &|done, all| opening.set(done, all))?)
+}
+
+/// Finds the position of the episode of a name; where none is called so, of that number.
+///
+/// # Errors
+/// If there is none, with what episodes are called here.
+pub fn find_episode(source: &dyn Source, name: &str) -> Result<usize> {
+    let episodes = source.episodes();
+    let of_name = episodes.iter().position(|episode| episode.name == name);
+    let found = of_name.or_else(|| episodes.iter().position(|episode| episode.number.to_string() == name));
+    if found.is_none() {
+        // It may be one of these.
+        tell_skipped(&source.description().skipped);
+    }
+    found.with_context(|| {
+        let (count, root) = (episodes.len(), source.description().root.display());
+        format!("there is no episode `{name}` among the {count} of {root}: {}", first_names(source))
+    })
+}
+
+/// Lists what the first episodes are called: "ada.mp4, bea.mp4, …".
+fn first_names(source: &dyn Source) -> String {
+    const NAMED: usize = 3;
+    let names: Vec<&str> = source.episodes().iter().take(NAMED).map(|episode| episode.name.as_str()).collect();
+    let more = if source.episodes().len() > NAMED { ", …" } else { "" };
+    format!("{}{more}", names.join(", "))
+}
+
+/// Loads the configuration of a stage, with the datasets of the command line.
 ///
 /// # Errors
 /// What is wrong with either.
@@ -30,43 +68,67 @@ pub fn configured(stage: Stage, args: &TrainArgs) -> Result<Config> {
             "no --config: sizes and steps are the published ones, made for eight GPUs, unless --set says otherwise"
         );
     }
-    let mut config = load(&args.config)?.read_by(stage);
+    let mut config = load(&args.config)?.restricted_to(stage);
     split_datasets(&mut config.data, &args.datasets)?;
-    let datasets = config.data.sources.iter().chain(&config.data.validation).map(|source| source.path.as_path());
-    check_outside(datasets, &args.run, "the run folder")?;
+    check_outside_data(&config.data, &args.run, "the run folder")?;
     Ok(config)
 }
 
-/// The configuration to measure a model by: that of its run, or the default one with the datasets of the command line.
+/// Refuses to write into a dataset that is learned from or held out.
 ///
 /// # Errors
-/// If the model's run has none, or a dataset cannot be opened.
+/// If `target` lies in one of them.
+pub fn check_outside_data(data: &DataConfig, target: &Path, what: &str) -> Result<()> {
+    let sources = data.sources.iter().chain(&data.validation);
+    check_outside(sources.map(|source| source.path.as_path()), target, what)
+}
+
+/// Returns the configuration to measure a model by: that of its run, or the default one with the datasets of the command line,
+/// which are opened as strictly as those of the run.
+///
+/// # Errors
+/// If no dataset is named and the model's run has no configuration, or a dataset cannot be opened.
 pub fn measured_on(model: &Path, args: &DatasetsArgs) -> Result<Config> {
-    let mut config = if args.paths.is_empty() { config_of_run(model)? } else { Config::default() };
+    let mut config = match args.paths.is_empty() {
+        true => config_of_run(model)?,
+        false => Config { data: as_strict_as_run(model), ..Config::default() },
+    };
     split_datasets(&mut config.data, args)?;
     Ok(config)
 }
 
-/// What a checkpoint is compared with: the configuration and what the training was given, its datasets among it.
+/// Returns the default configuration of data, as strict as that of a model's run, if it lies in a run folder.
+fn as_strict_as_run(model: &Path) -> DataConfig {
+    let of_run = config_of_run(model).map_or_else(|_| DataConfig::default(), |config| config.data);
+    DataConfig { tolerance_secs: of_run.tolerance_secs, on_error: of_run.on_error, ..DataConfig::default() }
+}
+
+/// Returns what a checkpoint is compared with: what the stage reads of the configuration, and what the training was given, by
+/// what it holds: its datasets, and the files of weights that are named.
 ///
 /// # Errors
 /// If a dataset cannot be opened.
-pub fn with_inputs(config: &Config, inputs: Value) -> Result<Value> {
-    let mut configuration = config.of_learning().context("the configuration has no form in JSON")?;
+pub fn with_inputs(config: &Config, stage: Stage, inputs: Value) -> Result<Value> {
+    let mut configuration = config.stage_recipe(stage).context("the configuration has no form in JSON")?;
+    strip_files(&mut configuration);
+    configuration["files"] = config.file_hashes(stage);
     configuration["inputs"] = inputs;
     configuration["inputs"]["datasets"] = json!(dataset_fingerprints(&config.data)?);
     Ok(configuration)
 }
 
-/// Path → fingerprint of what is learned from and held out: whoever goes on with a training goes on with the same data.
-fn dataset_fingerprints(data: &DataConfig) -> Result<BTreeMap<String, String>> {
-    let mut fingerprints = BTreeMap::new();
+/// Returns fingerprints of what is learned from and held out, in their order: whoever goes on with a training goes on with the
+/// same data.
+fn dataset_fingerprints(data: &DataConfig) -> Result<Vec<String>> {
+    let mut by_path = BTreeMap::new();
+    let mut fingerprints = Vec::new();
     for source in data.sources.iter().chain(&data.validation) {
         // Splits of one dataset are one dataset.
-        if let Entry::Vacant(missing) = fingerprints.entry(source.path.display().to_string()) {
-            let open = data.open(source, &|_, _| {})?;
-            missing.insert(fingerprint(open.as_ref())?);
-        }
+        let known = match by_path.entry(&source.path) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(missing) => missing.insert(fingerprint(data.open(source, &|_, _| {})?.as_ref())?),
+        };
+        fingerprints.push(known.clone());
     }
     Ok(fingerprints)
 }
@@ -90,25 +152,7 @@ fn split_datasets(data: &mut DataConfig, args: &DatasetsArgs) -> Result<()> {
     }
     for path in paths {
         let source = data.open(&SourceConfig { fps, ..SourceConfig::new(path) }, &|_, _| {})?;
-        let splits = &source.description().splits;
-        // What was meant to be held out must not be learned from.
-        for name in [TRAIN, VALIDATION] {
-            if source.description().malformed_splits.contains_key(name) {
-                source.description().split(Some(name), source.episodes())?;
-            }
-        }
-        let (train, validation) = if splits.contains_key(TRAIN) && splits.contains_key(VALIDATION) {
-            (TRAIN.to_owned(), Some(VALIDATION.to_owned()))
-        } else {
-            let all = source.episodes().len();
-            match all {
-                0 | 1 => (format!("0:{all}"), None),
-                all => {
-                    let first_held_out = all - all.div_ceil(HELD_OUT_ONE_IN);
-                    (format!("0:{first_held_out}"), Some(format!("{first_held_out}:{all}")))
-                }
-            }
-        };
+        let (train, validation) = splits_of(source.as_ref())?;
         data.sources.push(chosen(path, train));
         data.validation.extend(validation.map(|split| chosen(path, split)));
     }
@@ -118,4 +162,81 @@ fn split_datasets(data: &mut DataConfig, args: &DatasetsArgs) -> Result<()> {
     }
     anyhow::ensure!(!data.sources.is_empty(), "no data: name a dataset, or a configuration with `data.sources`");
     Ok(())
+}
+
+/// Returns the split that is learned from, and the one that is held out, if there are enough episodes.
+fn splits_of(source: &dyn Source) -> Result<(String, Option<String>)> {
+    let description = source.description();
+    // What was meant to be held out must not be learned from.
+    for name in [TRAIN, VALIDATION] {
+        if description.malformed_splits.contains_key(name) {
+            description.split(Some(name), source.episodes())?;
+        }
+    }
+    if [TRAIN, VALIDATION].iter().all(|name| description.splits.contains_key(*name)) {
+        return Ok((TRAIN.to_owned(), Some(VALIDATION.to_owned())));
+    }
+    Ok(match source.episodes().len() {
+        all @ (0 | 1) => (format!("0:{all}"), None),
+        all => {
+            let first_held_out = all - all.div_ceil(HELD_OUT_ONE_IN);
+            (format!("0:{first_held_out}"), Some(format!("{first_held_out}:{all}")))
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use vipra_data::writer::{DatasetWriter, WriterOptions};
+    use vipra_data::{DType, Feature, Features, OnError, Rows, Values};
+
+    use super::*;
+
+    /// Two episodes whose timestamps run away from their rate, by eight milliseconds to the end.
+    fn record_drifting(root: &Path) {
+        let features = Features::from([("action".to_owned(), Feature::numeric(DType::Float32, &["dx"]))]);
+        let mut writer = DatasetWriter::create(root, WriterOptions::new(5, features)).unwrap();
+        for _episode in 0..2 {
+            let mut rows = Rows { length: 20, ..Rows::default() };
+            rows.insert("action", 1, Values::F32(vec![1.0; 20])).unwrap();
+            writer.begin_episode("wave").unwrap().finish(&rows).unwrap();
+        }
+        writer.finish(&[]).unwrap();
+        let path = root.join("meta/info.json");
+        let mut info: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        info["fps"] = json!(5.01);
+        std::fs::write(&path, info.to_string()).unwrap();
+    }
+
+    #[test]
+    fn named_datasets_are_opened_as_strictly_as_those_of_the_models_run() {
+        let folder = tempfile::tempdir().unwrap();
+        let (dataset, run) = (folder.path().join("drifting"), folder.path().join("run"));
+        record_drifting(&dataset);
+        std::fs::create_dir(&run).unwrap();
+        std::fs::write(run.join("config.toml"), "[data]\ntolerance_secs = 0.02\non_error = \"skip\"\n").unwrap();
+        let named = DatasetsArgs { paths: vec![dataset], ..DatasetsArgs::default() };
+        let held_out = |model: &Path| {
+            let data = measured_on(model, &named).unwrap().data;
+            let rows = open_dataset(&data, &data.validation[0]).unwrap().rows_of(1, &["action"]);
+            (data.on_error, rows)
+        };
+        let (on_error, rows) = held_out(&run.join("checkpoints/step-00000001"));
+        assert_eq!((on_error, rows.unwrap().length), (OnError::Skip, 20));
+        let (on_error, rows) = held_out(&folder.path().join("alone.safetensors"));
+        assert_eq!(on_error, OnError::Stop);
+        let refused = rows.unwrap_err().to_string();
+        assert!(refused.contains("timestamp of frame"), "{refused}");
+    }
+
+    #[test]
+    fn an_episode_is_found_by_its_name_or_number() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("drifting");
+        record_drifting(&root);
+        let source = open_dataset(&DataConfig::default(), &SourceConfig::new(&root)).unwrap();
+        assert_eq!(find_episode(source.as_ref(), "1").unwrap(), 1);
+        let refused = find_episode(source.as_ref(), "nine").unwrap_err().to_string();
+        assert!(refused.contains("no episode `nine` among the 2 of") && refused.ends_with(": 0, 1"), "{refused}");
+    }
 }

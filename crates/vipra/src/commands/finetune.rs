@@ -1,14 +1,15 @@
 //! `vipra finetune`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use serde_json::json;
+use serde_json::{Value, json};
 use vipra_policy::TrainedTransformer;
 use vipra_policy::finetune::{Session, Start, Summary, train};
 use vipra_policy::model::TransformerConfig;
 use vipra_tokenizer::TrainedTokenizer;
-use vipra_train::{Interrupt, as_json};
+use vipra_train::checkpoint::{Checkpoints, read_state};
+use vipra_train::{CheckpointConfig, Interrupt, as_json};
 
 use super::datasets::{configured, with_inputs};
 use super::pretrain::texts;
@@ -25,11 +26,11 @@ use crate::training_progress::TrainingProgress;
 const SCRATCH: &str = "scratch";
 
 pub fn run(args: &FinetuneArgs) -> Result<Outcome> {
-    learn(args)?.tell()
+    run_training(args)?.tell()
 }
 
 /// Finetunes, or goes on finetuning.
-pub fn learn(args: &FinetuneArgs) -> Result<TrainingEnd> {
+pub fn run_training(args: &FinetuneArgs) -> Result<TrainingEnd> {
     let config = configured(Stage::Finetune, &args.training)?;
     let device = device(&args.training.device)?;
     let pretrained = match args.from.as_os_str() == SCRATCH {
@@ -40,12 +41,6 @@ pub fn learn(args: &FinetuneArgs) -> Result<TrainingEnd> {
         warn_of_other_model(&config.pretrain.model, trained)?;
     }
     let tokenizer = TrainedTokenizer::open(&tokenizer_of(args, pretrained.as_ref())?, &device)?;
-    let folder = RunFolder::create(&args.training.run, &config, Stage::Finetune)?;
-    let inputs = json!({
-        "tokenizer": tokenizer.fingerprint,
-        "pretrained": pretrained.as_ref().map(|trained| &trained.fingerprint),
-    });
-    let configuration = with_inputs(&config, inputs)?;
     let start = match pretrained {
         Some(trained) => Start::Pretrained(Box::new(trained)),
         None => Start::Scratch {
@@ -54,6 +49,9 @@ pub fn learn(args: &FinetuneArgs) -> Result<TrainingEnd> {
             latent_action_codes: config.laq.model.quantizer.codes,
         },
     };
+    let inputs = inputs_of(&start, &tokenizer, &args.training.run)?;
+    let configuration = with_inputs(&config, Stage::Finetune, inputs)?;
+    let folder = RunFolder::create(&args.training.run, &config, Stage::Finetune, Some(&configuration))?;
     let interrupt = Interrupt::listen()?;
     let reading = Progress::new("reading demonstrations", "episodes");
     let mut training = TrainingProgress::new("finetuning", config.finetune.train.steps);
@@ -78,6 +76,28 @@ pub fn learn(args: &FinetuneArgs) -> Result<TrainingEnd> {
     report(summary, &config, &folder)
 }
 
+/// Returns what a training is given beside its configuration: a pretrained model brings the text tokenizer along.
+fn inputs_of(start: &Start, tokenizer: &TrainedTokenizer, run: &Path) -> Result<Value> {
+    let mut inputs = json!({ "tokenizer": tokenizer.fingerprint, "pretrained": null });
+    match start {
+        Start::Pretrained(trained) => inputs["pretrained"] = json!(trained.fingerprint),
+        Start::Scratch { text, .. } => {
+            if says_text_tokenizer(run)? {
+                inputs["text_tokenizer"] = json!(blake3::hash(text.to_json()?.as_bytes()).to_hex()[..16]);
+            }
+        }
+    }
+    Ok(inputs)
+}
+
+/// Whether the last checkpoint of a run, if there is one, says what its instructions were read by. Those of earlier versions do
+/// not, and are gone on with all the same.
+fn says_text_tokenizer(run: &Path) -> Result<bool> {
+    let last = Checkpoints::of_run(run, CheckpointConfig::default()).latest()?;
+    let state = last.map(|checkpoint| read_state(&checkpoint)).transpose()?;
+    Ok(state.is_none_or(|state| state.configuration["inputs"].get("text_tokenizer").is_some()))
+}
+
 /// Says which keys of `pretrain.model` are set to something else than what the pretrained model has: it stays what it is.
 fn warn_of_other_model(configured: &TransformerConfig, trained: &TrainedTransformer) -> Result<()> {
     let [configured, found, default] = [configured, &trained.description.model, &TransformerConfig::default()]
@@ -97,7 +117,7 @@ fn warn_of_other_model(configured: &TransformerConfig, trained: &TrainedTransfor
     Ok(())
 }
 
-/// The tokenizer that is named, or the one in the run folder of the pretrained model.
+/// Finds the tokenizer that is named, or the one in the run folder of the pretrained model.
 fn tokenizer_of(args: &FinetuneArgs, pretrained: Option<&TrainedTransformer>) -> Result<PathBuf> {
     if let Some(path) = &args.tokenizer {
         return Ok(path.clone());
@@ -136,4 +156,24 @@ fn report(summary: Summary, config: &Config, folder: &RunFolder) -> Result<Train
         package.display()
     ));
     Ok(TrainingEnd::of_finished(text, ended))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::says_text_tokenizer;
+
+    #[test]
+    fn checkpoints_that_do_not_say_their_text_tokenizer_are_gone_on_with() {
+        let run = tempfile::tempdir().unwrap();
+        assert!(says_text_tokenizer(run.path()).unwrap(), "a run that begins says it");
+        let checkpoint = run.path().join("checkpoints/step-00000008");
+        std::fs::create_dir_all(&checkpoint).unwrap();
+        for (inputs, says) in [(json!({ "tokenizer": "a" }), false), (json!({ "text_tokenizer": "b" }), true)] {
+            let state = json!({ "step": 8, "skipped": 0, "stage": null, "configuration": { "inputs": inputs } });
+            std::fs::write(checkpoint.join("state.json"), state.to_string()).unwrap();
+            assert_eq!(says_text_tokenizer(run.path()).unwrap(), says);
+        }
+    }
 }

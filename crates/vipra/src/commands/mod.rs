@@ -20,7 +20,7 @@ use anyhow::Result;
 use burn::tensor::Device;
 use clap::CommandFactory;
 
-pub use run::Stage;
+pub use crate::stage::Stage;
 
 use crate::cli::{Cli, Command, DeviceArgs};
 
@@ -32,7 +32,7 @@ pub enum Outcome {
     CheckFailed,
 }
 
-/// The device that is named.
+/// Opens the device that is named.
 fn device(args: &DeviceArgs) -> Result<Device> {
     Ok(vipra_nn::device::named(&args.device)?)
 }

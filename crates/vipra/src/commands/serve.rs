@@ -4,6 +4,7 @@ use std::net::{SocketAddr, ToSocketAddrs};
 
 use anyhow::{Context, Result};
 use vipra_control::Policy;
+use vipra_data::stats::Stats;
 use vipra_policy::policy::Package;
 use vipra_serve::{Access, Limits, ServeOptions, Server, Token};
 
@@ -19,13 +20,11 @@ pub fn run(args: &ServeArgs) -> Result<Outcome> {
     options.check().context("see --token-file and --insecure")?;
     let package = open_package(&args.package, &args.crops)?;
     options.execution = Some(package.specification.execution);
-    let policy = policy(&package, args)?;
-    if args.http_assume_state && policy.describe().proprio.is_some() {
-        tracing::warn!(
-            "/step and /step_bytes without a state are answered as if the robot stood still in the middle of its states"
-        );
+    options.http_assumed_state = if args.http_assume_state { assumed_state(&package)? } else { None };
+    if let Some(state) = &options.http_assumed_state {
+        tracing::warn!("/step and /step_bytes without a state are answered as if the robot stood still at {state:?}");
     }
-    let server = Server::start(policy, options)?;
+    let server = Server::start(policy(&package, args)?, options)?;
     server.stop_on_signals();
     let address = server.address();
     let path = args.package.display();
@@ -38,6 +37,20 @@ fn policy(package: &Package, args: &ServeArgs) -> Result<Box<dyn Policy>> {
     let mut policy = package.policy(&device(&args.device)?)?;
     policy.seed(args.seed);
     Ok(Box::new(policy))
+}
+
+/// Returns the mean state of the demonstrations, `[dimensions]`, if the policy sees states.
+fn assumed_state(package: &Package) -> Result<Option<Vec<f32>>> {
+    let proprio = package.specification.control.proprio.as_ref();
+    let feature = &package.specification.features.state;
+    let mean = proprio.map(|proprio| mean(&package.statistics, feature, proprio.names.len()));
+    mean.transpose().context("--http-assume-state")
+}
+
+fn mean(statistics: &Stats, feature: &str, width: usize) -> Result<Vec<f32>> {
+    let mean = statistics.get(feature).map(|stats| &stats.mean).filter(|mean| mean.len() == width);
+    let mean = mean.with_context(|| format!("the package has no mean of `{feature}` in {width} dimensions"))?;
+    Ok(mean.iter().map(|value| *value as f32).collect())
 }
 
 fn options(args: &ServeArgs) -> Result<ServeOptions> {
@@ -58,8 +71,8 @@ fn options(args: &ServeArgs) -> Result<ServeOptions> {
         address: address(&args.host, args.port)?,
         access,
         http_units: args.http_units.into(),
-        http_assume_state: args.http_assume_state,
         default_prompt: args.default_prompt.clone(),
+        seed: Some(args.seed),
         limits,
         ..ServeOptions::default()
     })
@@ -68,4 +81,27 @@ fn options(args: &ServeArgs) -> Result<ServeOptions> {
 fn address(host: &str, port: u16) -> Result<SocketAddr> {
     let mut addresses = (host, port).to_socket_addrs().with_context(|| format!("looking up {host}"))?;
     addresses.next().with_context(|| format!("{host} has no address"))
+}
+
+#[cfg(test)]
+mod tests {
+    use vipra_data::stats::Collector;
+    use vipra_data::{Rows, Values};
+
+    use super::*;
+
+    /// A normaliser's offset is zero for dimensions that are not scaled.
+    #[test]
+    fn the_assumed_state_is_the_mean_of_the_demonstrations() {
+        let mut rows = Rows { length: 2, ..Rows::default() };
+        rows.insert("observation.state", 2, Values::F64(vec![1.0, 10.0, 3.0, 30.0])).unwrap();
+        let mut collector = Collector::default();
+        collector.add_rows(&rows);
+        let statistics = collector.finish();
+        assert_eq!(mean(&statistics, "observation.state", 2).unwrap(), [2.0, 20.0]);
+        for (feature, width) in [("state", 2), ("observation.state", 3)] {
+            let error = mean(&statistics, feature, width).unwrap_err().to_string();
+            assert!(error.contains(&format!("no mean of `{feature}`")), "{error}");
+        }
+    }
 }

@@ -1,14 +1,12 @@
 //! What the stages of a run must agree on, and the files that they need: told before the first begins, not hours into the run.
 
-use std::path::Path;
-
 use super::{Config, Fault};
-use crate::commands::Stage;
+use crate::stage::Stage;
 
 /// What would keep one of the stages up to `until` from beginning, as far as the configuration tells.
 pub fn disagreements(config: &Config, until: Stage) -> Vec<Fault> {
     let of_stages = [
-        (Stage::Tokenizer, missing_files(&tokenizer_files(config))),
+        (Stage::Tokenizer, missing_files(config, "tokenizer.")),
         (Stage::Laq, of_laq(config)),
         (Stage::Pretrain, of_pretraining(config)),
     ];
@@ -18,7 +16,7 @@ pub fn disagreements(config: &Config, until: Stage) -> Vec<Fault> {
 fn of_laq(config: &Config) -> Vec<Fault> {
     let of_clips = config.laq.clip_faults(&config.data).into_iter();
     let mut faults: Vec<Fault> = of_clips.map(|(key, reason)| Fault { key, reason }).collect();
-    faults.extend(missing_files(&laq_files(config)));
+    faults.extend(missing_files(config, "laq."));
     faults
 }
 
@@ -35,33 +33,12 @@ fn of_pretraining(config: &Config) -> Vec<Fault> {
     merging.into_iter().chain(too_short).collect()
 }
 
-/// A key, and the file that it names.
-type NamedFile<'a> = (&'static str, Option<&'a Path>);
-
-fn tokenizer_files(config: &Config) -> [NamedFile<'_>; 4] {
-    let tokenizer = &config.tokenizer;
-    [
-        ("tokenizer.weights", tokenizer.weights.as_deref()),
-        ("tokenizer.text.model", tokenizer.text.model.as_deref()),
-        ("tokenizer.loss.perceptual.convolutions", tokenizer.loss.perceptual.convolutions.as_deref()),
-        ("tokenizer.loss.perceptual.heads", tokenizer.loss.perceptual.heads.as_deref()),
-    ]
-}
-
-fn laq_files(config: &Config) -> [NamedFile<'_>; 4] {
-    let laq = &config.laq;
-    [
-        ("laq.spatial_encoder_weights", laq.spatial_encoder_weights.as_deref()),
-        ("laq.loss.flow.weights", laq.loss.flow.weights.as_deref()),
-        ("laq.loss.perceptual.convolutions", laq.loss.perceptual.convolutions.as_deref()),
-        ("laq.loss.perceptual.heads", laq.loss.perceptual.heads.as_deref()),
-    ]
-}
-
-fn missing_files(files: &[NamedFile<'_>]) -> Vec<Fault> {
-    let missing = files.iter().filter_map(|(key, file)| Some((key, file.filter(|file| !file.is_file())?)));
+/// Files that are named under keys that begin so, and are not there.
+fn missing_files(config: &Config, section: &str) -> Vec<Fault> {
+    let files = config.named_files().into_iter().filter(|(key, _)| key.starts_with(section));
+    let missing = files.filter_map(|(key, file)| Some((key, file.filter(|file| !file.is_file())?)));
     missing
-        .map(|(key, file)| Fault { key: (*key).to_owned(), reason: format!("there is no file {}", file.display()) })
+        .map(|(key, file)| Fault { key: key.to_owned(), reason: format!("there is no file {}", file.display()) })
         .collect()
 }
 

@@ -8,13 +8,13 @@ use serde::{Deserialize, Serialize};
 use vipra_eval::splits_named;
 use vipra_sim::{Embodiment, LARGEST_PICTURE, Scenes, Split, TaskKind};
 
-use crate::commands::Stage;
+use crate::stage::Stage;
 
 /// What `vipra run` learns from, and how it evaluates what it learned.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RunConfig {
-    /// What whoever reads the run's figures has to know; it is said at the end of the run, and first on its page.
+    /// A caveat that is shown at the end of the run and at the top of its report.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
     /// Videos: everything up to pretraining is learned from them. Nothing is learned from their actions, if they have any.
@@ -25,7 +25,7 @@ pub struct RunConfig {
     pub tabletop: SceneConfig,
     /// How the policy is evaluated.
     pub evaluation: EvaluationConfig,
-    /// How long stages took where somebody measured it.
+    /// Measured times of the stages, which --dry-run uses where the run folder has none.
     pub estimate: EstimateConfig,
 }
 
@@ -43,7 +43,7 @@ pub struct RunData {
     /// The camera, where a dataset has several.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub camera: Option<String>,
-    /// What is recorded where no paths are named, each under its name.
+    /// Datasets to record where `paths` is empty, by name.
     pub record: IndexMap<String, RecordConfig>,
 }
 

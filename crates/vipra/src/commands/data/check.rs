@@ -7,8 +7,8 @@ use indexmap::IndexMap;
 use vipra_data::OpenOptions;
 use vipra_data::check::{Report, check};
 
-use super::{Outcome, counted};
-use crate::output::{print, print_json};
+use super::Outcome;
+use crate::output::{plural, print, print_json};
 use crate::progress::Progress;
 
 pub fn run(path: &Path, fps: Option<f64>, workers: usize, as_json: bool) -> Result<Outcome> {
@@ -25,7 +25,7 @@ pub fn run(path: &Path, fps: Option<f64>, workers: usize, as_json: bool) -> Resu
 }
 
 fn to_text(report: &Report) -> String {
-    let looked_at = format!("{}, {} decoded", counted(report.episodes, "episode"), counted(report.frames, "frame"));
+    let looked_at = format!("{}, {} decoded", plural(report.episodes, "episode"), plural(report.frames, "frame"));
     if report.findings.is_empty() {
         return format!("nothing wrong: {looked_at}\n");
     }
@@ -39,5 +39,5 @@ fn to_text(report: &Report) -> String {
         [one] => format!("  episode {one}: {problem}\n"),
         [first, .., last] => format!("  {} episodes from {first} to {last}: {problem}\n", episodes.len()),
     });
-    format!("{} wrong: {looked_at}\n{}", counted(problems.len(), "thing"), lines.collect::<String>())
+    format!("{} wrong: {looked_at}\n{}", plural(problems.len(), "thing"), lines.collect::<String>())
 }

@@ -5,9 +5,9 @@ use vipra_data::Layout;
 use vipra_data::convert::{ConvertOptions, convert};
 use vipra_data::video::VideoOptions;
 
-use super::{Outcome, counted, open};
+use super::{Outcome, open};
 use crate::cli::{ConvertArgs, SourceArgs, TargetFormat};
-use crate::output::{print, tell_skipped};
+use crate::output::{plural, print, tell_skipped};
 use crate::progress::Progress;
 
 pub fn run(args: &ConvertArgs) -> Result<Outcome> {
@@ -25,13 +25,13 @@ pub fn run(args: &ConvertArgs) -> Result<Outcome> {
     let progress = Progress::new("converting", "episodes");
     let converted = convert(source.as_ref(), &args.target, &options, &|done, all| progress.set(done, all))?;
     drop(progress);
-    tell_skipped(&converted.left_out);
-    let episodes = counted(converted.episodes, "episode");
-    let without = match converted.left_out.len() {
+    tell_skipped(&converted.skipped);
+    let episodes = plural(converted.episodes, "episode");
+    let without = match converted.skipped.len() {
         0 => String::new(),
         count => format!(", {count} left out"),
     };
-    print(&match converted.already {
+    print(&match converted.was_complete {
         false => format!("{episodes} written to {}{without}\n", args.target.display()),
         true => format!("already converted: {episodes} in {}{without}\n", args.target.display()),
     })?;

@@ -6,9 +6,9 @@ use anyhow::Result;
 use serde_json::json;
 use vipra_data::{Episode, Feature, Source};
 
-use super::{Outcome, counted, duration, open};
+use super::{Outcome, open};
 use crate::cli::SourceArgs;
-use crate::output::{print, print_json, table};
+use crate::output::{duration, plural, print, print_json, table};
 
 pub fn run(args: &SourceArgs, as_json: bool) -> Result<Outcome> {
     let source = open(args)?;
@@ -24,7 +24,7 @@ fn seconds(episodes: &[Episode]) -> f64 {
     episodes.iter().map(|episode| episode.length as f64 / episode.fps).sum()
 }
 
-/// Frames a second that there are, to a thousandth.
+/// Lists the rates that there are, in frames a second, to a thousandth.
 pub fn frame_rates(episodes: &[Episode]) -> Vec<f64> {
     let mut rates: Vec<f64> = episodes.iter().map(|episode| (episode.fps * 1000.0).round() / 1000.0).collect();
     rates.sort_by(f64::total_cmp);
@@ -38,7 +38,7 @@ fn lengths(episodes: &[Episode]) -> Vec<usize> {
     lengths
 }
 
-/// How many episodes have an instruction.
+/// Counts the episodes of each instruction.
 fn episodes_of_tasks(episodes: &[Episode]) -> HashMap<&str, usize> {
     let mut counts = HashMap::new();
     for episode in episodes {
@@ -60,7 +60,7 @@ fn to_text(source: &dyn Source) -> String {
     if description.unfinished {
         line("state", "being recorded, or interrupted; what follows is what was finished".to_owned());
     }
-    line("episodes", format!("{}, {}, {}", episodes.len(), counted(frames, "frame"), duration(seconds(episodes))));
+    line("episodes", format!("{}, {}, {}", episodes.len(), plural(frames, "frame"), duration(seconds(episodes))));
     let lengths = lengths(episodes);
     if let (Some(shortest), Some(longest)) = (lengths.first(), lengths.last()) {
         line("length", format!("{shortest} to {longest} frames, median {}", lengths[lengths.len() / 2]));

@@ -13,8 +13,8 @@ pub use clips::draw_clips;
 pub use inspect::frame_rates;
 
 use super::Outcome;
+use super::datasets::open_dataset;
 use crate::cli::{DataCommand, SourceArgs};
-use crate::progress::Progress;
 
 pub fn run(command: DataCommand) -> Result<Outcome> {
     match command {
@@ -35,29 +35,5 @@ fn open(args: &SourceArgs) -> Result<Box<dyn Source>> {
 
 /// Opens a dataset with a progress bar, as strictly as a configuration says.
 fn open_as(args: &SourceArgs, data: &DataConfig) -> Result<Box<dyn Source>> {
-    let progress = Progress::new("opening", "videos");
-    let source = SourceConfig { fps: args.fps, ..SourceConfig::new(&args.path) };
-    Ok(data.open(&source, &|done, all| progress.set(done, all))?)
-}
-
-/// "1 episode", "2 episodes".
-pub fn counted(count: usize, what: &str) -> String {
-    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
-}
-
-/// "ada.mp4, bea.mp4, …": what episodes are called here.
-pub fn first_names(source: &dyn Source) -> String {
-    const NAMED: usize = 3;
-    let names: Vec<&str> = source.episodes().iter().take(NAMED).map(|episode| episode.name.as_str()).collect();
-    let more = if source.episodes().len() > NAMED { ", …" } else { "" };
-    format!("{}{more}", names.join(", "))
-}
-
-/// "38 s", "15.3 min", "2.1 h".
-pub fn duration(secs: f64) -> String {
-    match secs {
-        secs if secs < 120.0 => format!("{secs:.1} s"),
-        secs if secs < 7200.0 => format!("{:.1} min", secs / 60.0),
-        secs => format!("{:.1} h", secs / 3600.0),
-    }
+    open_dataset(data, &SourceConfig { fps: args.fps, ..SourceConfig::new(&args.path) })
 }

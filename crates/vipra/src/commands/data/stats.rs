@@ -10,11 +10,11 @@ use vipra_data::stats::{Collector, FeatureStats, Stats, to_json};
 use vipra_data::video::DecoderPool;
 use vipra_data::{DataConfig, Error, OnError, Source};
 
-use super::{Outcome, counted, open_as};
+use super::{Outcome, open_as};
 use crate::cli::SourceArgs;
 use crate::config::{ConfigArgs, load};
-use crate::files::create_parent;
-use crate::output::{print, print_json, short, table, tell_skipped};
+use crate::files::{check_outside, create_parent};
+use crate::output::{plural, print, print_json, short, table, tell_skipped};
 use crate::progress::Progress;
 
 pub struct Request {
@@ -29,6 +29,7 @@ pub struct Request {
 pub fn run(request: &Request) -> Result<Outcome> {
     let data = data_config(request)?;
     if let Some(path) = &request.out {
+        check_outside([request.source.path.as_path()], path, "the statistics")?;
         create_parent(path)?;
     }
     let source = open_as(&request.source, &data)?;
@@ -47,7 +48,7 @@ pub fn run(request: &Request) -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-/// The configuration's section on data; what is broken is left out if it says so, or the command line.
+/// Loads the configuration's section on data; what is broken is left out if it says so, or the command line.
 fn data_config(request: &Request) -> Result<DataConfig> {
     let mut data = load(&request.config)?.data;
     if OnError::from(request.source.on_error) == OnError::Skip {
@@ -56,9 +57,11 @@ fn data_config(request: &Request) -> Result<DataConfig> {
     Ok(data)
 }
 
-/// Statistics of all episodes, and what is not in them: episodes that cannot be read, where those are skipped, and features
-/// with columns that are faulty. Of these, no statistics at all are better than ones that look as if they were of all rows,
-/// unless what is broken is skipped.
+/// Collects statistics of all episodes. Returns also what is not in them where what is broken is skipped: episodes that cannot be
+/// read, and features of episodes in which their columns are faulty.
+///
+/// # Errors
+/// The first of those, unless they are skipped: statistics without it would look as if they were of everything.
 fn collect(source: &dyn Source, request: &Request, on_error: OnError) -> Result<(Stats, Vec<Skipped>)> {
     let description = source.description();
     let chosen = description.split(request.split.as_deref(), source.episodes())?;
@@ -69,7 +72,7 @@ fn collect(source: &dyn Source, request: &Request, on_error: OnError) -> Result<
     for (done, &at) in chosen.iter().enumerate() {
         progress.set(done, chosen.len());
         match collector.add_episode(source, at, &cameras, &mut decoders) {
-            Ok(features) => note(&mut faulty, features),
+            Ok(unreadable) => note(&mut faulty, unreadable, on_error)?,
             Err(error) if on_error == OnError::Skip => {
                 let what = format!("episode {}", source.episodes()[at].name);
                 left_out.push(Skipped { what, reason: error.to_string() });
@@ -79,14 +82,10 @@ fn collect(source: &dyn Source, request: &Request, on_error: OnError) -> Result<
     }
     drop(progress);
     if let Some(first) = left_out.first().filter(|_| left_out.len() == chosen.len()) {
-        anyhow::bail!("none of {} can be read; {}", counted(chosen.len(), "episode"), first.reason);
+        anyhow::bail!("none of {} can be read; {}", plural(chosen.len(), "episode"), first.reason);
     }
-    let mut stats = collector.finish();
-    if on_error == OnError::Stop {
-        stats.retain(|name, _| !faulty.contains_key(name));
-    }
-    left_out.extend(faulty.into_iter().map(|(name, fault)| fault.skipped(&name, on_error)));
-    Ok((stats, left_out))
+    left_out.extend(faulty.into_iter().map(|(name, fault)| fault.skipped(&name)));
+    Ok((collector.finish(), left_out))
 }
 
 /// Features of which columns are faulty.
@@ -99,20 +98,22 @@ struct Faulty {
 }
 
 impl Faulty {
-    fn skipped(self, feature: &str, on_error: OnError) -> Skipped {
-        let what = match on_error {
-            OnError::Stop => format!("feature `{feature}`"),
-            OnError::Skip => format!("feature `{feature}` of {}", counted(self.episodes, "episode")),
-        };
+    fn skipped(self, feature: &str) -> Skipped {
+        let what = format!("feature `{feature}` of {}", plural(self.episodes, "episode"));
         Skipped { what, reason: self.reason }
     }
 }
 
-fn note(faulty: &mut FaultyFeatures, features: Vec<(String, Error)>) {
-    for (name, error) in features {
+/// Notes which features of an episode cannot be read; the first of them is an error unless they are skipped.
+fn note(faulty: &mut FaultyFeatures, unreadable: Vec<(String, Error)>, on_error: OnError) -> Result<()> {
+    for (name, error) in unreadable {
+        if on_error == OnError::Stop {
+            return Err(error).with_context(|| format!("the feature `{name}` cannot be read"));
+        }
         let fault = faulty.entry(name).or_insert_with(|| Faulty { episodes: 0, reason: error.to_string() });
         fault.episodes += 1;
     }
+    Ok(())
 }
 
 fn to_text(source: &dyn Source, stats: &Stats, normalization: &NormalizationConfig) -> Result<String> {
@@ -159,7 +160,6 @@ mod tests {
     use vipra_data::{DType, Feature, Features, Rows, Values};
 
     use super::*;
-    use crate::cli::OnErrorArg;
 
     /// Three episodes of two rows, each in a file of its own: what is being recorded is a dataset too.
     fn record(root: &Path) {
@@ -174,10 +174,14 @@ mod tests {
         }
     }
 
-    fn collected(root: &Path, on_error: OnErrorArg) -> Result<(Stats, Vec<Skipped>)> {
-        let source = SourceArgs { path: root.to_path_buf(), fps: None, on_error };
-        let config = ConfigArgs::default();
-        let request = Request { source, config, split: None, pictures: false, out: None, json: false };
+    fn request(root: &Path, set: &str) -> Request {
+        let source = SourceArgs { path: root.to_path_buf(), fps: None, on_error: Default::default() };
+        let config = ConfigArgs { config: None, set: vec![set.to_owned()] };
+        Request { source, config, split: None, pictures: false, out: None, json: false }
+    }
+
+    fn collected(root: &Path, on_error: &str) -> Result<(Stats, Vec<Skipped>)> {
+        let request = request(root, &format!("data.on_error={on_error}"));
         let data = data_config(&request)?;
         collect(open_as(&request.source, &data)?.as_ref(), &request, data.on_error)
     }
@@ -188,44 +192,34 @@ mod tests {
         record(folder.path());
         let file = |episode: usize| folder.path().join(format!("data/chunk-000/file-{episode:03}.parquet"));
         std::fs::remove_file(file(1)).unwrap();
-        let error = collected(folder.path(), OnErrorArg::Stop).unwrap_err().to_string();
+        let error = collected(folder.path(), "stop").unwrap_err().to_string();
         assert!(error.contains("episode 1") && error.contains("file-001.parquet"), "{error}");
-        let (stats, left_out) = collected(folder.path(), OnErrorArg::Skip).unwrap();
+        let (stats, left_out) = collected(folder.path(), "skip").unwrap();
         assert_eq!((stats["action"].count, stats["action"].max[0]), (4, 2.0));
         assert!(left_out.len() == 1 && left_out[0].what == "episode 1", "{left_out:?}");
         [0, 2].into_iter().for_each(|episode| std::fs::remove_file(file(episode)).unwrap());
-        let error = collected(folder.path(), OnErrorArg::Skip).unwrap_err().to_string();
+        let error = collected(folder.path(), "skip").unwrap_err().to_string();
         assert!(error.contains("none of 3 episodes can be read") && error.contains("file-000.parquet"), "{error}");
     }
 
     #[test]
-    fn a_feature_without_a_column_does_not_hide_the_others() {
+    fn a_feature_without_a_column_stops_or_is_left_out() {
         let folder = tempfile::tempdir().unwrap();
         record(folder.path());
         let path = folder.path().join("meta/info.json");
         let text = std::fs::read_to_string(&path).unwrap().replace("\"effort\"", "\"torque\"");
         std::fs::write(path, text).unwrap();
-        let (stats, left_out) = collected(folder.path(), OnErrorArg::Stop).unwrap();
+        let error = format!("{:#}", collected(folder.path(), "stop").unwrap_err());
+        assert!(error.contains("the feature `torque` cannot be read: ") && error.contains("no such column"), "{error}");
+        let (stats, left_out) = collected(folder.path(), "skip").unwrap();
         assert!(stats["action"].count == 6 && !stats.contains_key("torque"), "{stats:?}");
-        assert!(
-            left_out[0].what == "feature `torque`" && left_out[0].reason.contains("no such column"),
-            "{left_out:?}"
-        );
-        let (_stats, left_out) = collected(folder.path(), OnErrorArg::Skip).unwrap();
         assert!(left_out.len() == 1 && left_out[0].what == "feature `torque` of 3 episodes", "{left_out:?}");
     }
 
     #[test]
     fn the_configuration_says_how_strict_the_statistics_are() {
-        let set = |set: &str| Request {
-            source: SourceArgs { path: "set".into(), fps: None, on_error: OnErrorArg::Stop },
-            config: ConfigArgs { config: None, set: vec![set.to_owned()] },
-            split: None,
-            pictures: false,
-            out: None,
-            json: false,
-        };
-        assert_eq!(data_config(&set("data.tolerance_secs=0.02")).unwrap().tolerance_secs, 0.02);
-        assert_eq!(data_config(&set("data.on_error=skip")).unwrap().on_error, OnError::Skip);
+        let data = |set: &str| data_config(&request(Path::new("set"), set)).unwrap();
+        assert_eq!(data("data.tolerance_secs=0.02").tolerance_secs, 0.02);
+        assert_eq!(data("data.on_error=skip").on_error, OnError::Skip);
     }
 }

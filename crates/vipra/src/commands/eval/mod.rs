@@ -24,19 +24,19 @@ pub fn run(args: &EvalArgs) -> Result<Outcome> {
     }
 }
 
-/// The outcomes file of a folder, or the file itself.
+/// Returns the outcomes file of a folder, or the file itself.
 fn outcomes_file(path: &Path) -> PathBuf {
     if path.is_dir() { path.join(OUTCOMES) } else { path.to_path_buf() }
 }
 
-/// All that there is in a folder of outcomes, or in a file of them.
+/// Reads all that there is in a folder of outcomes, or in a file of them.
 fn section(path: &Path) -> Result<Section> {
     let (header, outcomes) = read_outcomes(&outcomes_file(path))?;
     let videos = if path.is_dir() { videos(path)? } else { Vec::new() };
     Ok(Section { title: path.display().to_string(), header, outcomes, videos })
 }
 
-/// Rates with their intervals, one line a split and task.
+/// Formats rates with their intervals, one line a split and task.
 fn to_table(summaries: &[Summary]) -> String {
     let all = |name: &str| if name.is_empty() { "all".to_owned() } else { name.to_owned() };
     let rows = summaries.iter().map(|summary| {

@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use vipra_eval::splits_named;
 use vipra_sim::{Scenes, Split};
 
-/// The splits that names stand for, each once.
+/// Returns the splits that names stand for, each once.
 ///
 /// # Errors
 /// A name that there is not.
@@ -21,8 +21,8 @@ pub fn splits(names: &[String]) -> Result<Vec<Split>> {
     Ok(splits)
 }
 
-/// Those of the splits that can be shown: said before the first episode, not when their turn comes. One that is not called by
-/// its own name is left out where nobody asked for these scenes either.
+/// Returns those of the splits that can be shown: said before the first episode, not when their turn comes. One that is not
+/// called by its own name is left out where nobody asked for these scenes either.
 ///
 /// # Errors
 /// Why one that was asked for cannot be shown, or that none is left.

@@ -2,11 +2,12 @@
 
 use anyhow::Result;
 use vipra_data::labels::Shard;
-use vipra_data::{OnError, OpenOptions};
+use vipra_data::{DataConfig, SourceConfig};
 use vipra_laq::label::{LabelConfig, label_dataset};
 
 use super::{Outcome, open_model};
 use crate::cli::LabelArgs;
+use crate::commands::datasets::open_dataset;
 use crate::files::check_outside;
 use crate::output::print;
 use crate::progress::Progress;
@@ -15,12 +16,8 @@ use crate::run_folder::tolerance_of_run;
 pub fn run(args: &LabelArgs) -> Result<Outcome> {
     let trained = open_model(&args.model)?;
     check_outside([args.dataset.as_path()], &args.out, "the folder of labels")?;
-    let opening = Progress::new("opening", "videos");
-    let show = |done, all| opening.set(done, all);
-    let tolerance_secs = tolerance_of_run(&trained.path);
-    let options = OpenOptions { fps: args.fps, tolerance_secs, on_error: OnError::Stop, progress: &show };
-    let source = vipra_data::open(&args.dataset, &options)?;
-    drop(opening);
+    let data = DataConfig { tolerance_secs: tolerance_of_run(&trained.path), ..DataConfig::default() };
+    let source = open_dataset(&data, &SourceConfig { fps: args.fps, ..SourceConfig::new(&args.dataset) })?;
     let config = LabelConfig {
         horizon: usize::from(args.horizon),
         camera: args.camera.clone(),

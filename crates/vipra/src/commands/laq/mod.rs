@@ -9,8 +9,8 @@ mod transfer;
 use anyhow::Result;
 use vipra_laq::TrainedLaq;
 
-pub use report::measure;
-pub use train::learn;
+pub use report::write_report;
+pub use train::run_training;
 
 use super::{Outcome, device};
 use crate::cli::{LaqCommand, ModelArgs};

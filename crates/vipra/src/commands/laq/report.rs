@@ -8,24 +8,25 @@ use vipra_laq::report::{Report, Study, StudyConfig};
 
 use super::{Outcome, open_model};
 use crate::cli::ReportArgs;
-use crate::commands::datasets::measured_on;
+use crate::commands::datasets::{check_outside_data, measured_on};
 use crate::files::create_parent;
 use crate::output::{print, short, table};
 use crate::progress::Progress;
 
 pub fn run(args: &ReportArgs) -> Result<Outcome> {
-    print(&measure(args)?)?;
+    print(&write_report(args)?)?;
     Ok(Outcome::Done)
 }
 
-/// Measures, and writes the page and the numbers. What is said of it.
-pub fn measure(args: &ReportArgs) -> Result<String> {
+/// Measures, and writes the page, the numbers and the pictures. Returns the text to print.
+pub fn write_report(args: &ReportArgs) -> Result<String> {
     let trained = open_model(&args.model)?;
     let config = measured_on(&args.model.model, &args.datasets)?;
     anyhow::ensure!(
         !config.data.validation.is_empty(),
         "nothing is held out: name a dataset of at least two episodes to measure on"
     );
+    check_outside_data(&config.data, &args.out, "the page")?;
     create_parent(&args.out)?;
     let study = StudyConfig { action: args.action.clone(), examples: args.examples, ..StudyConfig::default() };
     let study = Study::open(&trained, &config.data, study)?;
@@ -40,7 +41,7 @@ pub fn measure(args: &ReportArgs) -> Result<String> {
     Ok(to_text(&report, &args.out, &numbers))
 }
 
-/// Each picture as a file, in a folder beside the page: NAME-pictures.
+/// Writes each picture as a file, into a folder beside the page: NAME-pictures.
 fn write_pictures(report: &Report, page: &Path) -> Result<()> {
     let name = page.file_stem().unwrap_or_default().to_string_lossy();
     let folder = page.with_file_name(format!("{name}-pictures"));

@@ -15,14 +15,14 @@ use crate::training_end::{CodebookRun, TrainingEnd};
 use crate::training_progress::TrainingProgress;
 
 pub fn run(args: &TrainArgs) -> Result<Outcome> {
-    learn(args)?.tell()
+    run_training(args)?.tell()
 }
 
 /// Trains, or goes on training.
-pub fn learn(args: &TrainArgs) -> Result<TrainingEnd> {
+pub fn run_training(args: &TrainArgs) -> Result<TrainingEnd> {
     let config = configured(Stage::Laq, args)?;
-    let folder = RunFolder::create(&args.run, &config, Stage::Laq)?;
-    let configuration = with_inputs(&config, json!({}))?;
+    let configuration = with_inputs(&config, Stage::Laq, json!({}))?;
+    let folder = RunFolder::create(&args.run, &config, Stage::Laq, Some(&configuration))?;
     let interrupt = Interrupt::listen()?;
     let opening = Progress::new("opening", "videos");
     let mut training = TrainingProgress::new("latent actions", config.laq.train.steps);
@@ -63,7 +63,7 @@ fn report(summary: Summary, folder: &RunFolder) -> Result<TrainingEnd> {
 /// Less than this share of the error on moving pixels is what any codes would do.
 const LEAST_WORTH: f64 = 0.005;
 
-/// By what share the error on moving pixels is larger with the codes of other clips.
+/// Computes by what share the error on moving pixels is larger with the codes of other clips.
 fn own_codes_are_worth(validation: &[(String, f64)]) -> Option<f64> {
     let find = |name: &str| validation.iter().find(|(known, _)| known == name).map(|(_, value)| *value);
     let own = find("l1_moving_ratio")?;

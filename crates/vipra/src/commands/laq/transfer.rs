@@ -7,20 +7,24 @@ use vipra_data::writer::write_atomic;
 use vipra_laq::frames::to_pictures;
 use vipra_laq::report::animation;
 
-use super::clip::read_clip;
+use super::clip::NamedClip;
 use super::{Outcome, open_model};
 use crate::cli::TransferArgs;
 use crate::commands::device;
-use crate::files::create_parent;
+use crate::files::{check_outside, create_parent};
 use crate::output::print;
+use crate::run_folder::tolerance_of_run;
 
 pub fn run(args: &TransferArgs) -> Result<Outcome> {
     let trained = open_model(&args.model)?;
     let device = device(&args.model.device)?;
     let description = &trained.description;
     let transitions = args.transitions.map_or(description.clip.frames.max(2) - 1, usize::from);
-    let from = read_clip(&args.from, transitions + 1, description, args)?;
-    let to = read_clip(&args.to, 1, description, args)?;
+    let tolerance_secs = tolerance_of_run(&trained.path);
+    let open = |text: &str| NamedClip::open(text, args, tolerance_secs);
+    let (from, to) = (open(&args.from)?, open(&args.to)?);
+    check_outside([from.dataset(), to.dataset()], &args.out, "the animation")?;
+    let (from, to) = (from.read(transitions + 1, description)?, to.read(1, description)?);
     create_parent(&args.out)?;
     let clip: Tensor<5> = from.clone().unsqueeze_dim(0);
     let moved = trained.model.transfer(clip.to_device(&device), to.clone().to_device(&device))?;

@@ -7,8 +7,7 @@ use vipra_policy::policy::{Package, Specification};
 
 use crate::cli::DescribeArgs;
 use crate::commands::Outcome;
-use crate::commands::data::counted;
-use crate::output::{name_of, print, print_json, short, table};
+use crate::output::{name_of, plural, print, print_json, short, table};
 
 pub fn run(args: &DescribeArgs) -> Result<Outcome> {
     let package = Package::open(&args.package)?;
@@ -24,15 +23,15 @@ pub fn run(args: &DescribeArgs) -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-/// What a client asks with, by the names that the server takes.
+/// Returns what a client asks with, by the names that the server takes.
 fn keys(package: &Package) -> Map<String, Value> {
-    let metadata = vipra_serve::metadata(&package.specification.control, None, None);
+    let metadata = vipra_serve::metadata(&package.specification.control, &vipra_serve::ServeOptions::default());
     metadata["keys"].as_object().cloned().unwrap_or_default()
 }
 
 fn execution_text(execution: Execution) -> String {
     match execution {
-        Execution::First { actions } => format!("first, {} of a chunk", counted(actions, "action")),
+        Execution::First { actions } => format!("first, {} of a chunk", plural(actions, "action")),
         Execution::Ensemble { decay } => format!("ensemble, decay {}", short(decay)),
     }
 }
@@ -49,12 +48,12 @@ fn to_text(package: &Package) -> String {
         ("crops", format!("{} of {} of the area", control.crops, short(*crop_area))),
         ("chunk", format!("{} actions at {} Hz", control.horizon, short(control.control_rate_hz))),
         ("execution", execution_text(*execution)),
-        ("solver", format!("{}, {}", name_of(&solver.method), counted(solver.steps, "step"))),
+        ("solver", format!("{}, {}", name_of(&solver.method), plural(solver.steps, "step"))),
         ("action", format!("{}, rotation {}", name_of(&control.action.kind), name_of(&control.action.rotation))),
         (
             "proprio",
             control.proprio.as_ref().map_or("none".to_owned(), |proprio| {
-                format!("{} of {}", counted(proprio.states, "state"), proprio.names.join(", "))
+                format!("{} of {}", plural(proprio.states, "state"), proprio.names.join(", "))
             }),
         ),
     ];

@@ -3,6 +3,7 @@
 mod curves;
 mod describe;
 mod open_loop;
+mod replay;
 
 use std::path::Path;
 
@@ -21,7 +22,7 @@ pub fn run(command: PolicyCommand) -> Result<Outcome> {
     }
 }
 
-/// A package whose policy sees so many crops of a frame.
+/// Opens a package; its policy sees as many crops of a frame as are asked for.
 pub fn open_package(path: &Path, crops: &CropsArgs) -> Result<Package> {
     let mut package = Package::open(path)?;
     if let Some(crops) = crops.crops {

@@ -6,7 +6,6 @@ mod page;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -27,6 +26,7 @@ use self::moments::{Moment, Reader};
 use super::Outcome;
 use super::device;
 use crate::cli::PredictArgs;
+use crate::files::check_outside;
 use crate::output::{print, short};
 use crate::progress::Progress;
 use crate::run_folder::{LAQ_FILE, TOKENIZER_FILE};
@@ -35,12 +35,13 @@ use crate::run_folder::{LAQ_FILE, TOKENIZER_FILE};
 const TOGETHER: usize = 4;
 
 pub fn run(args: &PredictArgs) -> Result<Outcome> {
-    print(&draw(args)?)?;
+    print(&write_predictions(args)?)?;
     Ok(Outcome::Done)
 }
 
-/// Imagines futures and draws them. What is said of it.
-pub fn draw(args: &PredictArgs) -> Result<String> {
+/// Imagines futures, and writes pictures and a page of them. Returns the text to print.
+pub fn write_predictions(args: &PredictArgs) -> Result<String> {
+    check_outside([args.dataset.as_path()], &args.out, "the folder of pictures")?;
     let device = device(&args.device)?;
     let models = Models::open(args, &device)?;
     let mut reader = Reader::open(args, &models)?;
@@ -102,7 +103,7 @@ impl Models {
         Ok(Self { transformer, tokenizer, laq, device: device.clone() })
     }
 
-    /// Pictures of frames of tokens.
+    /// Decodes frames of tokens to pictures.
     fn decode(&self, frames: &[&[u16]]) -> Vec<Frame> {
         let tokens = frames.first().map_or(0, |frame| frame.len());
         let ids: Vec<i64> = frames.iter().flat_map(|frame| frame.iter().map(|id| i64::from(*id))).collect();
@@ -110,7 +111,7 @@ impl Models {
         to_pictures(self.tokenizer.model.decode(ids))
     }
 
-    /// Codes rolled out from a frame of the latent action model's size, `[1, 3, height, width]`.
+    /// Rolls codes out from a frame of the latent action model's size, `[1, 3, height, width]`.
     fn roll_out(&self, first: Tensor<4>, codes: &[u8]) -> Result<Vec<Frame>> {
         let length = self.transformer.description.latent_actions.length;
         let ids: Vec<i64> = codes.iter().map(|code| i64::from(*code)).collect();
@@ -181,7 +182,7 @@ fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     Ok(write_atomic(path, bytes)?)
 }
 
-/// What a script reads, and the report of a run: the moments with the names of their pictures.
+/// Lists the moments with the names of their pictures, for scripts and the report of a run.
 fn to_json(shown: &[Shown]) -> Value {
     let moments = shown.iter().map(|one| {
         json!({
@@ -214,9 +215,4 @@ fn summary(shown: &[Shown], page: &Path) -> String {
     }
     text.push_str(&format!("{} moments in {}\n", shown.len(), page.display()));
     text
-}
-
-/// Device of a model.
-fn device_of<M: Module>(model: &M) -> Device {
-    model.devices().into_iter().next().unwrap_or_else(Device::flex)
 }

@@ -4,13 +4,15 @@ use anyhow::{Context, Result};
 use burn::tensor::Tensor;
 use vipra_data::source::{Source, read_frames};
 use vipra_data::video::DecoderPool;
-use vipra_data::{Frame, OnError, OpenOptions};
+use vipra_data::{DataConfig, Frame, OnError, SourceConfig};
 use vipra_laq::frames::to_pictures;
 use vipra_laq::label::horizon_window;
 use vipra_nn::pixels;
+use vipra_policy::past_frame;
 
-use super::{Models, device_of};
+use super::Models;
 use crate::cli::PredictArgs;
+use crate::commands::datasets::{find_episode, open_dataset};
 use crate::output::tell_skipped;
 use crate::run_folder::tolerance_of_run;
 
@@ -55,8 +57,8 @@ impl Reader {
     pub fn open(args: &PredictArgs, models: &Models) -> Result<Self> {
         // Other episodes may be broken.
         let tolerance_secs = tolerance_of_run(&models.transformer.path);
-        let options = OpenOptions { fps: args.fps, tolerance_secs, on_error: OnError::Skip, ..OpenOptions::default() };
-        let source = vipra_data::open(&args.dataset, &options)?;
+        let data = DataConfig { tolerance_secs, on_error: OnError::Skip, ..DataConfig::default() };
+        let source = open_dataset(&data, &SourceConfig { fps: args.fps, ..SourceConfig::new(&args.dataset) })?;
         tell_skipped(&source.description().skipped);
         let camera = source.description().camera(args.camera.as_deref())?.to_owned();
         let description = &models.transformer.description;
@@ -77,13 +79,14 @@ impl Reader {
         let episodes = self.source.episodes();
         let mut chosen = self.source.description().split(self.split.as_deref(), episodes)?;
         if let Some(name) = episode {
-            chosen.retain(|at| episodes[*at].name == name);
+            let at = find_episode(self.source.as_ref(), name)?;
             anyhow::ensure!(
-                !chosen.is_empty(),
-                "no episode {name}{}: {}",
-                self.split.as_ref().map(|split| format!(" in the split {split}")).unwrap_or_default(),
+                chosen.contains(&at),
+                "the episode `{name}` is not in the split `{}`: {}",
+                self.split.as_deref().unwrap_or_default(),
                 self.source.description().root.display()
             );
+            chosen = vec![at];
         }
         let places = chosen.into_iter().flat_map(|at| {
             let ahead = (self.horizon as f64 * self.interval_secs * episodes[at].fps).round() as usize;
@@ -101,14 +104,14 @@ impl Reader {
         let episode = self.source.episodes()[place.episode].clone();
         // One interval before, the frame, and all that follow; the last one is the frame ahead.
         let window = horizon_window(place.frame, episode.length, episode.fps, self.interval_secs, self.horizon);
-        let [past, current] = [window[0], window[1]];
+        let (past, current) = (past_frame(place.frame, self.interval_secs, episode.fps), window[1]);
         let ahead = *window.last().context("a window has frames")?;
 
         let image = models.tokenizer.description.image;
         let size = [image.height, image.width];
         let bytes = self.frames(place.episode, &[past, current, ahead], image)?;
         let tokenizer = &models.tokenizer.model;
-        let frames = pixels::from_bytes(&bytes, [3, size[0], size[1]], &device_of(tokenizer));
+        let frames = pixels::from_bytes(&bytes, [3, size[0], size[1]], &vipra_nn::device::of(tokenizer));
         let tokens: Vec<u16> = tokenizer.encode(frames.clone()).into_data().iter::<i64>().map(|id| id as u16).collect();
         let mut tokens = tokens.chunks(tokens.len() / 3).map(<[u16]>::to_vec);
         let mut next = || tokens.next().context("three frames have tokens");
@@ -120,7 +123,7 @@ impl Reader {
         let image = models.laq.description.image;
         let bytes = self.frames(place.episode, &window, image)?;
         let laq = &models.laq.model;
-        let clip = pixels::from_bytes(&bytes, [window.len(), image.height, image.width], &device_of(laq));
+        let clip = pixels::from_bytes(&bytes, [window.len(), image.height, image.width], &vipra_nn::device::of(laq));
         let codes = laq.infer(clip.clone().unsqueeze_dim(0))?.codes.narrow(1, 1, self.transitions);
         let after = clip.narrow(0, 1, 1 + self.transitions);
         let instruction = episode.instruction().unwrap_or_default().to_owned();

@@ -11,12 +11,12 @@ use serde_json::json;
 use vipra_laq::TrainedLaq;
 use vipra_policy::layout::{Kind, Markers};
 use vipra_policy::pretrain::{Prepared, Session, Summary, train};
-use vipra_policy::{Codebook, prompt};
+use vipra_policy::{CodebookInfo, prompt};
 use vipra_tokenizer::TrainedTokenizer;
 use vipra_train::{Interrupt, as_json};
 
 use self::prepare::Preparation;
-use super::datasets::{configured, with_inputs};
+use super::datasets::{configured, open_dataset, with_inputs};
 use super::{Outcome, Stage, device};
 use crate::cli::PretrainArgs;
 use crate::config::Config;
@@ -26,7 +26,7 @@ use crate::training_end::{TrainingEnd, baseline_table, write_summary};
 use crate::training_progress::TrainingProgress;
 
 pub fn run(args: &PretrainArgs) -> Result<Outcome> {
-    learn(args)?.tell()
+    run_training(args)?.tell()
 }
 
 /// What is learned by, and from.
@@ -54,7 +54,7 @@ impl Begun {
         Ok(Self { config, device, tokenizer, laq })
     }
 
-    /// Labels and tokens of what is learned from, and of what is held out.
+    /// Makes labels and tokens of what is learned from, and of what is held out.
     fn prepare(&self, args: &PretrainArgs) -> Result<[Vec<Prepared>; 2]> {
         let preparation = Preparation {
             data: &self.config.data,
@@ -69,7 +69,7 @@ impl Begun {
     }
 }
 
-/// Makes labels and tokens that are missing, and learns nothing yet. The folders that they lie in.
+/// Makes labels and tokens that are missing, and learns nothing yet. Returns the folders that they lie in.
 pub fn prepare_caches(args: &PretrainArgs) -> Result<Vec<PathBuf>> {
     let prepared = Begun::open(args)?.prepare(args)?;
     let folders = prepared.into_iter().flatten().flat_map(|prepared| [Some(prepared.tokens), prepared.labels]);
@@ -78,18 +78,18 @@ pub fn prepare_caches(args: &PretrainArgs) -> Result<Vec<PathBuf>> {
 }
 
 /// Pretrains, or goes on pretraining.
-pub fn learn(args: &PretrainArgs) -> Result<TrainingEnd> {
+pub fn run_training(args: &PretrainArgs) -> Result<TrainingEnd> {
     let begun = Begun::open(args)?;
-    let folder = RunFolder::create(&args.training.run, &begun.config, Stage::Pretrain)?;
-    let [learned, held_out] = begun.prepare(args)?;
-    let Begun { config, device, tokenizer, laq } = begun;
-    let text = config.tokenizer.text.make(&texts(&config)?)?;
+    let text = begun.config.tokenizer.text.make(&texts(&begun.config)?)?;
     let inputs = json!({
-        "tokenizer": tokenizer.fingerprint,
-        "latent_action_model": laq.fingerprint,
+        "tokenizer": begun.tokenizer.fingerprint,
+        "latent_action_model": begun.laq.fingerprint,
         "text_tokenizer": blake3::hash(text.to_json()?.as_bytes()).to_hex()[..16],
     });
-    let configuration = with_inputs(&config, inputs)?;
+    let configuration = with_inputs(&begun.config, Stage::Pretrain, inputs)?;
+    let folder = RunFolder::create(&args.training.run, &begun.config, Stage::Pretrain, Some(&configuration))?;
+    let [learned, held_out] = begun.prepare(args)?;
+    let Begun { config, device, tokenizer, laq } = begun;
     // From here on Ctrl-C writes a checkpoint; labelling and encoding go on by themselves when they are called again.
     let interrupt = Interrupt::listen()?;
 
@@ -102,7 +102,7 @@ pub fn learn(args: &PretrainArgs) -> Result<TrainingEnd> {
         held_out: &held_out,
         text,
         tokenizer,
-        latent_actions: Codebook {
+        latent_actions: CodebookInfo {
             fingerprint: laq.fingerprint.clone(),
             codes: laq.description.model.quantizer.codes,
             length: laq.description.model.code_length,
@@ -120,11 +120,11 @@ pub fn learn(args: &PretrainArgs) -> Result<TrainingEnd> {
     report(summary, &folder)
 }
 
-/// Everything that the text tokenizer will have to read: markers, and the instructions of what is learned from.
+/// Collects what the text tokenizer will have to read: markers, and the instructions of what is learned from.
 pub fn texts(config: &Config) -> Result<Vec<String>> {
     let mut texts: Vec<String> = Markers::TEXTS.concat().into_iter().map(str::to_owned).collect();
     for source in &config.data.sources {
-        let open = prepare::open(&config.data, source)?;
+        let open = open_dataset(&config.data, source)?;
         let chosen = open.description().split(source.split.as_deref(), open.episodes())?;
         texts.extend(chosen.into_iter().filter_map(|at| open.episodes()[at].instruction()).map(prompt));
     }

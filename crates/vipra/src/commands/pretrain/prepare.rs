@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use vipra_data::labels::{LabelStore, Shard};
 use vipra_data::source::fingerprint;
 use vipra_data::{DataConfig, Source, SourceConfig};
@@ -11,6 +11,7 @@ use vipra_laq::label::{LabelConfig, label_dataset};
 use vipra_policy::pretrain::Prepared;
 use vipra_tokenizer::{EncodeConfig, TokenCache, TrainedTokenizer, encode_dataset};
 
+use crate::commands::datasets::open_dataset;
 use crate::progress::Progress;
 
 /// How much of a fingerprint names a folder.
@@ -36,7 +37,7 @@ impl Preparation<'_> {
     /// Finds or makes what is needed of each dataset. Whole datasets are made, so that their splits share the work.
     pub fn prepare(&self, sources: &[SourceConfig]) -> Result<Vec<Prepared>> {
         let prepared = sources.iter().map(|config| {
-            let source = open(self.data, config)?;
+            let source = open_dataset(self.data, config)?;
             let dataset = fingerprint(source.as_ref())?;
             Ok(Prepared {
                 source: config.clone(),
@@ -109,11 +110,4 @@ fn say(folder: &Path, config: &SourceConfig, doing: &str) {
     if !folder.exists() {
         tracing::info!("{doing} {} into {}", config.path.display(), folder.display());
     }
-}
-
-/// Opens a dataset of the configuration.
-pub fn open(data: &DataConfig, source: &SourceConfig) -> Result<Box<dyn Source>> {
-    let opening = Progress::new("opening", "videos");
-    let show = |done, all| opening.set(done, all);
-    data.open(source, &show).with_context(|| format!("opening {}", source.path.display()))
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::stage::Stage;
+use crate::stage::Stage;
 
 /// The folder of what was moved away.
 const ASIDE: &str = "aside";

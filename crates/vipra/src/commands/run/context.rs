@@ -2,23 +2,23 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
-use serde_json::{Map, Value, json};
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
 use vipra_data::SourceConfig;
 use vipra_data::source::{Source, fingerprint};
 use vipra_policy::finetune::check_demonstrations;
 use vipra_sim::Scenes;
 
 use super::record::{FINGERPRINT_LENGTH, RECORDS};
-use super::stage::Stage;
 use super::work::{CURVES, OPEN_LOOP};
 use crate::cli::{DeviceArgs, RunArgs, ScenesArgs};
-use crate::config::{Config, ConfigArgs, Faults, RunData, disagreements, load, to_toml};
+use crate::config::{Config, ConfigArgs, Faults, RunData, disagreements, hash_files, load, strip_unread, to_toml};
 use crate::files::check_outside;
 use crate::progress::Progress;
+use crate::stage::Stage;
 
 /// What a run is told.
-pub struct Context {
+pub struct RunContext {
     /// The run folder.
     pub run: PathBuf,
     /// The whole configuration.
@@ -27,7 +27,7 @@ pub struct Context {
     pub device: DeviceArgs,
 }
 
-impl Context {
+impl RunContext {
     /// Reads the configuration of a run.
     ///
     /// # Errors
@@ -43,13 +43,14 @@ impl Context {
         let list = disagreements(&config, until);
         anyhow::ensure!(list.is_empty(), Faults { origin: format!("the stages of {}", args.config), list });
         let run = args.run.clone().unwrap_or_else(|| default_folder(&args.config));
+        // A resolved configuration means the same from everywhere.
+        config.make_files_absolute()?;
         let kinds = [(Stage::Videos, &mut config.run.videos), (Stage::Demonstrations, &mut config.run.demonstrations)];
         for (source, data) in kinds {
             if let Some(path) = &args.data {
                 data.paths = vec![path.clone()];
                 data.record.clear();
             }
-            // A resolved configuration means the same from everywhere.
             data.paths.iter_mut().try_for_each(|path| std::path::absolute(&*path).map(|absolute| *path = absolute))?;
             let is_needed = source == Stage::Videos || until >= Stage::Finetune;
             let what = source.name();
@@ -130,7 +131,8 @@ impl Context {
         self.config.run.demonstrations.paths.is_empty()
     }
 
-    /// What of the configuration, and of the world outside, a stage reads.
+    /// What of the configuration, and of the world outside, a stage reads. Data and weights that are named stand there by what
+    /// they hold.
     ///
     /// # Errors
     /// If named data cannot be opened.
@@ -142,26 +144,29 @@ impl Context {
             Stage::Laq => json!({ "data": data, "laq": laq }),
             Stage::Cache => json!({ "pretrain": { "horizon": pretrain.horizon, "fields": pretrain.fields } }),
             Stage::Pretrain => json!({ "data": data, "tokenizer": { "text": tokenizer.text }, "pretrain": pretrain }),
-            Stage::Finetune => json!({ "data": data, "finetune": finetune }),
+            // Demonstrations that are recorded are others at another tabletop.
+            Stage::Finetune if self.is_embedded() => json!({ "data": data, "finetune": finetune }),
+            Stage::Finetune => json!({ "data": data, "finetune": finetune, "run": { "tabletop": run.tabletop } }),
             Stage::Evaluate => json!({
                 "run": { "evaluation": run.evaluation, "tabletop": run.tabletop },
                 "embedded": self.is_embedded(),
             }),
         };
-        stage.leave_out_unread(&mut read);
+        strip_unread(stage, &mut read);
+        hash_files(&mut read);
         Ok(read)
     }
 
     fn kind_of_data(&self, stage: Stage) -> Result<Value> {
         let data = self.data(stage);
-        let named = data.paths.iter().map(|path| {
+        let contents = data.paths.iter().map(|path| {
             let source = self.open(stage, path)?;
-            let content = fingerprint(source.as_ref())?.chars().take(FINGERPRINT_LENGTH).collect::<String>();
-            Ok((path.display().to_string(), content.into()))
+            Ok(fingerprint(source.as_ref())?.chars().take(FINGERPRINT_LENGTH).collect::<String>())
         });
-        let named = named.collect::<Result<Map<String, Value>>>()?;
+        let named = contents.collect::<Result<Vec<String>>>()?;
         Ok(match named.is_empty() {
             true => json!({ "recorded": data.record, "tabletop": self.config.run.tabletop }),
+            // In their order, which is part of the order of clips.
             false => json!({ "named": named, "fps": data.fps, "camera": data.camera }),
         })
     }
@@ -172,7 +177,7 @@ impl Context {
     /// # Errors
     /// If it cannot be written.
     pub fn write_config(&self, stage: Stage) -> Result<ConfigArgs> {
-        let own = self.config.clone().read_by(stage);
+        let own = self.config.clone().restricted_to(stage);
         let path = self.run.join(RECORDS).join(format!("{}.toml", stage.name()));
         crate::files::create_parent(&path)?;
         std::fs::write(&path, to_toml(&own)?).with_context(|| format!("writing {}", path.display()))?;
@@ -200,4 +205,59 @@ impl Context {
 /// `runs/NAME`, by the name of a preset or file.
 fn default_folder(config: &str) -> PathBuf {
     Path::new("runs").join(Path::new(config).file_stem().unwrap_or(config.as_ref()))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::{Cli, Command};
+
+    /// A run of the preset `tiny` in a folder that is not there, with `--set`.
+    fn context(set: &[&str]) -> RunContext {
+        let set = set.iter().flat_map(|set| ["--set", *set]);
+        let given = ["vipra", "run", "tiny", "--run", "nowhere"].into_iter().chain(set);
+        let Command::Run(args) = Cli::parse_from(given).command else { panic!("another command") };
+        RunContext::load(&args).unwrap()
+    }
+
+    /// The stages that read something else than without `--set`, of those that read no named data.
+    fn changed(set: &[&str]) -> Vec<Stage> {
+        let (before, now) = (context(&[]), context(set));
+        let is_changed = |stage: &Stage| before.configuration(*stage).unwrap() != now.configuration(*stage).unwrap();
+        Stage::ALL.into_iter().filter(is_changed).collect()
+    }
+
+    #[test]
+    fn a_key_changes_the_stages_that_read_it() {
+        assert_eq!(changed(&["tokenizer.text.vocab_size=300"]), [Stage::Pretrain]);
+        assert_eq!(changed(&["data.clip.interval_secs=0.3"]), [Stage::Laq, Stage::Pretrain, Stage::Finetune]);
+        assert_eq!(changed(&["data.skip_limit=5", "laq.train.skip_limit=7", "laq.validation_clips=3"]), []);
+        assert_eq!(changed(&["data.normalization.scale_floor=0.5"]), [Stage::Finetune]);
+        assert_eq!(changed(&["run.evaluation.videos=0"]), [Stage::Evaluate]);
+    }
+
+    #[test]
+    fn weights_may_be_moved_but_not_changed() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            context(&[&format!("laq.spatial_encoder_weights={path:?}")])
+        };
+        let read = |context: &RunContext| context.configuration(Stage::Laq).unwrap();
+        let before = write("here.pth", "weights");
+        let stored = read(&before);
+        assert_eq!(read(&write("there.pth", "weights")), stored);
+        write("here.pth", "others");
+        assert_ne!(read(&before), stored);
+    }
+
+    #[test]
+    fn weights_are_named_from_everywhere() {
+        let relative = context(&["laq.spatial_encoder_weights=\"Cargo.toml\""]);
+        let path = relative.config.laq.spatial_encoder_weights.unwrap();
+        assert!(path.is_absolute() && path.is_file(), "{}", path.display());
+    }
 }

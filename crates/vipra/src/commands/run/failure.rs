@@ -3,8 +3,8 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::stage::Stage;
 use crate::cli::RunArgs;
+use crate::stage::Stage;
 
 /// A stage that could not be made.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ impl fmt::Display for StageFailed {
         let folder = self.run.join(self.stage.folder());
         writeln!(formatter, "the stage {} failed: {:#}", self.stage.name(), self.error)?;
         writeln!(formatter, "  the log of the run is {}", self.run.join(super::LOG).display())?;
-        let metrics = folder.join("metrics.jsonl");
+        let metrics = folder.join(vipra_train::METRICS_FILE);
         if metrics.is_file() {
             writeln!(formatter, "  numbers of its steps are in {}", metrics.display())?;
         }

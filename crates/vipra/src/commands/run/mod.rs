@@ -7,7 +7,6 @@ mod memory;
 mod monitor;
 mod plan;
 mod record;
-mod stage;
 mod tables;
 mod work;
 
@@ -15,32 +14,30 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context, Result};
 use vipra_data::writer::write_atomic;
 use vipra_train::Interrupt;
 
-pub use stage::Stage;
-
 use self::aside::set_aside;
-use self::context::Context;
+use self::context::RunContext;
 use self::failure::StageFailed;
 use self::monitor::Monitor;
-use self::plan::{Planned, Task, plan};
+use self::plan::{Decision, Planned, plan};
 use self::record::{RECORDS, Record, forget};
 use self::work::StageEnd;
-use super::Outcome;
-use super::device;
+use super::{Outcome, device};
 use crate::cli::RunArgs;
 use crate::config::{ConfigArgs, load, to_toml};
 use crate::log::{also_to, say};
 use crate::output::print;
 use crate::run_folder::lock;
+use crate::stage::Stage;
 
 /// The log of a run, in its folder.
 const LOG: &str = "run.log";
 
 pub fn run(args: &RunArgs) -> Result<Outcome> {
-    let context = Context::load(args)?;
+    let context = RunContext::load(args)?;
     let until = args.until.unwrap_or(Stage::Evaluate);
     let again = args.from.map_or_else(BTreeSet::new, Stage::with_dependents);
     if let Some(from) = args.from.filter(|from| *from > until) {
@@ -69,30 +66,45 @@ pub fn run(args: &RunArgs) -> Result<Outcome> {
         forget(&context.run, *stage)?;
     }
     let monitor = Monitor::start(context.run.clone(), command.clone(), Interrupt::listen()?);
-    let mut records = Vec::new();
-    // Behind the stages comes the report.
-    let places = planned.len() + 1;
-    for (at, planned) in planned.into_iter().enumerate() {
-        let stage = planned.stage;
-        let failed = |error| anyhow::Error::new(StageFailed::new(stage, error, &context.run, &command));
-        match make(planned, &format!("{}/{places}", at + 1), &context, &monitor).map_err(failed)? {
-            Some(record) => records.push(record),
-            None => {
-                say(&monitor.stopped(stage));
-                // Whoever waits for the run must not take an interrupted one for a finished one.
-                return Ok(Outcome::CheckFailed);
-            }
-        }
-    }
+    // Whoever waits for the run must not take an interrupted one for a finished one.
+    let Some(records) = execute(planned, &context, &monitor, &command)? else { return Ok(Outcome::CheckFailed) };
     tables::write_summary(&records, &context)?;
-    say(&format!("{places}/{places} report: collecting what the stages left"));
+    say(&format!("{0}/{0} report: collecting what the stages left", places(records.len())));
     let report = report(&context)?;
     print(&tables::summary(&records, &context, &report))?;
     Ok(Outcome::Done)
 }
 
+/// The report comes behind the stages.
+fn places(stages: usize) -> usize {
+    stages + 1
+}
+
+/// Does what is planned. The records of all stages; None if the run was asked to stop. `command` is what goes on with it.
+fn execute(
+    planned: Vec<Planned>,
+    context: &RunContext,
+    monitor: &Monitor,
+    command: &str,
+) -> Result<Option<Vec<Record>>> {
+    let places = places(planned.len());
+    let mut records = Vec::new();
+    for (at, planned) in planned.into_iter().enumerate() {
+        let stage = planned.stage;
+        let failed = |error| anyhow::Error::new(StageFailed::new(stage, error, &context.run, command));
+        match make(planned, &format!("{}/{places}", at + 1), context, monitor).map_err(failed)? {
+            Some(record) => records.push(record),
+            None => {
+                say(&monitor.stopped(stage));
+                return Ok(None);
+            }
+        }
+    }
+    Ok(Some(records))
+}
+
 /// Makes the folder, takes it for this process, and begins the log.
-fn begin(context: &Context) -> Result<File> {
+fn begin(context: &RunContext) -> Result<File> {
     let run = &context.run;
     let records = run.join(RECORDS);
     std::fs::create_dir_all(&records).with_context(|| format!("making {}", records.display()))?;
@@ -102,7 +114,7 @@ fn begin(context: &Context) -> Result<File> {
 }
 
 /// Writes down what the run is told, in place of what it was told before.
-fn keep_configuration(context: &Context, given: &str) -> Result<()> {
+fn keep_configuration(context: &RunContext, given: &str) -> Result<()> {
     let file = context.run.join("config.toml");
     anyhow::ensure!(
         !is_written_by_hand(&file, given)?,
@@ -125,7 +137,7 @@ fn is_written_by_hand(file: &Path, given: &str) -> Result<bool> {
 }
 
 /// Collects what all stages left in one page. Cheap enough to be made at the end of every run, also of a part of the stages.
-fn report(context: &Context) -> Result<PathBuf> {
+fn report(context: &RunContext) -> Result<PathBuf> {
     vipra_report::write(&context.run).with_context(|| {
         let run = context.run.display();
         format!("the stages are done, but the report failed: `vipra report {run}` makes it when the cause is gone")
@@ -133,19 +145,19 @@ fn report(context: &Context) -> Result<PathBuf> {
 }
 
 /// Makes a stage, or keeps it. Its record; None if it was asked to stop. `place` is the stage's among all, such as "3/9".
-fn make(planned: Planned, place: &str, context: &Context, monitor: &Monitor) -> Result<Option<Record>> {
-    let Planned { stage, before, now, task, why } = planned;
+fn make(planned: Planned, place: &str, context: &RunContext, monitor: &Monitor) -> Result<Option<Record>> {
+    let Planned { stage, before, now, decision, why } = planned;
     let place = format!("{place} {}", stage.name());
-    let before = match (task, before) {
-        (Task::Keep, Some(before)) => {
+    let before = match (decision, before) {
+        (Decision::Skip, Some(before)) => {
             say(&format!("{place}: skipped, {why} ({})", before.key_figure));
             return Ok(Some(before));
         }
-        (Task::Continue, before) => before.filter(|_| has_something(&context.folder(stage))),
+        (Decision::Resume, before) => before.filter(|_| has_something(&context.folder(stage))),
         _ => None,
     };
     say(&format!("{place}: {} ({why})", stage.purpose()));
-    if task == Task::Make {
+    if decision == Decision::Run {
         tidy(stage, context)?;
     }
     monitor.begin(stage, now, before.as_ref())?;
@@ -162,11 +174,14 @@ fn make(planned: Planned, place: &str, context: &Context, monitor: &Monitor) -> 
 }
 
 /// Moves away what lies where a stage is to be made from other things than before, and forgets it.
-fn tidy(stage: Stage, context: &Context) -> Result<()> {
+fn tidy(stage: Stage, context: &RunContext) -> Result<()> {
+    // A keyed folder is made again only when that is asked for: then its record was forgotten before. Else the record stays
+    // until the next one takes its place: without one, what the folder holds would be made again.
+    if stage.is_keyed() && Record::read(&context.run, stage)?.is_some() {
+        return Ok(());
+    }
     let folder = context.folder(stage);
-    // A keyed folder is made again only when that is asked for: then its record was forgotten before.
-    let may_stay = stage.is_keyed() && Record::read(&context.run, stage)?.is_some();
-    if has_something(&folder) && !may_stay {
+    if has_something(&folder) {
         let kept = set_aside(&context.run, stage, &folder)?;
         say(&format!("    what lay in {} is moved to {}", folder.display(), kept.display()));
     }
@@ -175,4 +190,35 @@ fn tidy(stage: Stage, context: &Context) -> Result<()> {
 
 fn has_something(folder: &Path) -> bool {
     folder.read_dir().is_ok_and(|mut entries| entries.next().is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::cli::DeviceArgs;
+    use crate::config::Config;
+
+    #[test]
+    fn caches_stay_until_another_record_takes_the_place_of_theirs() {
+        let folder = tempfile::tempdir().unwrap();
+        let device = DeviceArgs { device: "flex".to_owned() };
+        let context = RunContext { run: folder.path().to_path_buf(), config: Config::default(), device };
+        let is_known = |stage| Record::read(folder.path(), stage).unwrap().is_some();
+        for stage in [Stage::Cache, Stage::Laq] {
+            std::fs::create_dir(context.folder(stage)).unwrap();
+            std::fs::write(context.folder(stage).join("hours"), "").unwrap();
+            Record::begin(stage, json!({}), BTreeMap::new()).write(folder.path(), stage).unwrap();
+            tidy(stage, &context).unwrap();
+        }
+        assert!(has_something(&context.folder(Stage::Cache)) && is_known(Stage::Cache));
+        assert!(!has_something(&context.folder(Stage::Laq)) && !is_known(Stage::Laq));
+        // Asked for again, it was forgotten before.
+        forget(folder.path(), Stage::Cache).unwrap();
+        tidy(Stage::Cache, &context).unwrap();
+        assert!(!has_something(&context.folder(Stage::Cache)));
+    }
 }

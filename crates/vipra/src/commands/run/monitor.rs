@@ -10,9 +10,9 @@ use anyhow::Result;
 use vipra_train::Interrupt;
 
 use super::record::{Record, State};
-use super::stage::Stage;
 use crate::commands::run::memory;
 use crate::log::say;
+use crate::stage::Stage;
 use crate::training_end::TrainingEnd;
 
 /// How often it looks whether somebody wants to stop.

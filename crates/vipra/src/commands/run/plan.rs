@@ -8,7 +8,7 @@ use serde_json::Value;
 use vipra_train::checkpoint::{differences, first_of};
 
 use super::record::{Record, State};
-use super::stage::Stage;
+use crate::stage::Stage;
 
 /// A stage, and what is to be done.
 #[derive(Debug)]
@@ -20,7 +20,7 @@ pub struct Planned {
     /// What it is to be made from.
     pub now: Record,
     /// What is to be done.
-    pub task: Task,
+    pub decision: Decision,
     /// Why.
     pub why: String,
 }
@@ -29,22 +29,34 @@ impl Planned {
     /// Whether all is learned, and only its use is told anew.
     pub fn is_learned(&self) -> bool {
         let finished = self.before.as_ref().filter(|before| before.state == State::Done);
-        self.task == Task::Continue
+        self.stage != Stage::Evaluate
+            && self.decision == Decision::Resume
             && finished.is_some_and(|before| {
-                before.fingerprint != self.now.fingerprint && before.learned_the_same(&self.now, self.stage)
+                before.fingerprint != self.now.fingerprint && before.same_training_recipe(&self.now, self.stage)
             })
     }
 }
 
 /// What is to be done about a stage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Task {
+pub enum Decision {
     /// Nothing: what is there is what it would make.
-    Keep,
+    Skip,
     /// It goes on from what is there.
-    Continue,
+    Resume,
     /// It is made; what lies in its folder is another's.
-    Make,
+    Run,
+}
+
+impl Decision {
+    /// Its name in a table.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Skip => "skip",
+            Self::Resume => "resume",
+            Self::Run => "run",
+        }
+    }
 }
 
 /// Plans `stages`, which stand behind their inputs. `configuration` is what a stage reads, `is_there` whether its results lie in
@@ -67,35 +79,36 @@ pub fn plan(
         });
         let mut now = Record::begin(*stage, configuration(*stage)?, inputs.collect());
         let before = Record::read(run, *stage)?;
-        if let Some(before) = before.as_ref().filter(|before| before.means_the_same(&now, *stage)) {
+        if let Some(before) = before.as_ref().filter(|before| before.same_recipe(&now, *stage)) {
             // Both, for one is that of the other.
             now.fingerprint.clone_from(&before.fingerprint);
             now.configuration.clone_from(&before.configuration);
         }
-        let (task, why) = decide(*stage, before.as_ref(), &now, again.contains(stage), is_there(*stage));
-        planned.push(Planned { stage: *stage, before, now, task, why });
+        let (decision, why) = decide(*stage, before.as_ref(), &now, again.contains(stage), is_there(*stage));
+        planned.push(Planned { stage: *stage, before, now, decision, why });
     }
     Ok(planned)
 }
 
-fn decide(stage: Stage, before: Option<&Record>, now: &Record, again: bool, is_there: bool) -> (Task, String) {
+fn decide(stage: Stage, before: Option<&Record>, now: &Record, again: bool, is_there: bool) -> (Decision, String) {
     match before {
-        _ if again => (Task::Make, "asked for by --from".to_owned()),
-        None => (Task::Make, "not made yet".to_owned()),
-        Some(before) if before.fingerprint != now.fingerprint && before.learned_the_same(now, stage) => {
-            (Task::Continue, format!("{}; what was learned stays", reason(stage, before, now)))
+        _ if again => (Decision::Run, "asked for by --from".to_owned()),
+        None => (Decision::Run, "not made yet".to_owned()),
+        Some(before) if before.fingerprint != now.fingerprint && before.same_training_recipe(now, stage) => {
+            let what = if stage == Stage::Evaluate { "the episodes that ran stay" } else { "what was learned stays" };
+            (Decision::Resume, format!("{}; {what}", reason(stage, before, now)))
         }
-        Some(before) if before.fingerprint != now.fingerprint => (Task::Make, reason(stage, before, now)),
-        Some(before) if before.state == State::Begun => (Task::Continue, "was interrupted, goes on".to_owned()),
+        Some(before) if before.fingerprint != now.fingerprint => (Decision::Run, reason(stage, before, now)),
+        Some(before) if before.state == State::Begun => (Decision::Resume, "was interrupted, goes on".to_owned()),
         // What is left of them may be what took long.
-        Some(_) if !is_there => (Task::Continue, "some of its results are gone".to_owned()),
-        Some(_) => (Task::Keep, "nothing that it is made from has changed".to_owned()),
+        Some(_) if !is_there => (Decision::Resume, "some of its results are gone".to_owned()),
+        Some(_) => (Decision::Skip, "nothing that it is made from has changed".to_owned()),
     }
 }
 
 /// Why the fingerprint is another one.
 fn reason(stage: Stage, before: &Record, now: &Record) -> String {
-    let mut reasons = differences(&before.configuration_for(stage, now), &now.configuration);
+    let mut reasons = differences(&before.upgraded_configuration(stage, now), &now.configuration);
     let changed = |(name, fingerprint): (&String, &String)| {
         (before.inputs.get(name) != Some(fingerprint)).then(|| format!("other {name}"))
     };
@@ -112,8 +125,8 @@ mod tests {
 
     use super::*;
 
-    /// Tasks of all stages, with `laq` configured so, in a folder where everything that has a record is there.
-    fn tasks(run: &Path, laq: u64, again: &BTreeSet<Stage>) -> Vec<Planned> {
+    /// A plan of all stages, with `laq` configured so, in a folder where everything that has a record is there.
+    fn planned(run: &Path, laq: u64, again: &BTreeSet<Stage>) -> Vec<Planned> {
         let configuration = |stage| Ok(if stage == Stage::Laq { json!({ "steps": laq }) } else { json!({}) });
         plan(run, &Stage::ALL, again, &configuration, &|_| true).unwrap()
     }
@@ -126,24 +139,24 @@ mod tests {
     }
 
     fn made(planned: &[Planned]) -> Vec<Stage> {
-        planned.iter().filter(|planned| planned.task == Task::Make).map(|planned| planned.stage).collect()
+        planned.iter().filter(|planned| planned.decision == Decision::Run).map(|planned| planned.stage).collect()
     }
 
     #[test]
     fn only_what_is_made_from_something_else_is_made_again() {
         let folder = tempfile::tempdir().unwrap();
         let run = folder.path();
-        let first = tasks(run, 1, &BTreeSet::new());
+        let first = planned(run, 1, &BTreeSet::new());
         assert_eq!(made(&first), Stage::ALL);
         finish(run, first);
-        assert_eq!(made(&tasks(run, 1, &BTreeSet::new())), []);
+        assert_eq!(made(&planned(run, 1, &BTreeSet::new())), []);
 
-        let changed = tasks(run, 2, &BTreeSet::new());
+        let changed = planned(run, 2, &BTreeSet::new());
         let dependents: Vec<Stage> = Stage::Laq.with_dependents().into_iter().collect();
         assert_eq!(made(&changed), dependents);
         assert_eq!(changed[3].why, "steps: 1 before, 2 now");
         assert_eq!(changed[4].why, "other laq");
-        assert_eq!(made(&tasks(run, 1, &Stage::Finetune.with_dependents())), [Stage::Finetune, Stage::Evaluate]);
+        assert_eq!(made(&planned(run, 1, &Stage::Finetune.with_dependents())), [Stage::Finetune, Stage::Evaluate]);
     }
 
     #[test]
@@ -178,19 +191,19 @@ mod tests {
     fn what_began_goes_on_unless_it_is_another_thing_now() {
         let folder = tempfile::tempdir().unwrap();
         let run = folder.path();
-        finish(run, tasks(run, 1, &BTreeSet::new()));
+        finish(run, planned(run, 1, &BTreeSet::new()));
         let mut begun = Record::read(run, Stage::Laq).unwrap().unwrap();
         begun.state = State::Begun;
         begun.write(run, Stage::Laq).unwrap();
-        assert_eq!(tasks(run, 1, &BTreeSet::new())[3].task, Task::Continue);
-        assert_eq!(tasks(run, 2, &BTreeSet::new())[3].task, Task::Make);
+        assert_eq!(planned(run, 1, &BTreeSet::new())[3].decision, Decision::Resume);
+        assert_eq!(planned(run, 2, &BTreeSet::new())[3].decision, Decision::Run);
     }
 
     #[test]
     fn a_stage_whose_results_are_gone_goes_on_from_what_is_left() {
         let folder = tempfile::tempdir().unwrap();
         let run = folder.path();
-        finish(run, tasks(run, 1, &BTreeSet::new()));
+        finish(run, planned(run, 1, &BTreeSet::new()));
         let gone = |stage| stage != Stage::Tokenizer;
         let planned = plan(
             run,
@@ -201,7 +214,7 @@ mod tests {
         )
         .unwrap();
         assert_eq!(made(&planned), []);
-        assert_eq!(planned[2].task, Task::Continue);
+        assert_eq!(planned[2].decision, Decision::Resume);
         assert!(planned[2].why.contains("gone"));
     }
 }

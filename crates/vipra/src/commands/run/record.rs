@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use vipra_data::writer::write_atomic;
 
-use super::stage::Stage;
-use crate::config::{completed, leave_out_use};
+use crate::config::{hash_files, strip_inference, strip_unread, with_defaults};
+use crate::stage::Stage;
 
 /// Changes when stages do other things with the same configuration.
 const FORMAT: u32 = 1;
@@ -82,32 +82,42 @@ impl Record {
 
     /// Whether it was made from what `now` says, by a version of the program that knew fewer keys of the configuration, or
     /// took more of them for what the stage reads.
-    pub fn means_the_same(&self, now: &Self, stage: Stage) -> bool {
-        self.is_of_this_format(stage)
+    pub fn same_recipe(&self, now: &Self, stage: Stage) -> bool {
+        self.has_current_format(stage)
             && self.inputs == now.inputs
-            && self.configuration_for(stage, now) == now.configuration
+            && self.upgraded_configuration(stage, now) == now.configuration
     }
 
-    /// Whether what it learned is what `now` says, whatever else has changed of how that is used and measured.
-    pub fn learned_the_same(&self, now: &Self, stage: Stage) -> bool {
-        let learned = |mut configuration: Value| {
-            leave_out_use(&mut configuration);
+    /// Whether what took long is what `now` says, whatever else has changed of how that is used and measured.
+    pub fn same_training_recipe(&self, now: &Self, stage: Stage) -> bool {
+        // To episodes that another version of the program ran, none are added.
+        let may_go_on = stage != Stage::Evaluate || self.version == now.version;
+        let of_training = |mut configuration: Value| {
+            strip_inference(stage, &mut configuration);
             configuration
         };
-        self.is_of_this_format(stage)
+        may_go_on
+            && self.has_current_format(stage)
             && self.inputs == now.inputs
-            && learned(self.configuration_for(stage, now)) == learned(now.configuration.clone())
+            && of_training(self.upgraded_configuration(stage, now)) == of_training(now.configuration.clone())
     }
 
-    fn is_of_this_format(&self, stage: Stage) -> bool {
+    fn has_current_format(&self, stage: Stage) -> bool {
         fingerprint(stage, &self.configuration, &self.inputs) == self.fingerprint
     }
 
     /// Its configuration, as this version would have written it down.
-    pub fn configuration_for(&self, stage: Stage, now: &Self) -> Value {
-        let mut read = self.configuration.clone();
-        stage.leave_out_unread(&mut read);
-        completed(read, &now.configuration)
+    pub fn upgraded_configuration(&self, stage: Stage, now: &Self) -> Value {
+        let mut configuration = self.configuration.clone();
+        // Earlier versions knew data and weights by their paths.
+        if let Some(named) = configuration.get_mut("named")
+            && let Value::Object(by_path) = named
+        {
+            *named = by_path.values().cloned().collect();
+        }
+        strip_unread(stage, &mut configuration);
+        hash_files(&mut configuration);
+        with_defaults(configuration, &now.configuration)
     }
 
     /// Everything is there now.
@@ -191,6 +201,65 @@ mod tests {
         ] {
             assert_ne!(one, other);
         }
+    }
+
+    /// A record of a configuration, as this version would write it.
+    fn made_from(stage: Stage, configuration: Value) -> Record {
+        Record::begin(stage, configuration, BTreeMap::new())
+    }
+
+    #[test]
+    fn named_data_count_by_what_they_hold_in_their_order() {
+        let named = |contents: Value| made_from(Stage::Videos, json!({ "named": contents, "fps": null }));
+        let before = named(json!({ "/z": "one", "/b": "two" }));
+        for (contents, is_same) in [(json!(["one", "two"]), true), (json!(["two", "one"]), false), (json!([]), false)] {
+            assert_eq!(before.same_recipe(&named(contents.clone()), Stage::Videos), is_same, "{contents}");
+        }
+        assert!(named(json!(["one"])).same_recipe(&named(json!(["one"])), Stage::Videos));
+    }
+
+    #[test]
+    fn weights_that_an_earlier_version_knew_by_their_path_are_those_that_lie_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let [here, there] = ["here.pth", "there.pth"].map(|name| folder.path().join(name));
+        std::fs::write(&here, "weights").unwrap();
+        std::fs::write(&there, "others").unwrap();
+        let configuration = |path: &Path| json!({ "laq": { "spatial_encoder_weights": path } });
+        let now = |path: &Path| {
+            let mut configuration = configuration(path);
+            hash_files(&mut configuration);
+            made_from(Stage::Laq, configuration)
+        };
+        let before = made_from(Stage::Laq, configuration(&here));
+        assert!(before.same_recipe(&now(&here), Stage::Laq));
+        assert!(!before.same_recipe(&now(&there), Stage::Laq));
+    }
+
+    #[test]
+    fn episodes_stay_when_others_are_asked_for_unless_another_version_ran_them() {
+        let evaluation = |episodes: u32, parallel: u32| {
+            let asked = json!({ "episodes": episodes, "parallel": parallel, "videos": episodes });
+            made_from(Stage::Evaluate, json!({ "run": { "evaluation": asked } }))
+        };
+        let before = evaluation(1, 4);
+        let more = evaluation(2, 4);
+        assert!(!before.same_recipe(&more, Stage::Evaluate) && before.same_training_recipe(&more, Stage::Evaluate));
+        assert!(!before.same_training_recipe(&evaluation(1, 5), Stage::Evaluate));
+        let older = Record { version: "0.0.1".to_owned(), ..before };
+        assert!(!older.same_training_recipe(&more, Stage::Evaluate));
+    }
+
+    #[test]
+    fn a_package_is_all_that_depends_on_the_scenes_that_it_was_made_for() {
+        let finetuned = |tasks: Value| {
+            let tabletop = json!({ "tasks": tasks, "objects": [] });
+            made_from(Stage::Finetune, json!({ "finetune": { "horizon": 4 }, "run": { "tabletop": tabletop } }))
+        };
+        let (before, now) = (finetuned(json!([])), finetuned(json!(["put"])));
+        assert!(!before.same_recipe(&now, Stage::Finetune) && before.same_training_recipe(&now, Stage::Finetune));
+        // An earlier version did not look at them.
+        let older = made_from(Stage::Finetune, json!({ "finetune": { "horizon": 4 } }));
+        assert!(older.same_recipe(&before, Stage::Finetune) && !older.same_recipe(&now, Stage::Finetune));
     }
 
     #[test]

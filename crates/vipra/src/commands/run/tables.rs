@@ -7,27 +7,21 @@ use serde_json::json;
 use vipra_data::writer::write_atomic;
 use vipra_policy::finetune::ActionConfig;
 
-use super::context::Context;
-use super::plan::{Planned, Task};
+use super::context::RunContext;
+use super::plan::{Decision, Planned};
 use super::record::{Record, State};
-use super::stage::Stage;
-use crate::commands::data::duration;
-use crate::output::{name_of, short, table};
+use crate::output::{duration, name_of, short, table};
+use crate::stage::Stage;
 
 /// What `--dry-run` says.
-pub fn planned(planned: &[Planned], context: &Context) -> String {
+pub fn planned(planned: &[Planned], context: &RunContext) -> String {
     let mut total = Some(0.0);
     // Behind the stages comes the report.
     let count = planned.len() + 1;
     let rows = planned.iter().enumerate().map(|(at, planned)| {
-        let task = match planned.task {
-            Task::Keep => "keep",
-            Task::Continue => "go on",
-            Task::Make => "make",
-        };
-        let time = match (planned.task, estimate(planned, context)) {
-            (Task::Keep, _) => "-".to_owned(),
-            (Task::Continue, _) if planned.is_learned() => "little: no step is done again".to_owned(),
+        let time = match (planned.decision, estimate(planned, context)) {
+            (Decision::Skip, _) => "-".to_owned(),
+            (Decision::Resume, _) if planned.is_learned() => "little: no step is done again".to_owned(),
             (_, None) => {
                 total = None;
                 "unknown".to_owned()
@@ -38,10 +32,11 @@ pub fn planned(planned: &[Planned], context: &Context) -> String {
             }
         };
         let number = format!("{}/{count}", at + 1);
-        vec![number, planned.stage.name().to_owned(), task.to_owned(), time, planned.why.clone()]
+        vec![number, planned.stage.name().to_owned(), planned.decision.name().to_owned(), time, planned.why.clone()]
     });
     let mut rows: Vec<Vec<String>> = rows.collect();
-    let report = [&format!("{count}/{count}"), "report", "make", "seconds", "made at the end of every run"];
+    let report =
+        [&format!("{count}/{count}"), "report", Decision::Run.name(), "seconds", "made at the end of every run"];
     rows.push(report.map(str::to_owned).to_vec());
     let mut text = format!("{}\n\n", context.run.display());
     text.push_str(&table(&["", "stage", "", "time", "why"], rows, usize::MAX));
@@ -73,10 +68,10 @@ fn assumed(action: &ActionConfig) -> String {
 }
 
 /// How long a stage takes, in seconds, and how that is known: from its last record, else from the configuration.
-fn estimate(planned: &Planned, context: &Context) -> Option<(f64, String)> {
+fn estimate(planned: &Planned, context: &RunContext) -> Option<(f64, String)> {
     let now = &planned.now;
     let is_the_same = |before: &&Record| {
-        before.fingerprint == now.fingerprint || before.configuration_for(planned.stage, now) == now.configuration
+        before.fingerprint == now.fingerprint || before.upgraded_configuration(planned.stage, now) == now.configuration
     };
     let last = planned.before.as_ref().filter(|before| before.state == State::Done).filter(is_the_same);
     if let Some(last) = last {
@@ -99,7 +94,7 @@ pub fn cost(record: &Record) -> String {
 }
 
 /// What is said at the end of a run.
-pub fn summary(records: &[Record], context: &Context, report: &Path) -> String {
+pub fn summary(records: &[Record], context: &RunContext, report: &Path) -> String {
     let rows = records.iter().map(|record| {
         let memory = record.peak_memory_mib.map_or(String::new(), |mib| format!("{mib:.0}"));
         vec![record.stage.clone(), duration(record.seconds), memory, record.key_figure.clone()]
@@ -122,7 +117,7 @@ pub fn summary(records: &[Record], context: &Context, report: &Path) -> String {
 ///
 /// # Errors
 /// If it cannot be written, or another stage's record cannot be read.
-pub fn write_summary(made: &[Record], context: &Context) -> Result<()> {
+pub fn write_summary(made: &[Record], context: &RunContext) -> Result<()> {
     let file = context.run.join("summary.json");
     let mut records: Vec<Record> = Vec::new();
     for stage in Stage::ALL {

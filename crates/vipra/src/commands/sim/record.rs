@@ -5,7 +5,7 @@ use vipra_sim::record::{Recorded, Recording, is_recorded, record};
 
 use super::{Outcome, table};
 use crate::cli::RecordArgs;
-use crate::output::{counted, print};
+use crate::output::{plural, print};
 use crate::progress::Progress;
 
 pub fn run(args: &RecordArgs) -> Result<Outcome> {
@@ -27,7 +27,7 @@ fn recording(args: &RecordArgs) -> Result<Recording> {
     })
 }
 
-/// Records, or goes on recording. What was recorded, and what is said of it.
+/// Records, or goes on recording. Returns what was recorded, and the text to print.
 pub fn record_dataset(args: &RecordArgs) -> Result<(Recorded, String)> {
     let recording = recording(args)?;
     let progress = Progress::new("recording", "episodes");
@@ -38,8 +38,8 @@ pub fn record_dataset(args: &RecordArgs) -> Result<(Recorded, String)> {
     let actions = if recording.has_actions() { "with actions" } else { "without actions" };
     let mut text = format!(
         "{} of the {who} {actions}, {}, written to {out}\n",
-        counted(episodes, "episode"),
-        counted(frames, "frame")
+        plural(episodes, "episode"),
+        plural(frames, "frame")
     );
     text.push_str(&format!("attempts failed and left out: {failures}\n"));
     Ok((recorded, text))

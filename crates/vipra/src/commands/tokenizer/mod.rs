@@ -8,8 +8,8 @@ mod train;
 use anyhow::Result;
 use vipra_tokenizer::TrainedTokenizer;
 
-pub use reconstruct::draw;
-pub use train::learn;
+pub use reconstruct::write_reconstructions;
+pub use train::run_training;
 
 use super::Outcome;
 use super::device;

@@ -10,25 +10,25 @@ use vipra_train::{Scalars, as_json};
 use super::train::HELD_OUT;
 use super::{Outcome, open_model};
 use crate::cli::ReconstructArgs;
-use crate::commands::datasets::measured_on;
+use crate::commands::datasets::{check_outside_data, measured_on};
 use crate::output::{print, print_json};
 use crate::progress::Progress;
 use crate::training_end::held_out_table;
 
 pub fn run(args: &ReconstructArgs) -> Result<Outcome> {
-    let drawn = draw(args)?;
+    let written = write_reconstructions(args)?;
     if args.json {
-        let Drawn { fingerprint, numbers, pictures } = &drawn;
+        let Reconstructions { fingerprint, numbers, pictures } = &written;
         print_json(&json!({ "model": fingerprint, "held_out": as_json(numbers), "pictures": pictures }))?;
     } else {
-        let (count, out) = (drawn.pictures.len(), args.out.display());
-        print(&format!("{}\n{count} pictures written to {out}\n", held_out_table(&drawn.numbers, HELD_OUT)))?;
+        let (count, out) = (written.pictures.len(), args.out.display());
+        print(&format!("{}\n{count} pictures written to {out}\n", held_out_table(&written.numbers, HELD_OUT)))?;
     }
     Ok(Outcome::Done)
 }
 
-/// What was rebuilt.
-pub struct Drawn {
+/// Held-out frames that were rebuilt.
+pub struct Reconstructions {
     /// The model's.
     fingerprint: String,
     /// Held-out numbers.
@@ -37,10 +37,11 @@ pub struct Drawn {
     pictures: Vec<PathBuf>,
 }
 
-/// Rebuilds held-out frames and draws them.
-pub fn draw(args: &ReconstructArgs) -> Result<Drawn> {
+/// Rebuilds held-out frames, and writes pictures of them.
+pub fn write_reconstructions(args: &ReconstructArgs) -> Result<Reconstructions> {
     let trained = open_model(&args.model)?;
     let config = measured_on(&args.model.model, &args.datasets)?;
+    check_outside_data(&config.data, &args.out, "the folder of pictures")?;
     std::fs::create_dir_all(&args.out).with_context(|| format!("making {}", args.out.display()))?;
     let rebuilding = Progress::new("rebuilding", "frames");
     let show = |done, all| rebuilding.set(done, all);
@@ -52,5 +53,5 @@ pub fn draw(args: &ReconstructArgs) -> Result<Drawn> {
         strip.save_png(&file)?;
         pictures.push(file);
     }
-    Ok(Drawn { fingerprint: trained.fingerprint, numbers: rebuilt.evaluation.scalars(), pictures })
+    Ok(Reconstructions { fingerprint: trained.fingerprint, numbers: rebuilt.evaluation.scalars(), pictures })
 }

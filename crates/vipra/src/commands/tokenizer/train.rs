@@ -15,14 +15,14 @@ use crate::training_end::{CodebookRun, TrainingEnd};
 use crate::training_progress::TrainingProgress;
 
 pub fn run(args: &TrainArgs) -> Result<Outcome> {
-    learn(args)?.tell()
+    run_training(args)?.tell()
 }
 
 /// Trains, or goes on training.
-pub fn learn(args: &TrainArgs) -> Result<TrainingEnd> {
+pub fn run_training(args: &TrainArgs) -> Result<TrainingEnd> {
     let config = configured(Stage::Tokenizer, args)?;
-    let folder = RunFolder::create(&args.run, &config, Stage::Tokenizer)?;
-    let configuration = with_inputs(&config, json!({}))?;
+    let configuration = with_inputs(&config, Stage::Tokenizer, json!({}))?;
+    let folder = RunFolder::create(&args.run, &config, Stage::Tokenizer, Some(&configuration))?;
     let interrupt = Interrupt::listen()?;
     let opening = Progress::new("opening", "videos");
     let mut training = TrainingProgress::new("frame tokens", config.tokenizer.train.steps);

@@ -10,18 +10,18 @@ use vipra_sim::Split;
 
 use super::{Figures, StageEnd};
 use crate::cli::{ClipsArgs, RecordArgs, ScenesArgs, TableArgs};
-use crate::commands::data::{draw_clips, duration, frame_rates};
-use crate::commands::run::context::Context;
-use crate::commands::run::stage::Stage;
+use crate::commands::data::{draw_clips, frame_rates};
+use crate::commands::run::context::RunContext;
 use crate::commands::sim::record_dataset;
 use crate::config::RecordConfig;
-use crate::output::counted;
+use crate::output::{duration, plural};
+use crate::stage::Stage;
 
 /// Clips on a contact sheet.
 const CLIPS: usize = 12;
 
 /// Records what is not recorded yet, looks at what there is, and draws clips of it.
-pub fn prepare(stage: Stage, context: &Context) -> Result<StageEnd> {
+pub fn prepare(stage: Stage, context: &RunContext) -> Result<StageEnd> {
     let data = context.data(stage);
     for (name, config) in &data.record {
         record(&context.folder(stage).join(name), config, context.scenes()?, stage)?;
@@ -52,7 +52,7 @@ pub fn prepare(stage: Stage, context: &Context) -> Result<StageEnd> {
     })?;
     let secs: f64 = episodes.iter().map(|episode| episode.length as f64 / episode.fps).sum();
     let tasks: BTreeSet<&String> = episodes.iter().flat_map(|episode| &episode.tasks).collect();
-    let key = format!("{}, {}", counted(episodes.len(), "episode"), duration(secs));
+    let key = format!("{}, {}", plural(episodes.len(), "episode"), duration(secs));
     let all = json!({
         "datasets": datasets,
         "episodes": episodes.len(),

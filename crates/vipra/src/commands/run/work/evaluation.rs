@@ -1,25 +1,25 @@
 //! Evaluation: closed loop where the demonstrations came from the embedded simulator, and open loop on held-out demonstrations
 //! wherever they came from.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context, Result};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use vipra_data::source::Skipped;
 use vipra_data::writer::write_atomic;
-use vipra_data::{DataConfig, Episode, OnError, SourceConfig, spread_over_tasks};
-use vipra_eval::{Rate, Summary};
+use vipra_data::{DataConfig, Episode, OnError, SourceConfig, sample_evenly_by_task};
+use vipra_eval::{Rate, Summary, videos};
 
 use super::{Figures, StageEnd};
 use crate::cli::{CropsArgs, EnvironmentName, EvalRunArgs, OpenLoopArgs};
 use crate::commands::eval::run_episodes;
 use crate::commands::policy::{DimensionError, compare_episode};
-use crate::commands::run::context::Context;
-use crate::commands::run::stage::Stage;
+use crate::commands::run::context::RunContext;
 use crate::files::folder_name;
 use crate::output::{short, tell_skipped};
 use crate::run_folder::config_of_run;
+use crate::stage::Stage;
 
 /// The file of open-loop errors in the folder of an evaluation.
 pub const OPEN_LOOP: &str = "open-loop.json";
@@ -38,7 +38,9 @@ struct Compared {
     errors: Vec<DimensionError>,
 }
 
-pub fn evaluate(context: &Context) -> Result<StageEnd> {
+pub fn evaluate(context: &RunContext) -> Result<StageEnd> {
+    // Before the episodes: after hours it would be too late to say that demonstrations cannot be read.
+    let held_out = HeldOut::find(context)?;
     let (mut words, mut all) = (Vec::new(), Map::new());
     if context.is_embedded() {
         let summaries = act(context)?;
@@ -56,7 +58,7 @@ pub fn evaluate(context: &Context) -> Result<StageEnd> {
         });
         all.insert("splits".to_owned(), Value::Object(splits.collect()));
     }
-    let error = open_loop(context)?;
+    let error = open_loop(context, &held_out)?;
     all.insert("open_loop_error".to_owned(), json!(error));
     if words.is_empty() {
         words.push(match error {
@@ -68,7 +70,7 @@ pub fn evaluate(context: &Context) -> Result<StageEnd> {
 }
 
 /// Episodes at the tabletop: what each split comes to.
-fn act(context: &Context) -> Result<Vec<Summary>> {
+fn act(context: &RunContext) -> Result<Vec<Summary>> {
     let evaluation = &context.config.run.evaluation;
     let summaries = run_episodes(&EvalRunArgs {
         package: Some(context.folder(Stage::Finetune)),
@@ -93,22 +95,66 @@ fn act(context: &Context) -> Result<Vec<Summary>> {
             None => last.push(summary),
         }
     }
+    tell_missing_videos(&last, &context.folder(Stage::Evaluate), evaluation.videos)?;
     Ok(last)
+}
+
+/// Says that episodes which ran before more videos were asked for have left none.
+fn tell_missing_videos(summaries: &[Summary], folder: &Path, most: usize) -> Result<()> {
+    let videos = videos(folder)?;
+    let missing = summaries.iter().flat_map(|Summary { split, success_last: rate, .. }| {
+        [(true, rate.successes), (false, rate.trials - rate.successes)].map(|(is_success, episodes)| {
+            let found = videos.iter().filter(|video| video.split == *split && video.is_success == is_success).count();
+            episodes.min(most).saturating_sub(found)
+        })
+    });
+    let missing: usize = missing.sum();
+    if missing > 0 {
+        tracing::warn!("no videos of {missing} episodes that ran before; `--from evaluate` runs all of them again");
+    }
+    Ok(())
 }
 
 fn with_interval(rate: &Rate) -> Value {
     json!({ "successes": rate.successes, "trials": rate.trials, "rate": rate.share(), "interval": rate.interval() })
 }
 
+/// Demonstrations that the policy has not learned from.
+struct HeldOut {
+    /// How finetuning read them, and where they lie now.
+    data: DataConfig,
+    episodes: Vec<(SourceConfig, Episode)>,
+}
+
+impl HeldOut {
+    fn find(context: &RunContext) -> Result<Self> {
+        let mut data = config_of_run(&context.folder(Stage::Finetune))?.data;
+        relocate(&mut data, &context.datasets(Stage::Finetune));
+        let mut found = Vec::new();
+        for source in &data.validation {
+            found.extend(episodes(&data, source)?.into_iter().map(|episode| (source.clone(), episode)));
+        }
+        Ok(Self { data, episodes: found })
+    }
+}
+
+/// Changes where datasets lay when they were learned from into where they lie now, in the same order: data and run folders
+/// may be moved.
+fn relocate(data: &mut DataConfig, datasets: &[PathBuf]) {
+    let before: Vec<PathBuf> = data.sources.iter().map(|source| source.path.clone()).collect();
+    for source in data.sources.iter_mut().chain(&mut data.validation) {
+        let number = before.iter().position(|path| *path == source.path);
+        if let Some(now) = number.and_then(|number| datasets.get(number)) {
+            source.path.clone_from(now);
+        }
+    }
+}
+
 /// Compares the policy with held-out demonstrations; the mean of their relative errors.
-fn open_loop(context: &Context) -> Result<Option<f64>> {
+fn open_loop(context: &RunContext, held_out: &HeldOut) -> Result<Option<f64>> {
+    let HeldOut { data, episodes: chosen } = held_out;
     let folder = context.folder(Stage::Evaluate);
     std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
-    let data = config_of_run(&context.folder(Stage::Finetune))?.data;
-    let mut chosen = Vec::new();
-    for source in &data.validation {
-        chosen.extend(episodes(&data, source)?.into_iter().map(|episode| (source, episode)));
-    }
     let curves = context.folder(Stage::Finetune).join(CURVES);
     if curves.exists() {
         // Those of an evaluation that was interrupted, or of other episodes.
@@ -118,7 +164,7 @@ fn open_loop(context: &Context) -> Result<Option<f64>> {
     let most = context.config.run.evaluation.open_loop_episodes;
     let tasks = chosen.iter().map(|(source, episode)| (&source.path, episode.instruction()));
     let (mut compared, mut left_out) = (Vec::new(), Vec::new());
-    for at in spread_over_tasks(tasks, most) {
+    for at in sample_evenly_by_task(tasks, most) {
         let (source, episode) = &chosen[at];
         match compare(context, source, &episode.name, &curves) {
             Ok(errors) => compared.push(errors),
@@ -150,7 +196,7 @@ fn episodes(data: &DataConfig, source: &SourceConfig) -> Result<Vec<Episode>> {
     Ok(chosen.into_iter().map(|at| open.episodes()[at].clone()).collect())
 }
 
-fn compare(context: &Context, source: &SourceConfig, episode: &str, folder: &Path) -> Result<Compared> {
+fn compare(context: &RunContext, source: &SourceConfig, episode: &str, folder: &Path) -> Result<Compared> {
     let dataset = folder_name(&source.path);
     let plain: String = episode.chars().map(|char| if char.is_alphanumeric() { char } else { '-' }).collect();
     // Datasets may have the same name, and episodes names that differ in nothing but signs.
@@ -170,4 +216,27 @@ fn compare(context: &Context, source: &SourceConfig, episode: &str, folder: &Pat
     let relative: Vec<f64> = errors.iter().filter_map(DimensionError::relative).collect();
     let relative_error = (!relative.is_empty()).then(|| relative.iter().sum::<f64>() / relative.len() as f64);
     Ok(Compared { dataset, episode: episode.to_owned(), curves, relative_error, errors })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn datasets_are_looked_for_where_they_lie_now() {
+        let source = |path: &str, split: &str| SourceConfig {
+            split: Some(split.to_owned()),
+            camera: Some("front".to_owned()),
+            ..SourceConfig::new(path)
+        };
+        let mut data = DataConfig {
+            sources: vec![source("/old/one", "0:1"), source("/old/two", "0:9")],
+            // Of a dataset with one episode nothing is held out.
+            validation: vec![source("/old/two", "9:10")],
+            ..DataConfig::default()
+        };
+        relocate(&mut data, &["/new/one".into(), "/new/two".into()]);
+        assert_eq!(data.sources, [source("/new/one", "0:1"), source("/new/two", "0:9")]);
+        assert_eq!(data.validation, [source("/new/two", "9:10")]);
+    }
 }

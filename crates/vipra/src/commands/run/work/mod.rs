@@ -7,9 +7,9 @@ mod training;
 use anyhow::Result;
 use serde_json::{Map, Value};
 
-use super::context::Context;
+use super::context::RunContext;
 use super::monitor::Monitor;
-use super::stage::Stage;
+use crate::stage::Stage;
 
 pub use evaluation::{CURVES, OPEN_LOOP};
 
@@ -33,7 +33,7 @@ pub struct Figures {
 ///
 /// # Errors
 /// Whatever keeps it from ending.
-pub fn run(stage: Stage, context: &Context, monitor: &Monitor) -> Result<StageEnd> {
+pub fn run(stage: Stage, context: &RunContext, monitor: &Monitor) -> Result<StageEnd> {
     match stage {
         Stage::Videos | Stage::Demonstrations => data::prepare(stage, context),
         Stage::Tokenizer => training::tokenizer(context, monitor),

@@ -8,16 +8,15 @@ use super::{Figures, StageEnd};
 use crate::cli::{
     DatasetsArgs, FinetuneArgs, ModelArgs, PredictArgs, PretrainArgs, ReconstructArgs, ReportArgs, TrainArgs,
 };
-use crate::commands::data::counted;
-use crate::commands::run::context::Context;
+use crate::commands::run::context::RunContext;
 use crate::commands::run::monitor::Monitor;
-use crate::commands::run::stage::Stage;
 use crate::commands::{
     finetune as finetuning, laq as latent_actions, predict, pretrain as pretraining, tokenizer as frame_tokens,
 };
 use crate::files::folder_name;
-use crate::output::short;
+use crate::output::{plural, short};
 use crate::run_folder::config_of_run;
+use crate::stage::Stage;
 use crate::training_end::TrainingEnd;
 
 /// Pictures of each kind.
@@ -25,11 +24,11 @@ const PICTURES: u16 = 6;
 /// Held-out frames that are rebuilt for the pictures, at most: the numbers are those of the training.
 const FRAMES: u32 = 64;
 
-pub fn tokenizer(context: &Context, monitor: &Monitor) -> Result<StageEnd> {
+pub fn tokenizer(context: &RunContext, monitor: &Monitor) -> Result<StageEnd> {
     let args = train_args(Stage::Tokenizer, context)?;
-    let end = monitor.training(|| frame_tokens::learn(&args))?;
+    let end = monitor.training(|| frame_tokens::run_training(&args))?;
     finish(&end, &[("psnr", "psnr", " dB"), ("perplexity", "perplexity", "")], || {
-        frame_tokens::draw(&ReconstructArgs {
+        frame_tokens::write_reconstructions(&ReconstructArgs {
             model: model(Stage::Tokenizer, context),
             datasets: DatasetsArgs::default(),
             out: args.run.join("pictures"),
@@ -41,12 +40,12 @@ pub fn tokenizer(context: &Context, monitor: &Monitor) -> Result<StageEnd> {
     })
 }
 
-pub fn laq(context: &Context, monitor: &Monitor) -> Result<StageEnd> {
+pub fn laq(context: &RunContext, monitor: &Monitor) -> Result<StageEnd> {
     let args = train_args(Stage::Laq, context)?;
-    let end = monitor.training(|| latent_actions::learn(&args))?;
+    let end = monitor.training(|| latent_actions::run_training(&args))?;
     let key = [("l1_moving_ratio", "error on moving pixels", " of a copy's"), ("perplexity", "perplexity", "")];
     finish(&end, &key, || {
-        latent_actions::measure(&ReportArgs {
+        latent_actions::write_report(&ReportArgs {
             model: model(Stage::Laq, context),
             datasets: DatasetsArgs::default(),
             out: args.run.join("report/report.html"),
@@ -57,22 +56,22 @@ pub fn laq(context: &Context, monitor: &Monitor) -> Result<StageEnd> {
     })
 }
 
-pub fn cache(context: &Context) -> Result<StageEnd> {
+pub fn cache(context: &RunContext) -> Result<StageEnd> {
     let folders = pretraining::prepare_caches(&pretrain_args(Stage::Cache, context)?)?;
     let all = json!({ "folders": folders });
-    let key = format!("{} of labels and tokens", counted(folders.len(), "folder"));
+    let key = format!("{} of labels and tokens", plural(folders.len(), "folder"));
     Ok(StageEnd::Done(Figures { key, all: all.as_object().cloned().unwrap_or_default() }))
 }
 
-pub fn pretrain(context: &Context, monitor: &Monitor) -> Result<StageEnd> {
+pub fn pretrain(context: &RunContext, monitor: &Monitor) -> Result<StageEnd> {
     let args = pretrain_args(Stage::Pretrain, context)?;
     let run = &args.training.run;
-    let end = monitor.training(|| pretraining::learn(&args))?;
+    let end = monitor.training(|| pretraining::run_training(&args))?;
     let key = [("latent_state_accuracy", "right tokens ahead", ""), ("latent_action_loss", "latent action loss", "")];
     finish(&end, &key, || {
         for (at, held_out) in config_of_run(run)?.data.validation.into_iter().enumerate() {
             let pictures = run.join("pictures");
-            predict::draw(&PredictArgs {
+            predict::write_predictions(&PredictArgs {
                 model: run.clone(),
                 // Of a single dataset they lie where whoever calls `vipra predict` would have them.
                 out: if at == 0 { pictures } else { pictures.join(folder_name(&held_out.path)) },
@@ -94,14 +93,14 @@ pub fn pretrain(context: &Context, monitor: &Monitor) -> Result<StageEnd> {
     })
 }
 
-pub fn finetune(context: &Context, monitor: &Monitor) -> Result<StageEnd> {
+pub fn finetune(context: &RunContext, monitor: &Monitor) -> Result<StageEnd> {
     let args = FinetuneArgs {
         training: train_args(Stage::Finetune, context)?,
         from: context.folder(Stage::Pretrain),
         tokenizer: None,
         cache: Some(context.folder(Stage::Cache)),
     };
-    let end = monitor.training(|| finetuning::learn(&args))?;
+    let end = monitor.training(|| finetuning::run_training(&args))?;
     finish(&end, &[("first_actions_error", "error of first actions", " of the mean action's")], || Ok(()))
 }
 
@@ -129,7 +128,7 @@ fn finish(end: &TrainingEnd, key: &[(&str, &str, &str)], draw: impl FnOnce() -> 
     Ok(StageEnd::Done(Figures { key: words.join(", "), all }))
 }
 
-fn train_args(stage: Stage, context: &Context) -> Result<TrainArgs> {
+fn train_args(stage: Stage, context: &RunContext) -> Result<TrainArgs> {
     let data = context.data(stage);
     let datasets = DatasetsArgs { paths: context.datasets(stage), fps: data.fps, camera: data.camera.clone() };
     Ok(TrainArgs {
@@ -140,7 +139,7 @@ fn train_args(stage: Stage, context: &Context) -> Result<TrainArgs> {
     })
 }
 
-fn pretrain_args(stage: Stage, context: &Context) -> Result<PretrainArgs> {
+fn pretrain_args(stage: Stage, context: &RunContext) -> Result<PretrainArgs> {
     Ok(PretrainArgs {
         training: train_args(stage, context)?,
         tokenizer: context.folder(Stage::Tokenizer),
@@ -151,6 +150,6 @@ fn pretrain_args(stage: Stage, context: &Context) -> Result<PretrainArgs> {
     })
 }
 
-fn model(stage: Stage, context: &Context) -> ModelArgs {
+fn model(stage: Stage, context: &RunContext) -> ModelArgs {
     ModelArgs { model: context.folder(stage), device: context.device.clone() }
 }

@@ -2,10 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
-
-use crate::config::leave_out_watching;
-
 /// A stage of the pipeline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Stage {
@@ -85,17 +81,6 @@ impl Stage {
         match self {
             Self::Demonstrations | Self::Finetune | Self::Evaluate => Self::Demonstrations,
             Self::Videos | Self::Tokenizer | Self::Laq | Self::Cache | Self::Pretrain => Self::Videos,
-        }
-    }
-
-    /// Takes out of a configuration what changes nothing of the stage's results, as how the numbers of demonstrations are
-    /// scaled, which finetuning alone looks at.
-    pub fn leave_out_unread(self, configuration: &mut Value) {
-        leave_out_watching(configuration);
-        if let Some(data) = configuration.get_mut("data").and_then(Value::as_object_mut)
-            && self != Self::Finetune
-        {
-            data.remove("normalization");
         }
     }
 

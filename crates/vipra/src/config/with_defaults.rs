@@ -4,30 +4,31 @@ use serde_json::Value;
 
 use super::Config;
 
-/// A stored configuration of some sections: keys of `now` that were not there yet are what they are by default.
-pub fn completed(mut stored: Value, now: &Value) -> Value {
+/// Returns a stored configuration of some sections, in which keys of `now` that were not there yet are what they are by
+/// default.
+pub fn with_defaults(mut stored: Value, now: &Value) -> Value {
     let default = serde_json::to_value(Config::default()).unwrap_or_default();
-    complete(&mut stored, &default, now);
+    add_defaults(&mut stored, &default, now);
     stored
 }
 
-fn complete(stored: &mut Value, default: &Value, now: &Value) {
+fn add_defaults(stored: &mut Value, default: &Value, now: &Value) {
     let (Value::Object(stored), Value::Object(now)) = (stored, now) else { return };
     for (key, now) in now {
         let default = default.get(key).unwrap_or(&Value::Null);
         match stored.get_mut(key) {
-            Some(stored) => complete(stored, default, now),
+            Some(stored) => add_defaults(stored, default, now),
             None => {
-                stored.insert(key.clone(), restricted(default, now));
+                stored.insert(key.clone(), common_keys(default, now));
             }
         }
     }
 }
 
-/// The keys of `value` that `now` has as well.
-fn restricted(value: &Value, now: &Value) -> Value {
+/// Returns the keys of `value` that `now` has as well.
+fn common_keys(value: &Value, now: &Value) -> Value {
     let (Value::Object(entries), Value::Object(now)) = (value, now) else { return value.clone() };
-    let both = entries.iter().filter_map(|(key, value)| Some((key.clone(), restricted(value, now.get(key)?))));
+    let both = entries.iter().filter_map(|(key, value)| Some((key.clone(), common_keys(value, now.get(key)?))));
     Value::Object(both.collect())
 }
 
@@ -49,13 +50,13 @@ mod tests {
         stored.as_object_mut().unwrap().remove("tokenizer");
         let mut expected = now.clone();
         expected["laq"]["train"]["steps"] = json!(7);
-        assert_eq!(completed(stored, &now), expected);
+        assert_eq!(with_defaults(stored, &now), expected);
     }
 
     #[test]
     fn what_somebody_named_is_not_made_up_and_not_forgotten() {
         let now = json!({ "recorded": { "one": { "size": 1 } }, "embedded": true });
-        let found = completed(json!({ "recorded": { "two": 2 } }), &now);
+        let found = with_defaults(json!({ "recorded": { "two": 2 } }), &now);
         assert_eq!(found, json!({ "recorded": { "one": null, "two": 2 }, "embedded": null }));
     }
 }
