@@ -11,7 +11,7 @@ pub fn for_step(seed: u64, step: u64) -> ChaCha8Rng {
     random
 }
 
-/// The random numbers of a new model, which are those of no step.
+/// The random numbers of a new model, which are those of no step, nor of the codebooks, which begin from the last stream.
 pub(crate) fn for_initialization(seed: u64) -> ChaCha8Rng {
-    for_step(seed, u64::MAX)
+    for_step(seed, u64::MAX - 1)
 }

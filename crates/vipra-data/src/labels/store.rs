@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
+use std::io::ErrorKind;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -141,6 +142,8 @@ impl LabelStore {
                 Ok(()) if file.path().exists() => return Ok(file),
                 // Another process looked for leftovers before it was locked.
                 Ok(()) | Err(TryLockError::WouldBlock) => {}
+                // Some network file systems have no locks: nothing is taken for a leftover there.
+                Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => return Ok(file),
                 Err(TryLockError::Error(error)) => return Err(fault(error)),
             }
         }

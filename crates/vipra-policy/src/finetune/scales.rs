@@ -3,7 +3,7 @@
 use vipra_data::normalize::{Normalization, NormalizationConfig};
 use vipra_data::stats::Stats;
 
-use crate::{Error, Result};
+use crate::Result;
 
 /// How many scales a dimension may reach from its offset where the floor has raised its scale: what goes farther is motion,
 /// which the scale does not know of, and not noise.
@@ -36,21 +36,37 @@ fn is_constant(min: f64, max: f64, normalization: &NormalizationConfig) -> bool 
     max - min <= 2.0 * normalization.scale_floor
 }
 
-/// Refuses a scale that would make hundreds of what a dimension does: where it rests in nearly all demonstrations, the floor
-/// stands in the place of its scale.
+/// Warns of scales that make hundreds of what a dimension does.
 ///
 /// # Errors
-/// [`Error::Invalid`] with all such dimensions, and what to set.
-pub(super) fn check_scales(
+/// Those of [`NormalizationConfig::build`].
+pub(super) fn warn_of_scales(
     normalization: &NormalizationConfig,
     feature: &str,
     names: &[String],
     stats: &Stats,
 ) -> Result<()> {
-    let Some(of_feature) = stats.get(feature) else { return Ok(()) };
+    for warning in blown_up_dimensions(normalization, feature, names, stats)? {
+        tracing::warn!("{warning}");
+    }
+    Ok(())
+}
+
+/// What is wrong with scales that make hundreds of what a dimension does, and what to set: where a dimension rests in nearly all
+/// demonstrations, the floor stands in the place of its scale.
+///
+/// # Errors
+/// Those of [`NormalizationConfig::build`].
+fn blown_up_dimensions(
+    normalization: &NormalizationConfig,
+    feature: &str,
+    names: &[String],
+    stats: &Stats,
+) -> Result<Vec<String>> {
+    let Some(of_feature) = stats.get(feature) else { return Ok(Vec::new()) };
     let normalizer = normalization.build(feature, names, stats)?;
     let raised = normalization.raised_dimensions(feature, names, stats)?;
-    let faults = raised.into_iter().filter_map(|at| {
+    let warnings = raised.into_iter().filter_map(|at| {
         let (min, max) = (of_feature.min[at], of_feature.max[at]);
         let reach = (max - normalizer.offset[at]).max(normalizer.offset[at] - min) / normalizer.scale[at];
         (reach > MAX_RAISED_REACH).then(|| {
@@ -61,8 +77,8 @@ pub(super) fn check_scales(
             };
             format!(
                 "`{name}` of `{feature}` goes from {min} to {max}, {reach:.0} times its scale, which would be {scale} \
-                 (data.normalization.scale_floor): set data.normalization.features.{key} = \"{better}\", or add \"{name}\" to \
-                 data.normalization.identity_dimensions.{key}",
+                 (data.normalization.scale_floor): add \"{name}\" to data.normalization.identity_dimensions.{key}, or set \
+                 data.normalization.features.{key} = \"{better}\"",
                 name = names[at],
                 scale = normalizer.scale[at],
                 key = toml_key(feature),
@@ -70,8 +86,7 @@ pub(super) fn check_scales(
             )
         })
     });
-    let faults: Vec<String> = faults.collect();
-    if faults.is_empty() { Ok(()) } else { Err(Error::Invalid(faults.join("\n"))) }
+    Ok(warnings.collect())
 }
 
 /// The name of a feature as a key of a configuration.
@@ -105,9 +120,9 @@ mod tests {
         collector.finish()
     }
 
-    fn check(kind: Normalization, feature: &str, values: Vec<f64>) -> Result<()> {
+    fn warnings(kind: Normalization, feature: &str, values: Vec<f64>) -> Vec<String> {
         let normalization = NormalizationConfig { default: kind, ..NormalizationConfig::default() };
-        check_scales(&normalization, feature, &["turn".to_owned()], &stats(feature, values))
+        blown_up_dimensions(&normalization, feature, &["turn".to_owned()], &stats(feature, values)).unwrap()
     }
 
     /// `value` in one row of so many, and zero in the others.
@@ -116,8 +131,8 @@ mod tests {
     }
 
     #[test]
-    fn a_rare_turn_whose_scale_would_be_the_floor_is_refused_with_what_to_set() {
-        let message = check(Normalization::Quantile, "action", rarely(0.05, 200)).unwrap_err().to_string();
+    fn a_rare_turn_whose_scale_would_be_the_floor_is_named_with_what_to_set() {
+        let message = &warnings(Normalization::Quantile, "action", rarely(0.05, 200))[0];
         for part in [
             "`turn` of `action` goes from 0 to 0.05, 500 times its scale",
             "data.normalization.features.action = \"mean-std\"",
@@ -125,20 +140,20 @@ mod tests {
         ] {
             assert!(message.contains(part), "{message}");
         }
-        check(Normalization::MeanStd, "action", rarely(0.05, 200)).unwrap();
+        assert!(warnings(Normalization::MeanStd, "action", rarely(0.05, 200)).is_empty());
         // A standard deviation of 0.02/√50 000.
-        let message = check(Normalization::MeanStd, "observation.state", rarely(0.02, 50_000)).unwrap_err().to_string();
+        let message = &warnings(Normalization::MeanStd, "observation.state", rarely(0.02, 50_000))[0];
         assert!(message.contains("features.\"observation.state\" = \"min-max\""), "{message}");
-        check(Normalization::MinMax, "observation.state", rarely(0.02, 50_000)).unwrap();
+        assert!(warnings(Normalization::MinMax, "observation.state", rarely(0.02, 50_000)).is_empty());
     }
 
     #[test]
     fn noise_constants_and_what_is_not_scaled_pass() {
         for kind in [Normalization::Quantile, Normalization::MeanStd, Normalization::MinMax] {
-            check(kind, "action", vec![0.3; 100]).unwrap();
-            check(kind, "action", rarely(0.0008, 200)).unwrap();
+            assert!(warnings(kind, "action", vec![0.3; 100]).is_empty());
+            assert!(warnings(kind, "action", rarely(0.0008, 200)).is_empty());
         }
-        check(Normalization::Identity, "action", rarely(0.05, 200)).unwrap();
+        assert!(warnings(Normalization::Identity, "action", rarely(0.05, 200)).is_empty());
     }
 
     #[test]

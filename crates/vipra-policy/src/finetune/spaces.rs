@@ -8,7 +8,7 @@ use vipra_data::{Episode, Rows};
 use super::config::FinetuneConfig;
 use super::gripper::{gripper_fault, with_gripper};
 use super::numbers::{DemonstrationSource, Difference, DimensionNames};
-use super::scales::{check_scales, resting_dimensions};
+use super::scales::{resting_dimensions, warn_of_scales};
 use crate::{Error, Result};
 
 /// What the numbers of demonstrations mean, and on what scale they are.
@@ -50,7 +50,7 @@ impl Spaces {
             normalizer: normalization.build(&config.action.feature, &names, &stats)?,
             names,
         };
-        check_scales(&normalization, &config.action.feature, &action.names, &stats)?;
+        warn_of_scales(&normalization, &config.action.feature, &action.names, &stats)?;
         let resting = resting_dimensions(&normalization, &config.action.feature, &action.names, &stats)?;
         let held = action.held().into_iter().zip(resting).map(|(is_held, rests)| is_held || rests).collect();
         let of_actions = stats.get(&config.action.feature);
@@ -61,7 +61,7 @@ impl Spaces {
         }
         let proprio = state.map(|names| {
             let normalizer = normalization.build(&config.proprio.feature, &names, &stats)?;
-            check_scales(&normalization, &config.proprio.feature, &names, &stats)?;
+            warn_of_scales(&normalization, &config.proprio.feature, &names, &stats)?;
             Ok::<_, Error>(ProprioSpace { names, states: config.proprio.states, normalizer })
         });
         Ok(Self { action, proprio: proprio.transpose()?, stats, control_rate_hz: rate(sources)?, held })

@@ -79,7 +79,8 @@ fn is_read(stage: Stage, key: &str) -> bool {
     match stage {
         Stage::Tokenizer => key.starts_with("tokenizer.") && key != TEXT_MODEL,
         Stage::Laq => key.starts_with("laq."),
-        Stage::Pretrain | Stage::Finetune => key == TEXT_MODEL,
+        // Finetuning compares the tokenizer itself, and only from scratch: a pretrained model brings its own.
+        Stage::Pretrain => key == TEXT_MODEL,
         _ => false,
     }
 }
