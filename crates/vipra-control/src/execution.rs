@@ -48,7 +48,7 @@ impl ChunkExecutor {
     pub fn new(execution: Execution, horizon: usize, space: &ActionSpace) -> Result<Self> {
         match execution {
             Execution::First { actions } if actions == 0 || actions > horizon => {
-                Err(Error::Invalid(format!("{actions} actions of a chunk of {horizon} cannot be executed")))
+                Err(Error::Invalid(format!("cannot execute {actions} actions: a chunk has {horizon}")))
             }
             Execution::Ensemble { decay } if !decay.is_finite() => {
                 Err(Error::Invalid(format!("a decay of {decay} weighs nothing")))

@@ -34,7 +34,7 @@ pub enum Error {
     #[error(transparent)]
     Picture(#[from] vipra_page::Error),
     /// The outcomes belong to something else.
-    #[error("it has outcomes of something else ({differs}); evaluate into another folder (--out): {}", path.display())]
+    #[error("the folder holds an evaluation with other settings ({differs}): choose another --out: {}", path.display())]
     HeaderMismatch {
         /// What differs.
         differs: String,

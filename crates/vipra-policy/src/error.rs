@@ -77,7 +77,7 @@ pub enum Error {
         path: PathBuf,
     },
     /// A policy package that is not whole.
-    #[error("this is no whole policy package ({}): {}", faults.join("; "), path.display())]
+    #[error("not a complete policy package ({}): {}", faults.join("; "), path.display())]
     Package {
         /// Everything that is missing or does not match.
         faults: Vec<String>,

@@ -10,7 +10,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[non_exhaustive]
 pub enum Error {
     /// The folder has nothing that a run leaves.
-    #[error("no run folder: it has neither a configuration nor stages such as `tokenizer` and `policy`, or is one of these: {}", path.display())]
+    #[error("not a run folder (no config.toml and no stages), or a single stage's folder: name the run: {}", path.display())]
     NoRun {
         /// The folder.
         path: PathBuf,

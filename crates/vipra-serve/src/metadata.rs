@@ -28,7 +28,7 @@ pub fn metadata(description: &PolicyDescription, options: &ServeOptions) -> Json
     let action = &description.action;
     let [height, width] = description.image_size;
     let earlier = format!(
-        "the image {} s before, optional: without it the server takes the one of this connection nearest to that age",
+        "the image {} s before, optional: if omitted, the server uses this connection's earlier image closest to that age",
         description.frame_interval_secs
     );
     let mut request = json!({

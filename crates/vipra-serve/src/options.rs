@@ -61,7 +61,7 @@ impl ServeOptions {
         if matches!(self.access, Access::Loopback) && !self.address.ip().is_loopback() {
             let host = self.address.ip();
             return Err(Error::Options(format!(
-                "{host} can be reached by others: serve it with a token, or say that it is to be insecure"
+                "others can reach {host}: require a token (--token-file), or allow anyone (--insecure)"
             )));
         }
         let Limits { message_bytes, image_side, connections, waiting, batch } = self.limits;
@@ -107,7 +107,7 @@ impl Token {
         let text = std::fs::read_to_string(path).map_err(|error| fault(error.to_string()))?;
         let token = text.trim();
         if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(fault("a token is one word of ASCII".to_owned()));
+            return Err(fault("the token file must hold exactly one word of ASCII".to_owned()));
         }
         Ok(Self(token.to_owned()))
     }

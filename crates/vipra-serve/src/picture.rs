@@ -42,7 +42,7 @@ fn levels(field: &str, array: &Array<'_>) -> Result<Vec<u8>> {
         (Kind::Unsigned, _) if dtype.bytes() == 1 => Ok(array.data().to_vec()),
         (Kind::Float, Some(values)) => {
             if let Some(wrong) = values.iter().find(|value| !(0.0..=1.0).contains(*value)) {
-                return Err(Error::refused(field, format!("images of {dtype} are from 0 to 1, here is {wrong}")));
+                return Err(Error::refused(field, format!("a float image must be within 0 to 1; found {wrong}")));
             }
             // Truncated, as openpi's transforms do.
             Ok(values.iter().map(|value| (value * 255.0) as u8).collect())

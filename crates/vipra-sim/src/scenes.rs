@@ -38,7 +38,7 @@ impl Scenes {
         let impossible = tasks.iter().find_map(|task| match task {
             TaskKind::Put if blocks == 0 || targets == 0 => Some("`put` takes a block, and a plate or a bowl"),
             TaskKind::Stack if blocks < 2 => Some("`stack` takes two blocks"),
-            TaskKind::Push if self.objects.len() < MIN_OBJECTS => Some("a scene has two objects or more"),
+            TaskKind::Push if self.objects.len() < MIN_OBJECTS => Some("a scene needs at least two objects: name another with --object"),
             _ => None,
         });
         let held_out = self.objects.iter().find(|object| !self.split.allows(**object));
@@ -47,12 +47,8 @@ impl Scenes {
         let speaks_of_all = tasks.iter().any(|task| *task != TaskKind::Stack);
         let is_new = |object: &Object| is_held_out_pair(*object) && (speaks_of_all || object.kind == Kind::Block);
         let nothing_new = self.split == Split::UnseenPairs && !self.objects.iter().any(is_new);
-        let nothing_new = nothing_new.then(|| {
-            format!(
-                "the tasks speak of no object that training never shows, as the split `{}` wants",
-                self.split.name()
-            )
-        });
+        let nothing_new =
+            nothing_new.then(|| "these tasks and objects include none that training never shows".to_owned());
         impossible.map(str::to_owned).or(held_out).or(nothing_new)
     }
 

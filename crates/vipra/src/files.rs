@@ -25,11 +25,31 @@ pub fn check_outside<'a>(datasets: impl IntoIterator<Item = &'a Path>, target: &
     match inside {
         None => Ok(()),
         Some(dataset) => anyhow::bail!(
-            "{what} would lie in the dataset {}, which would be another one then: name a place outside of it: {}",
+            "{what} would lie inside the dataset {} and change it: choose a place outside: {}",
             dataset.display(),
             target.display()
         ),
     }
+}
+
+/// Refuses a folder that is a dataset itself.
+///
+/// # Errors
+/// If it is.
+pub fn check_no_dataset(folder: &Path) -> Result<()> {
+    let is_dataset = folder.join("meta/info.json").exists();
+    anyhow::ensure!(!is_dataset, "a dataset lies here: name another folder to write to: {}", folder.display());
+    Ok(())
+}
+
+/// Refuses a folder that holds a run, whose page and files would be written over.
+///
+/// # Errors
+/// If it does.
+pub fn check_no_run(folder: &Path) -> Result<()> {
+    let is_run = ["config.toml", "stages", "policy.json"].iter().any(|name| folder.join(name).exists());
+    anyhow::ensure!(!is_run, "a run or a policy lies here: name another folder to write to: {}", folder.display());
+    check_no_dataset(folder)
 }
 
 /// Returns the last part of a path, as a name for what is made of it.
@@ -40,6 +60,28 @@ pub fn folder_name(path: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_folder_with_a_dataset_a_run_or_a_policy_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let made = |name: &str| {
+            let file = folder.path().join(name);
+            std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+            std::fs::write(&file, "").unwrap();
+            file.parent().unwrap().to_path_buf()
+        };
+        std::fs::create_dir(folder.path().join("empty")).unwrap();
+        check_no_run(&folder.path().join("empty")).unwrap();
+        check_no_run(&folder.path().join("not there")).unwrap();
+        let run = made("run/config.toml");
+        check_no_dataset(&run).unwrap();
+        assert!(check_no_run(&run).unwrap_err().to_string().contains("a run or a policy lies here"));
+        check_no_run(&made("policy/policy.json")).unwrap_err();
+        made("dataset/meta/info.json");
+        let dataset = folder.path().join("dataset");
+        assert!(check_no_dataset(&dataset).unwrap_err().to_string().contains("a dataset lies here"));
+        check_no_run(&dataset).unwrap_err();
+    }
 
     #[test]
     fn nothing_is_written_into_a_dataset() {

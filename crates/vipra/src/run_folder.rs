@@ -11,6 +11,7 @@ use vipra_train::CheckpointConfig;
 use vipra_train::checkpoint::{Checkpoints, check_run, differences, first_of};
 
 use crate::config::{Config, ConfigArgs, load, to_toml};
+use crate::files::check_no_dataset;
 use crate::stage::Stage;
 
 /// Held while a command works in the folder.
@@ -37,6 +38,7 @@ impl RunFolder {
     /// If it cannot be written, another process works in it, it holds a run of which `stage` read another configuration, one
     /// of other inputs, or one that somebody wrote there.
     pub fn create(path: &Path, config: &Config, stage: Stage, trained_with: Option<&Value>) -> Result<Self> {
+        check_no_dataset(path)?;
         std::fs::create_dir_all(path).with_context(|| format!("making the run folder {}", path.display()))?;
         let lock = lock(path)?;
         let file = path.join("config.toml");

@@ -47,10 +47,7 @@ impl TrainingEnd {
     /// # Errors
     /// Any other failure.
     pub fn if_stopped_early(failure: anyhow::Error) -> Result<Self> {
-        let is_stop = |error: &(dyn std::error::Error + 'static)| {
-            matches!(error.downcast_ref(), Some(vipra_train::Error::Interrupted { .. }))
-        };
-        if !failure.chain().any(is_stop) {
+        if !failure.chain().any(is_interrupted) {
             return Err(failure);
         }
         let text = format!("{failure:#}\n");
@@ -114,6 +111,20 @@ pub fn write_summary(folder: &RunFolder, summary: &Value) -> Result<()> {
     Ok(write_atomic(&file, &serde_json::to_vec_pretty(summary)?)?)
 }
 
+/// Whether a training was asked to stop. An error that only passes another one on does not name it as its source.
+fn is_interrupted(error: &(dyn std::error::Error + 'static)) -> bool {
+    let of_laq = match error.downcast_ref() {
+        Some(vipra_laq::Error::Train(error)) => Some(error),
+        _ => None,
+    };
+    let of_tokenizer = match error.downcast_ref() {
+        Some(vipra_tokenizer::Error::Train(error)) => Some(error),
+        _ => None,
+    };
+    let of_training = of_laq.or(of_tokenizer).or_else(|| error.downcast_ref());
+    matches!(of_training, Some(vipra_train::Error::Interrupted { .. }))
+}
+
 const NOTHING_HELD_OUT: &str = "nothing was held out\n";
 
 /// Formats held-out numbers with what they mean: (name, meaning).
@@ -141,4 +152,29 @@ pub fn baseline_table(validation: &Scalars, rows: &[(&str, &str, &str)]) -> Stri
 
 fn number(validation: &Scalars, name: &str) -> Option<String> {
     validation.iter().find(|(known, _)| known == name).map(|(_, value)| short(*value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_training_that_is_stopped_before_its_first_step_is_no_failure() {
+        let stopped = || vipra_train::Error::Interrupted { what: "the perceptual network", step: 16 };
+        let failures = [
+            anyhow::Error::from(vipra_laq::Error::Train(stopped())),
+            anyhow::Error::from(vipra_tokenizer::Error::Train(stopped())).context("training"),
+            anyhow::Error::from(stopped()),
+        ];
+        for failure in failures {
+            let ended = TrainingEnd::if_stopped_early(failure).unwrap();
+            assert!(
+                ended.is_interrupted && ended.text.contains("after step 16 of the perceptual network"),
+                "{}",
+                ended.text
+            );
+        }
+        let broken = vipra_laq::Error::Train(vipra_train::Error::Invalid("no parameters".to_owned()));
+        assert!(TrainingEnd::if_stopped_early(broken.into()).is_err());
+    }
 }

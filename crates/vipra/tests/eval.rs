@@ -101,7 +101,7 @@ fn a_policy_made_for_few_objects_is_asked_for_what_can_be_shown() {
         command
     };
     let told = runs(&mut eval("default", &[]), 0);
-    contains(&told, &["objects: red block, yellow plate", "`unseen-pairs` is left out", "unseen-positions"]);
+    contains(&told, &["objects: red block, yellow plate", "skipping the split `unseen-pairs`", "unseen-positions"]);
     let lines = std::fs::read_to_string(at("default/outcomes.jsonl")).unwrap();
     assert_eq!(lines.lines().count(), 1 + 2, "{lines}");
     // The page is of all that is there, whatever was asked for last.

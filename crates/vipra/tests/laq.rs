@@ -156,7 +156,7 @@ fn drifting_timestamps_are_read_as_in_training(place: &Place, model: &str) {
 
 fn nothing_is_written_into_a_dataset(place: &Place, model: &str) {
     let inside = |name: &str| place.data.join("inside").join(name).display().to_string();
-    let refused = |command: &[&str]| contains(&runs(&mut vipra(command), 2), &["would lie in the dataset"]);
+    let refused = |command: &[&str]| contains(&runs(&mut vipra(command), 2), &["would lie inside the dataset"]);
     refused(&["laq", "report", place.data(), "--model", model, "--out", &inside("laq.html")]);
     let clip = format!("{}#0", place.data());
     refused(&["laq", "transfer", &clip, &clip, "--model", model, "--out", &inside("x.gif")]);
@@ -227,6 +227,6 @@ fn bad_input_is_said_plainly() {
     contains(&text(&nothing), &["there is no such file or folder"]);
     // What is written into a dataset makes another one of it.
     let mut inside = place.train(&["laq", "train"], "squares/runs/one", &[]);
-    contains(&runs(&mut inside, 2), &["the run folder would lie in the dataset", "name a place outside"]);
+    contains(&runs(&mut inside, 2), &["the run folder would lie inside the dataset", "choose a place outside"]);
     assert!(!PathBuf::from(place.path("run/checkpoints")).exists());
 }

@@ -135,7 +135,7 @@ fn pretrain_kill_resume_predict() {
     contains(&runs(&mut predict(&elsewhere), 2), &["the episode `3` is not in the split `0:2`"]);
     let inside = place.data.join("pictures");
     let inside = ["predict", &place.path("whole"), "--dataset", place.data(), "--out", inside.to_str().unwrap()];
-    contains(&runs(&mut vipra(&inside), 2), &["the folder of pictures would lie in the dataset"]);
+    contains(&runs(&mut vipra(&inside), 2), &["the folder of pictures would lie inside the dataset"]);
     assert!(!place.data.join("pictures").exists());
     let moved = place.path("whole/checkpoints/step-00000024/model.safetensors");
     let alone = place.path("alone.safetensors");

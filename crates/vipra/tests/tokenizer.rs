@@ -112,7 +112,7 @@ fn train_kill_resume_encode_reconstruct() {
     contains(&runs(&mut vipra(&arguments[..arguments.len() - 1]), 0), &["codes effectively in use", "2 pictures"]);
     let inside = place.data.join("pictures");
     let inside = ["tokenizer", "reconstruct", "--model", &model, "--out", inside.to_str().unwrap()];
-    contains(&runs(&mut vipra(&inside), 2), &["the folder of pictures would lie in the dataset"]);
+    contains(&runs(&mut vipra(&inside), 2), &["the folder of pictures would lie inside the dataset"]);
     assert!(!place.data.join("pictures").exists());
 
     wrong_caches(&place);

@@ -77,7 +77,7 @@ impl FrameFolder {
     /// be skipped; and whatever keeps the folders from being read.
     pub(super) fn open(root: &Path, options: &OpenOptions<'_>) -> Result<Self> {
         let fps = options.fps.ok_or_else(|| {
-            let hint = "frame folders carry no frame rate: say it with --fps (or `fps` of the source)";
+            let hint = "frame folders have no frame rate: give it with --fps (or `fps` of the source)";
             Error::Invalid(format!("{hint}: {}", root.display()))
         })?;
         let folders = folders_of_pictures(root)?;

@@ -44,7 +44,7 @@ impl Layout {
             });
         }
         if let Some(inside) = files::dataset_inside(path)? {
-            let reason = format!("not a dataset itself, but there is one inside of it ({})", inside.display());
+            let reason = format!("not a dataset, but {} inside it is", inside.display());
             return Err(Error::UnknownLayout { reason, path: path.to_path_buf() });
         }
         if path.join("meta_data").is_dir() {

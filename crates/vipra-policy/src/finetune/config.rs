@@ -205,7 +205,7 @@ impl FinetuneConfig {
         if let Execution::First { actions } = self.execution
             && (actions == 0 || actions > self.horizon)
         {
-            fault("execution", format!("{actions} actions of a chunk of {} cannot be executed", self.horizon));
+            fault("execution", format!("cannot execute {actions} actions: a chunk has {}", self.horizon));
         }
         if let Some(reason) = crops_fault(self.crops, self.decoder, self.augmentation.crop_area) {
             fault("crops", reason);

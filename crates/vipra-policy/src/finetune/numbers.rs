@@ -151,7 +151,7 @@ fn names_of(source: &dyn Source, feature: &str, advice: &str) -> Result<Vec<Stri
     known.map(|(_, known)| known.dimension_names()).ok_or_else(|| {
         let all: Vec<&str> = numeric().map(|(name, _)| name.as_str()).collect();
         let reason = match all.is_empty() {
-            true => format!("no demonstrations: there is no `{feature}`, and there are no numbers at all"),
+            true => format!("not demonstrations: there is no feature `{feature}`, nor any other numbers"),
             false => format!("there is no feature `{feature}` of numbers (there are: {}); {advice}", all.join(", ")),
         };
         Error::ActionSpace { reason, path: description.root.clone() }

@@ -69,7 +69,8 @@ impl FinetuneStage {
         let first = batch.tokens.length - noises * horizon;
         let branches = Branches { first, length: horizon };
         let embedded = model.embed(tokens, &numbers)?;
-        let embedded = self.config.hidden.mask_embeddings(embedded, &batch.tokens, &mut step.random);
+        let masking = self.config.hidden.without_actions();
+        let embedded = masking.mask_embeddings(embedded, &batch.tokens, &mut step.random);
         let hidden = model.transformer.forward_branches(embedded, batch.tokens.first_seen.clone(), branches);
         let at_actions = hidden.clone().narrow(1, first, noises * horizon);
         let dim = hidden.dims()[2];

@@ -29,7 +29,7 @@ pub fn decode(bytes: &[u8]) -> Result<Value<'_>> {
 }
 
 fn malformed(reason: impl std::fmt::Display) -> Error {
-    Error::Malformed(format!("not a MessagePack message: {reason}"))
+    Error::Malformed(format!("not a valid MessagePack message: {reason}"))
 }
 
 struct Decoder<'a> {

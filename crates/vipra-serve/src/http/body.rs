@@ -42,7 +42,7 @@ pub(super) fn json_body<T: DeserializeOwned>(bytes: &[u8], required: &[&'static 
             (None, Category::Data) => Failure::invalid("value_error", text),
             (None, _) => match no_number(bytes, &error) {
                 Some(name) => {
-                    Failure::invalid("json_invalid", format!("{name} is no number of JSON: no state may be {name}"))
+                    Failure::invalid("json_invalid", format!("{name} is not valid JSON: every number has to be finite"))
                 }
                 None => Failure::invalid("json_invalid", text),
             },

@@ -59,7 +59,8 @@ impl<'de> Visitor<'de> for Rows {
 /// Three levels.
 struct Pixel([u8; 3]);
 
-const GREY: &str = "`image`: a pixel has three levels, RGB; these look like grey levels";
+const GREY: &str = "`image` is two pictures, the earlier and the current one, each [height][width][3]; here a pixel is one \
+                    number, as in one picture alone or in grey levels";
 
 impl<'de> Deserialize<'de> for Pixel {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

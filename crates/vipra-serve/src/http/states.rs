@@ -45,7 +45,7 @@ fn checked(proprio: &ProprioSpace, states: States) -> Result<Vec<Vec<f32>>> {
     if rows.len() != count || rows.iter().any(|row| row.len() != width) {
         let numbers: usize = rows.iter().map(Vec::len).sum();
         let found = format!("{} states of {numbers} numbers together", rows.len());
-        return Err(Error::refused(FIELD, format!("{found}; wanted are [{count}, {width}], the oldest first")));
+        return Err(Error::refused(FIELD, format!("{found}, expected [{count}, {width}], the oldest first")));
     }
     finite_states(FIELD, &proprio.names, rows)
 }

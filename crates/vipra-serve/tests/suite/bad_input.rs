@@ -133,11 +133,15 @@ fn what_json_cannot_say_is_explained() {
         answer["detail"][0]["msg"].as_str().unwrap().to_owned()
     };
     let (rgb, standing) = ("[[[[1,2,3]]], [[[1,2,3]]]]", "[0, 0]");
-    assert_eq!(step(rgb, "[NaN, 0]"), "NaN is no number of JSON: no state may be NaN");
-    assert_eq!(step(rgb, "[0, -Infinity]"), "Infinity is no number of JSON: no state may be Infinity");
-    for grey in ["[[[1,2]], [[1,2]]]", "[[[[1],[2]]], [[[1],[2]]]]"] {
-        let text = step(grey, standing);
-        assert!(text.starts_with("`image`: a pixel has three levels, RGB; these look like grey levels"), "{text}");
+    assert_eq!(step(rgb, "[NaN, 0]"), "NaN is not valid JSON: every number has to be finite");
+    assert_eq!(step(rgb, "[0, -Infinity]"), "Infinity is not valid JSON: every number has to be finite");
+    // Two of grey levels, in two forms, and one of colours.
+    for image in ["[[[1,2]], [[1,2]]]", "[[[[1],[2]]], [[[1],[2]]]]", "[[[1,2,3]],[[1,2,3]]]"] {
+        let text = step(image, standing);
+        assert!(
+            text.starts_with("`image` is two pictures, the earlier and the current one, each [height][width][3]"),
+            "{text}"
+        );
     }
 }
 

@@ -198,7 +198,7 @@ fn states_travel_in_a_field_of_their_own() {
     assert!(text.contains("[2, 2]") && text.contains("WebSocket") && text.contains("--http-assume-state"), "{text}");
     for (state, status, expected) in [
         (json!([1.0, 2.0]), 500, "1 states of 2 numbers"),
-        (json!([[1.0], [2.0]]), 500, "wanted are [2, 2]"),
+        (json!([[1.0], [2.0]]), 500, "expected [2, 2]"),
         (json!([[1e300, 0.0], [0.0, 0.0]]), 500, "`x` of state 0 is 1e300"),
         (json!("standing"), 422, "`state`"),
     ] {

@@ -110,7 +110,7 @@ fn warn_of_other_model(configured: &TransformerConfig, trained: &TrainedTransfor
         if found != wanted && default[key] != *wanted {
             let path = trained.path.display();
             tracing::warn!(
-                "pretrain.model.{key} is {wanted} here, but {found} in the pretrained model, which counts: {path}"
+                "pretrain.model.{key} is {wanted} here but {found} in the pretrained model, whose value is used: {path}"
             );
         }
     }

@@ -17,7 +17,7 @@ use crate::output::print;
 pub fn run(args: &ServeArgs) -> Result<Outcome> {
     let mut options = options(args)?;
     // Before the weights are read: that takes longer than saying no.
-    options.check().context("see --token-file and --insecure")?;
+    options.check()?;
     let package = open_package(&args.package, &args.crops)?;
     options.execution = Some(package.specification.execution);
     options.http_assumed_state = if args.http_assume_state { assumed_state(&package)? } else { None };

@@ -99,10 +99,10 @@ fn kind(node: &Value) -> String {
     let one = |name: &str| match name {
         "integer" => "a whole number".to_owned(),
         "number" => "a number".to_owned(),
-        "string" => "a text".to_owned(),
+        "string" => "text".to_owned(),
         "boolean" => "true or false".to_owned(),
         "array" => "a list".to_owned(),
-        "object" => "a section".to_owned(),
+        "object" => "a table ([section])".to_owned(),
         other => other.to_owned(),
     };
     match node.get("type") {

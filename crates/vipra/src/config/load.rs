@@ -51,11 +51,11 @@ pub fn load(args: &ConfigArgs) -> Result<Config> {
 fn set(table: &mut Table, assignment: &str) -> Result<(), Fault> {
     let fault = |key: &str, reason: &str| Fault { key: key.to_owned(), reason: reason.to_owned() };
     let (key, value) =
-        assignment.split_once('=').ok_or_else(|| fault(assignment, "--set wants KEY=VALUE, such as data.seed=1"))?;
+        assignment.split_once('=').ok_or_else(|| fault(assignment, "--set needs KEY=VALUE, such as data.seed=1"))?;
     let key = key.trim();
     let steps: Vec<&str> = key.split('.').collect();
     let Some((last, sections)) = steps.split_last().filter(|_| steps.iter().all(|step| !step.is_empty())) else {
-        return Err(fault(assignment, "--set wants KEY=VALUE, such as data.seed=1"));
+        return Err(fault(assignment, "--set needs KEY=VALUE, such as data.seed=1"));
     };
     let value = parse_value(value.trim());
 

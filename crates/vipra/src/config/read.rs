@@ -48,7 +48,7 @@ pub fn read_with_base(name: Option<&str>) -> Result<(String, Table)> {
                     .map_or(Ok((origin, table)), |unset| Err(fault(&unset.by, UNSET, &reason(unset)).into()));
             }
             Some(Value::String(base)) => base,
-            Some(_) => return Err(fault(&last, BASE, "should be a text: the name of a preset or file").into()),
+            Some(_) => return Err(fault(&last, BASE, "should be text: the name of a preset or file").into()),
         };
         // A file beside the one that names it, else what the command line would find.
         let beside = folder.join(&base);
@@ -60,7 +60,7 @@ pub fn read_with_base(name: Option<&str>) -> Result<(String, Table)> {
         table = merging.merged(below, table);
         (last, folder) = (base_origin, folder_of(Some(&base)));
     }
-    Err(fault(&origin, BASE, &format!("more than {MOST_BASES} files stand behind each other")).into())
+    Err(fault(&origin, BASE, &format!("more than {MOST_BASES} files build on one another")).into())
 }
 
 fn fault(origin: &str, key: &str, reason: &str) -> Faults {

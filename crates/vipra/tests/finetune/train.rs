@@ -59,7 +59,7 @@ fn finetune_kill_resume_describe_compare() {
     assert_eq!(drawn["dimensions"][2]["truth"].as_array().unwrap().len(), 16, "a number for each frame of the episode");
     let inside = place.data.join("curves.png");
     let inside = ["--episode", "3", "--out", inside.to_str().unwrap()];
-    contains(&runs(&mut open_loop(&place, "elsewhere", &inside), 2), &["would lie in the dataset"]);
+    contains(&runs(&mut open_loop(&place, "elsewhere", &inside), 2), &["would lie inside the dataset"]);
     assert!(!place.data.join("curves.png").exists() && !place.data.join("curves.json").exists());
     // The same noise each time.
     assert_eq!(told, runs(&mut open_loop(&place, "elsewhere", &["--episode", "3"]), 0));

@@ -34,7 +34,7 @@ fn not_there(folder: &Path, error: &std::io::Error) -> String {
     let is_training = folder.join("checkpoints").is_dir() || folder.join("stages").is_dir();
     match (folder.exists(), is_training) {
         (false, _) => "there is no such folder".to_owned(),
-        (_, true) => "nothing was finetuned here to its end; that leaves a folder `package`".to_owned(),
+        (_, true) => "no finished finetuning here: it would have left a folder `package`".to_owned(),
         (true, false) => format!("{POLICY_FILE} cannot be read: {error}"),
     }
 }

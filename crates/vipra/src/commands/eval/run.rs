@@ -18,6 +18,7 @@ use crate::cli::{EnvironmentName, EvalRunArgs};
 use crate::commands::Outcome;
 use crate::commands::device;
 use crate::commands::policy::open_package;
+use crate::files::check_no_run;
 use crate::output::{print, print_json};
 use crate::progress::Progress;
 use crate::run_folder::{config_of_run, lock};
@@ -36,6 +37,7 @@ pub fn run(args: &EvalRunArgs) -> Result<Outcome> {
 /// that are asked for.
 pub fn run_episodes(args: &EvalRunArgs) -> Result<Vec<Summary>> {
     let (package, out) = (args.package.as_deref().context("no package")?, args.out.as_deref().context("no --out")?);
+    check_no_run(out)?;
     let splits = splits(&args.split)?;
     let package = open_package(package, &args.crops)?;
     let scenes = scenes(args, &package);

@@ -35,7 +35,7 @@ pub fn showable(splits: Vec<Split>, names: &[String], scenes: &Scenes, are_asked
             Some(reason) if are_asked_for || names.iter().any(|asked| asked == name) => {
                 anyhow::bail!("the split `{name}` cannot be shown: {reason}")
             }
-            Some(reason) => tracing::warn!("the split `{name}` is left out: {reason}"),
+            Some(reason) => tracing::warn!("skipping the split `{name}`: {reason}"),
         }
     }
     anyhow::ensure!(!kept.is_empty(), "none of the splits can be shown: {}", names.join(", "));

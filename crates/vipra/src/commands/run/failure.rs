@@ -31,7 +31,7 @@ impl fmt::Display for StageFailed {
         if metrics.is_file() {
             writeln!(formatter, "  numbers of its steps are in {}", metrics.display())?;
         }
-        write!(formatter, "  when the cause is gone, this goes on:\n  {}", self.command)
+        write!(formatter, "  once that is mended, this goes on:\n  {}", self.command)
     }
 }
 

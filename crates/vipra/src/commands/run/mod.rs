@@ -28,6 +28,7 @@ use self::work::StageEnd;
 use super::{Outcome, device};
 use crate::cli::RunArgs;
 use crate::config::{ConfigArgs, load, to_toml};
+use crate::files::check_no_dataset;
 use crate::log::{also_to, say};
 use crate::output::print;
 use crate::run_folder::lock;
@@ -106,6 +107,7 @@ fn execute(
 /// Makes the folder, takes it for this process, and begins the log.
 fn begin(context: &RunContext) -> Result<File> {
     let run = &context.run;
+    check_no_dataset(run)?;
     let records = run.join(RECORDS);
     std::fs::create_dir_all(&records).with_context(|| format!("making {}", records.display()))?;
     let lock = lock(run)?;

@@ -138,7 +138,7 @@ impl Shared {
     }
 
     fn stopped(&self, stage: Stage) -> String {
-        format!("stopped in the stage {}; this goes on from there:\n  {}", stage.name(), self.command)
+        format!("stopped in the stage {}; to continue:\n  {}", stage.name(), self.command)
     }
 
     fn look(&self) {

@@ -101,7 +101,10 @@ fn decide(stage: Stage, before: Option<&Record>, now: &Record, again: bool, is_t
         Some(before) if before.fingerprint != now.fingerprint => (Decision::Run, reason(stage, before, now)),
         Some(before) if before.state == State::Begun => (Decision::Resume, "was interrupted, goes on".to_owned()),
         // What is left of them may be what took long.
-        Some(_) if !is_there => (Decision::Resume, "some of its results are gone".to_owned()),
+        Some(_) if !is_there => (
+            Decision::Resume,
+            "some of its results are gone; what was made from them stays, unless --from says otherwise".to_owned(),
+        ),
         Some(_) => (Decision::Skip, "nothing that it is made from has changed".to_owned()),
     }
 }

@@ -101,8 +101,8 @@ pub fn summary(records: &[Record], context: &RunContext, report: &Path) -> Strin
     });
     let mut text = table(&["stage", "time", "MiB", "key figure"], rows.collect(), usize::MAX);
     let secs: f64 = records.iter().map(|record| record.seconds).sum();
-    text.push_str(&format!("\n  {} in all; everything lies in {}\n", duration(secs), context.run.display()));
-    text.push_str(&format!("  what came of it, in pictures: {}\n", report.display()));
+    text.push_str(&format!("\n  {} in all; results are in {}\n", duration(secs), context.run.display()));
+    text.push_str(&format!("  report: {}\n", report.display()));
     if records.iter().any(|record| record.stage == Stage::Finetune.name()) {
         text.push_str(&format!("  to serve the policy: vipra serve {}\n", context.folder(Stage::Finetune).display()));
     }

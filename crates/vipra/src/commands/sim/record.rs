@@ -41,6 +41,6 @@ pub fn record_dataset(args: &RecordArgs) -> Result<(Recorded, String)> {
         plural(episodes, "episode"),
         plural(frames, "frame")
     );
-    text.push_str(&format!("attempts failed and left out: {failures}\n"));
+    text.push_str(&format!("failed attempts, left out: {failures}\n"));
     Ok((recorded, text))
 }
