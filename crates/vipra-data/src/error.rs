@@ -37,7 +37,7 @@ pub enum Error {
         path: PathBuf,
     },
     /// A metadata file is malformed or contradicts itself.
-    #[error("metadata field `{field}`: {reason}: {}", path.display())]
+    #[error("{}{reason}: {}", of_field(field), path.display())]
     Metadata {
         /// The field, or the row and column.
         field: String,
@@ -207,6 +207,15 @@ impl Error {
         Error::Metadata { field: field.into(), reason: reason.into(), path: path.to_path_buf() }
     }
 
+    /// A file of metadata that is no JSON, or whose content is not what is expected.
+    pub(crate) fn json(path: &Path, error: &serde_json::Error) -> Self {
+        let reason = match error.is_data() {
+            true => error.to_string(),
+            false => format!("not valid JSON ({error})"),
+        };
+        Error::metadata(path, WHOLE_FILE, reason)
+    }
+
     pub(crate) fn column(path: &Path, feature: &str, reason: impl Into<String>) -> Self {
         Error::Column { feature: feature.to_owned(), reason: reason.into(), path: path.to_path_buf() }
     }
@@ -226,6 +235,14 @@ impl Error {
             _ => None,
         }
     }
+}
+
+/// What stands for the field where none is known.
+const WHOLE_FILE: &str = "(whole file)";
+
+/// Names a field, if one is known, ahead of what is wrong with it.
+fn of_field(field: &str) -> String {
+    if field == WHOLE_FILE { String::new() } else { format!("metadata field `{field}`: ") }
 }
 
 /// "there is: a, b", or "there is none".

@@ -31,7 +31,14 @@ pub fn available() -> Vec<&'static str> {
 /// [`Error::Device`] for a name that is unknown, a device that was not built in, and a graphics API without adapter.
 /// Whether a device of CUDA or ROCm is there shows at its first use.
 pub fn named(name: &str) -> Result<Device> {
-    find(name).map_err(|reason| Error::Device { name: name.to_owned(), reason })
+    find(name).map_err(|reason| {
+        let kind = name.split(':').next();
+        let reason = match KINDS.iter().any(|(known, _)| kind == Some(*known)) {
+            true => format!("no device `{name}`: {reason}"),
+            false => format!("unknown device `{name}`; {reason}"),
+        };
+        Error::Device { name: name.to_owned(), reason }
+    })
 }
 
 /// The device of a module's parameters; the CPU if it has none.
@@ -62,8 +69,8 @@ fn find(name: &str) -> Result<Device, String> {
         "rocm" => Ok(Device::rocm(number.unwrap_or(0))),
         _ => {
             let known = KINDS.iter().any(|(known, _)| *known == kind);
-            let fault = if known { format!("it needs the feature `{kind}`") } else { "there is none".to_owned() };
-            Err(format!("{fault}; this build has {}", available().join(", ")))
+            let fault = if known { format!("it needs the feature `{kind}`; ") } else { String::new() };
+            Err(format!("{fault}this build has: {}", available().join(", ")))
         }
     }
 }
@@ -121,13 +128,13 @@ mod tests {
     #[test]
     fn what_is_not_there_is_named_with_what_is() {
         let reason = |name: &str| named(name).unwrap_err().to_string();
-        assert!(reason("gpu").contains("there is none; this build has flex"), "{}", reason("gpu"));
-        assert!(reason("").contains("there is none"));
+        assert!(reason("gpu").contains("unknown device `gpu`; this build has: flex"), "{}", reason("gpu"));
+        assert!(reason("").contains("unknown device"));
         assert!(reason("flex:0").contains("no number"));
         assert!(reason("cuda:first").contains("number is expected"));
         for (kind, built) in KINDS {
             if !built {
-                assert!(reason(kind).contains(&format!("needs the feature `{kind}`; this build has flex")));
+                assert!(reason(kind).contains(&format!("needs the feature `{kind}`; this build has: flex")));
             }
         }
     }

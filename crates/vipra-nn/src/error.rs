@@ -78,11 +78,11 @@ pub enum Error {
         source_name: String,
     },
     /// A device that is not there.
-    #[error("no device `{name}`: {reason}")]
+    #[error("{reason}")]
     Device {
         /// The name that was asked for.
         name: String,
-        /// Why not, and what there is.
+        /// That it is not there, why not, and what there is.
         reason: String,
     },
     /// A configuration that makes no sense.

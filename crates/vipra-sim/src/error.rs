@@ -21,7 +21,7 @@ pub enum Error {
         value: f32,
     },
     /// A recording or a video could not be written.
-    #[error("{error}: {}", path.display())]
+    #[error("{}", located(error, path))]
     Data {
         /// What is wrong.
         error: Box<vipra_data::Error>,
@@ -44,6 +44,12 @@ pub enum Error {
         /// Episodes that were played.
         attempts: usize,
     },
+}
+
+/// What is wrong, with the path unless it is named in it already.
+fn located(error: &vipra_data::Error, path: &Path) -> String {
+    let (reason, path) = (error.to_string(), path.display().to_string());
+    if reason.contains(&path) { reason } else { format!("{reason}: {path}") }
 }
 
 impl Error {

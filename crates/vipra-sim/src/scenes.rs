@@ -38,7 +38,9 @@ impl Scenes {
         let impossible = tasks.iter().find_map(|task| match task {
             TaskKind::Put if blocks == 0 || targets == 0 => Some("`put` takes a block, and a plate or a bowl"),
             TaskKind::Stack if blocks < 2 => Some("`stack` takes two blocks"),
-            TaskKind::Push if self.objects.len() < MIN_OBJECTS => Some("a scene needs at least two objects: name another with --object"),
+            TaskKind::Push if self.objects.len() < MIN_OBJECTS => {
+                Some("a scene needs at least two objects: name another with --object")
+            }
             _ => None,
         });
         let held_out = self.objects.iter().find(|object| !self.split.allows(**object));
@@ -129,7 +131,7 @@ mod tests {
         let new = |tasks: &[TaskKind], objects: &[&str]| scenes(tasks, objects).of(Split::UnseenPairs).fault();
         let (blocks, with_plate) = (["red block", "green block"], ["red block", "blue block", "red plate"]);
         assert_eq!(new(&[TaskKind::Stack], &blocks), None);
-        assert!(new(&[TaskKind::Stack], &with_plate).unwrap().contains("no object that training never shows"));
+        assert!(new(&[TaskKind::Stack], &with_plate).unwrap().contains("include none that training never shows"));
         assert_eq!(new(&[TaskKind::Stack, TaskKind::Push], &with_plate), None);
     }
 

@@ -90,7 +90,7 @@ mod tests {
         std::fs::create_dir(&videos).unwrap();
         let check = |target: &str| check_outside([videos.as_path()], &folder.path().join(target), "the run folder");
         let refused = check("videos/runs/one").unwrap_err().to_string();
-        assert!(refused.starts_with("the run folder would lie in the dataset "), "{refused}");
+        assert!(refused.starts_with("the run folder would lie inside the dataset "), "{refused}");
         check("runs/one").unwrap();
         check("videos-2").unwrap();
         check_outside([Path::new("nowhere")], Path::new("nowhere/runs"), "the run folder").unwrap();

@@ -313,7 +313,7 @@ fn what_cannot_be_done_is_said_plainly() {
     fails(&with(&data, &["--from", "evaluate", "--until", "laq"]), &["--from evaluate lies behind --until laq"]);
     fails(&with(&data, &["--until", "lq"]), &["possible values", "pretrain"]);
     for dry in [&[][..], &["--dry-run"]] {
-        fails(&with(&data, &[dry, &["--device", "foo"]].concat()), &["no device `foo`"]);
+        fails(&with(&data, &[dry, &["--device", "foo"]].concat()), &["unknown device `foo`"]);
         let silent = with(&data, &[dry, &["--set", "finetune.action.feature=\"wishes\""]].concat());
         fails(&silent, &["demonstrations of the run", "no feature `wishes`"]);
         let later = ["--set", "laq.spatial_encoder_weights=\"nothing.pth\"", "--set", "pretrain.sequence.length=9"];

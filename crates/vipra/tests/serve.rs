@@ -13,7 +13,7 @@ fn refused(arguments: &[&str]) -> String {
 #[test]
 fn an_address_of_others_needs_leave() {
     let text = refused(&["package", "--host", "0.0.0.0"]);
-    assert!(text.contains("can be reached by others"), "{text}");
+    assert!(text.contains("others can reach"), "{text}");
     let text = refused(&["package", "--host", "0.0.0.0", "--insecure", "--token-file", "token"]);
     assert!(text.contains("cannot be used with"), "{text}");
 }

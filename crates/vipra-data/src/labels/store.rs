@@ -71,8 +71,7 @@ impl LabelStore {
     pub fn open(folder: &Path) -> Result<Self> {
         let path = folder.join(INFO_FILE);
         let text = fs::read(&path).map_err(|error| Error::io(&path, error))?;
-        let info: LabelsInfo =
-            serde_json::from_slice(&text).map_err(|error| Error::metadata(&path, "(whole file)", error.to_string()))?;
+        let info: LabelsInfo = serde_json::from_slice(&text).map_err(|error| Error::json(&path, &error))?;
         Ok(Self { folder: folder.to_path_buf(), info })
     }
 

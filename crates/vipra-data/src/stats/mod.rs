@@ -137,8 +137,7 @@ pub fn to_json(stats: &Stats, features: &Features) -> Value {
 /// [`Error::Io`], [`Error::Metadata`] with the feature.
 pub fn read(path: &Path) -> Result<Stats> {
     let text = std::fs::read_to_string(path).map_err(|error| Error::io(path, error))?;
-    let map: IndexMap<String, Value> =
-        serde_json::from_str(&text).map_err(|error| Error::metadata(path, "(whole file)", error.to_string()))?;
+    let map: IndexMap<String, Value> = serde_json::from_str(&text).map_err(|error| Error::json(path, &error))?;
     let list = |feature: &str, value: &Value, name: &str| -> Result<Vec<f64>> {
         let mut numbers = Vec::new();
         match value.get(name) {

@@ -4,7 +4,7 @@ use std::fs::{self, File, TryLockError};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::{OPTIONS, RECORDING, WriterOptions, finish, skipped};
+use super::{FINISHED, OPTIONS, RECORDING, WriterOptions, finish, skipped};
 use crate::error::{Error, Result};
 use crate::files;
 
@@ -36,6 +36,9 @@ pub(super) fn check_usable(root: &Path) -> Result<()> {
     let begun = root.join(RECORDING).is_dir();
     let only_recording = |entry: &PathBuf| entry.file_name().is_some_and(|name| name == RECORDING);
     let entries = crate::source::sorted_entries(root)?;
+    if !begun && root.join("meta").join(FINISHED).is_file() {
+        return refuse("a finished dataset lies here: choose another folder");
+    }
     if !begun && !entries.is_empty() {
         return refuse("the folder is not empty");
     }
@@ -78,5 +81,5 @@ pub(super) fn remove_leftovers(root: &Path) -> Result<()> {
 /// Reads the options that a recording was begun with.
 pub(super) fn read_options(path: &Path) -> Result<WriterOptions> {
     let text = fs::read_to_string(path).map_err(|error| Error::io(path, error))?;
-    serde_json::from_str(&text).map_err(|error| Error::metadata(path, "(whole file)", error.to_string()))
+    serde_json::from_str(&text).map_err(|error| Error::json(path, &error))
 }

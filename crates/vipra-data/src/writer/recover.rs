@@ -42,7 +42,7 @@ pub(super) fn read_recorded(root: &Path) -> Result<Recorded> {
 fn read_histograms(root: &Path, number: usize) -> Result<Histograms> {
     let path = histograms_path(root, number);
     let text = fs::read_to_string(&path).map_err(|error| Error::io(&path, error))?;
-    serde_json::from_str(&text).map_err(|error| Error::metadata(&path, "(whole file)", error.to_string()))
+    serde_json::from_str(&text).map_err(|error| Error::json(&path, &error))
 }
 
 /// Removes files of an episode that was being put in place when the recording was interrupted.

@@ -30,8 +30,7 @@ pub(super) fn read(folder: &Path) -> Result<Vec<Skipped>> {
     for path in [FILE, FORMER_FILE].map(|name| folder.join(name)) {
         match fs::read_to_string(&path) {
             Ok(text) => {
-                return serde_json::from_str(&text)
-                    .map_err(|error| Error::metadata(&path, "(whole file)", error.to_string()));
+                return serde_json::from_str(&text).map_err(|error| Error::json(&path, &error));
             }
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(error) => return Err(Error::io(&path, error)),

@@ -174,7 +174,7 @@ fn a_dataset_inside_and_hidden_files_are_not_taken_for_episodes() {
     assert_eq!(open(folder.path()).episodes().len(), 1);
     write_dataset(&folder.path().join("set"), &[3]);
     let error = crate::common::open_error(folder.path());
-    assert!(error.contains("inside of it") && error.contains("set"), "{error}");
+    assert!(error.contains("inside it is") && error.contains("set"), "{error}");
 }
 
 #[test]
@@ -317,7 +317,7 @@ fn converting_again_says_that_it_is_done() {
     assert_eq!(run(&options, &target).unwrap(), Converted { was_complete: true, ..written });
     assert!(!replaced.exists());
     let other = ConvertOptions { images: true, ..Default::default() };
-    assert!(run(&other, &target).unwrap_err().to_string().contains("not empty"));
+    assert!(run(&other, &target).unwrap_err().to_string().contains("a finished dataset lies here"));
     assert!(run(&options, &root.join("out")).unwrap_err().to_string().contains("inside of the source"));
 }
 

@@ -187,7 +187,8 @@ fn what_died_before_its_first_episode_is_replaced() {
     fs::write(folder.path().join("file"), "x").unwrap();
     let refused = |path: &Path| DatasetWriter::create(path, options()).err().unwrap().to_string();
     assert!(refused(&folder.path().join("file")).contains("this is a file"));
-    assert!(refused(&root).contains("not empty"));
+    assert!(refused(&root).contains("a finished dataset lies here"));
+    assert!(refused(folder.path()).contains("not empty"));
     assert!(refused(Path::new("/proc")).contains("mount point"));
 }
 

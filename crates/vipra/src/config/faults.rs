@@ -111,8 +111,25 @@ fn kind(node: &Value) -> String {
             let names = names.iter().filter_map(Value::as_str).filter(|name| *name != "null");
             names.map(one).collect::<Vec<_>>().join(" or ")
         }
-        _ => "something else".to_owned(),
+        _ => {
+            let cases = node.get("oneOf").and_then(Value::as_array).into_iter().flatten();
+            let tables: Vec<String> = cases.filter_map(example).collect();
+            match tables.is_empty() {
+                true => "something else".to_owned(),
+                false => format!("a table, such as {}", tables.join(" or ")),
+            }
+        }
     }
+}
+
+/// A table with the keys of a schema, such as `{first = {actions = …}}`; None if it has none.
+fn example(node: &Value) -> Option<String> {
+    let properties = node.get("properties")?.as_object()?;
+    let entries = properties.iter().map(|(name, property)| match property.get("const") {
+        Some(constant) => format!("{name} = {constant}"),
+        None => format!("{name} = {}", example(property).unwrap_or_else(|| "…".to_owned())),
+    });
+    Some(format!("{{{}}}", entries.collect::<Vec<_>>().join(", ")))
 }
 
 /// The nearest valid name, or all of them if none is near.

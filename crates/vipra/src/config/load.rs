@@ -158,7 +158,7 @@ mod tests {
         let above = ConfigArgs { config: Some(at("above.toml").display().to_string()), set: vec![] };
         assert_eq!(load(&above).unwrap(), config);
         std::fs::write(at("below.toml"), "base = \"above.toml\"\n").unwrap();
-        assert!(load(&above).unwrap_err().to_string().contains("behind each other"));
+        assert!(load(&above).unwrap_err().to_string().contains("build on one another"));
         assert_eq!(faults_of("base = 1", &[]).len(), 1);
         assert!(format!("{:#}", load_text("base = \"nothing\"", &[]).unwrap_err()).contains("nothing"));
     }
@@ -222,6 +222,9 @@ mod tests {
         assert_eq!(faults, [("finetune.action.gripper.open".to_owned(), "\"x\" should be a number".to_owned())]);
         let faults = keys(&["finetune.execution={first={action=4}}"]);
         assert!(faults.iter().any(|(key, _)| key == "finetune.execution.first.action"), "{faults:?}");
+        let faults = keys(&["finetune.execution=99"]);
+        let reason = "99 should be a table, such as {first = {actions = …}} or {ensemble = {decay = …}}";
+        assert_eq!(faults, [("finetune.execution".to_owned(), reason.to_owned())]);
         let faults = keys(&["finetune.fields=[instruction],[vision],[propio],action"]);
         assert!(faults[0].0 == "finetune.fields" && faults[0].1.contains("did you mean `proprio`"), "{faults:?}");
     }

@@ -209,7 +209,10 @@ impl RunData {
     fn faults(&self) -> Vec<(String, String)> {
         let mut faults = Vec::new();
         if !self.paths.is_empty() && !self.record.is_empty() {
-            faults.push(("paths".into(), "`paths` and `record` exclude each other: keep one (a base's is dropped by unset)".into()));
+            faults.push((
+                "paths".into(),
+                "`paths` and `record` exclude each other: keep one (a base's is dropped by unset)".into(),
+            ));
         }
         for (name, record) in &self.record {
             // It becomes a folder's name.

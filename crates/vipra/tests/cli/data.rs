@@ -102,7 +102,8 @@ fn nothing_is_written_into_the_dataset() {
     let folder = tempfile::tempdir().unwrap();
     let root = dataset(folder.path(), 2);
     let (file, sheet, run) = (root.join("a/stats.json"), root.join("a/sheet.png"), root.join("a/run"));
-    let refused = |arguments: &[&str]| contains(&fails(arguments), &["would lie inside the dataset", "choose a place outside"]);
+    let refused =
+        |arguments: &[&str]| contains(&fails(arguments), &["would lie inside the dataset", "choose a place outside"]);
     refused(&["data", "stats", text(&root), "--out", text(&file)]);
     let clips = ["data", "clips", text(&root), "--config", "tiny"];
     refused(&[&clips[..], &["--contact-sheet", text(&sheet)]].concat());

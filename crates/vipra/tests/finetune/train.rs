@@ -94,7 +94,7 @@ fn a_pretrained_model_becomes_a_policy_with_its_own_tokenizers() {
     let deeper = ["--set", "finetune.train.steps=1", "--set", "pretrain.model.layers=5"];
     contains(
         &runs(&mut finetune("deeper", &deeper), 0),
-        &["pretrain.model.layers is 5 here, but 2 in the pretrained model"],
+        &["pretrain.model.layers is 5 here but 2 in the pretrained model, whose value is used"],
     );
     let fields = "finetune.fields=\"[instruction],[vision],latent_state,action\"";
     runs(&mut finetune("flow", &["--set", fields, "--set", "finetune.train.steps=2"]), 0);

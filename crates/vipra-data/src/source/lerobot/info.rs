@@ -100,8 +100,7 @@ impl Info {
             codebase_version: String,
         }
         let text = std::fs::read_to_string(path).map_err(|error| Error::io(path, error))?;
-        let versioned: Versioned =
-            serde_json::from_str(&text).map_err(|error| Error::metadata(path, "(whole file)", error.to_string()))?;
+        let versioned: Versioned = serde_json::from_str(&text).map_err(|error| Error::json(path, &error))?;
         Ok(versioned.codebase_version)
     }
 
@@ -119,8 +118,7 @@ impl Info {
     /// # Errors
     /// [`Error::Metadata`] with the field.
     pub fn parse(text: &str, path: &Path) -> Result<Self> {
-        let info: Info =
-            serde_json::from_str(text).map_err(|error| Error::metadata(path, "(whole file)", error.to_string()))?;
+        let info: Info = serde_json::from_str(text).map_err(|error| Error::json(path, &error))?;
         if !(info.fps.is_finite() && info.fps > 0.0) {
             return Err(Error::metadata(path, "fps", format!("{} is not a rate", info.fps)));
         }
