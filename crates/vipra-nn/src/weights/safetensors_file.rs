@@ -1,15 +1,20 @@
 //! The safetensors format.
 
 use std::borrow::Cow;
+use std::fs::OpenOptions;
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use burn::tensor::{bf16, f16};
 use safetensors::tensor::{View, serialize_to_file};
 use safetensors::{Dtype, SafeTensorError, SafeTensors};
+use serde_json::Value;
 
 use super::read::READING;
 use super::store::{Stored, Values, Weights, widen};
 use crate::{Error, Result};
+
+const WRITING: &str = "writing weights";
 
 impl Weights {
     /// Reads a safetensors file. Half precision is widened; tensors of other types (counters, masks) are kept by name
@@ -45,7 +50,8 @@ impl Weights {
     }
 
     /// Writes all tensors and the metadata into a safetensors file, straight to its place: whoever needs the old file
-    /// until the new one is whole writes beside it and renames. The entries of the metadata have no order in the file.
+    /// until the new one is whole writes beside it and renames. The same contents make the same bytes, and so the same
+    /// fingerprint.
     ///
     /// # Errors
     /// [`Error::DType`] for a tensor that is known by name only, [`Error::Io`], [`Error::Safetensors`].
@@ -63,10 +69,32 @@ impl Weights {
         let entries = self.metadata.iter().map(|(key, value)| (key.clone(), value.clone()));
         let metadata = (!self.metadata.is_empty()).then(|| entries.collect());
         serialize_to_file(views, metadata, path).map_err(|error| match error {
-            SafeTensorError::IoError(error) => Error::io("writing weights", path, error),
+            SafeTensorError::IoError(error) => Error::io(WRITING, path, error),
             other => Error::Safetensors { reason: other.to_string(), path: path.to_path_buf() },
-        })
+        })?;
+        sort_metadata(path).map_err(|error| Error::io(WRITING, path, error))
     }
+}
+
+/// Puts the metadata of a file in the order of its keys: the library writes them in the order of a hash map, which is
+/// another one each time.
+fn sort_metadata(path: &Path) -> io::Result<()> {
+    let mut file = OpenOptions::new().read(true).write(true).open(path)?;
+    let mut length = [0; 8];
+    file.read_exact(&mut length)?;
+    let mut header = Vec::new();
+    (&file).take(u64::from_le_bytes(length)).read_to_end(&mut header)?;
+    let mut parsed: Value = serde_json::from_slice(&header)?;
+    let Some(metadata) = parsed.get_mut("__metadata__").and_then(Value::as_object_mut) else { return Ok(()) };
+    metadata.sort_keys();
+    let mut sorted = serde_json::to_vec(&parsed)?;
+    // What the library fills the header up with, so that the tensors begin at a multiple of eight.
+    sorted.resize(header.len().max(sorted.len()), b' ');
+    if sorted.len() != header.len() {
+        return Err(io::Error::other("the header's metadata cannot be sorted in its place"));
+    }
+    file.seek(SeekFrom::Start(length.len() as u64))?;
+    file.write_all(&sorted)
 }
 
 /// A tensor on its way into a file; its bytes exist only while it is written.
@@ -160,6 +188,21 @@ mod tests {
             assert_eq!(read.shape(name), Some(stored.shape.as_slice()));
             assert_eq!(bits(&read), bits(&weights), "{name}");
         }
+    }
+
+    #[test]
+    fn the_same_contents_make_the_same_bytes() {
+        let folder = tempfile::tempdir().unwrap();
+        let written = |name: &str| {
+            let mut weights = Weights::new("made up");
+            weights.insert("a", vec![1], vec![1.0]);
+            weights.metadata.extend((0..20).map(|key| (format!("{key} \"é\\"), format!("{{\"{key}\": 1.0}}"))));
+            let path = folder.path().join(name);
+            weights.write_safetensors(&path).unwrap();
+            assert_eq!(Weights::read_safetensors(&path).unwrap().metadata, weights.metadata);
+            std::fs::read(path).unwrap()
+        };
+        assert_eq!(written("one"), written("other"));
     }
 
     #[test]

@@ -81,8 +81,10 @@ fn statistics_are_those_of_the_feature_and_not_of_any_as_wide() {
 fn another_frame_tokenizer_is_found_on_opening() {
     let folder = tempfile::tempdir().unwrap();
     let package = written(folder.path(), &statistics(&["action"]));
-    let other = frame_tokenizer();
-    TrainedTokenizer::write(&other.model, &other.description, &package.join(FRAME_TOKENIZER_FILE)).unwrap();
+    let path = package.join(FRAME_TOKENIZER_FILE);
+    let mut other = Weights::read_safetensors(&path).unwrap();
+    other.insert("another", vec![1], vec![1.0]);
+    other.write_safetensors(&path).unwrap();
     vouch(&package, FRAME_TOKENIZER_FILE);
     let [fault] = <[String; 1]>::try_from(faults(&package)).unwrap();
     assert!(fault.contains("the frame tokenizer is") && fault.contains("the policy was trained with"), "{fault}");
