@@ -190,7 +190,6 @@ fn bad_input_is_said_plainly() {
     let mut not_one = place.train(&["pretrain"], "run", &["--tokenizer", &laq, "--laq", &laq]);
     contains(&runs(&mut not_one, 2), &["not the weights of a frame tokenizer"]);
     fails(&["--set", "pretrain.fields=\"[instruction],[vision],[latent_state],latent_action\""], &["nobody has it"]);
-    fails(&["--set", "pretrain.model.rotary_precision=\"bfloat16\""], &["use padded rows"]);
 }
 
 /// What is cut is counted and named, and nothing of the frames is lost for it.

@@ -155,7 +155,9 @@ pub(super) fn cosine_self_attention_unfused(
 
 impl From<RotaryTable> for Rotary {
     fn from(table: RotaryTable) -> Self {
-        let numbers = |x: Tensor<2>| x.into_data().iter::<f32>().collect();
-        Self { pairs: table.pairs, cos: numbers(table.cos), sin: numbers(table.sin) }
+        let [rows, tokens, half] = table.cos.dims();
+        let row_stride = if rows > 1 { tokens * half } else { 0 };
+        let numbers = |x: Tensor<3>| x.into_data().iter::<f32>().collect();
+        Self { pairs: table.pairs, cos: numbers(table.cos), sin: numbers(table.sin), row_stride }
     }
 }

@@ -26,13 +26,13 @@ pub enum AnglePrecision {
     Brain,
 }
 
-/// Cosines and sines of the angle of each position and each pair of channels.
+/// Cosines and sines of the angle of each token and each pair of channels, of each row or of all rows alike.
 #[derive(Debug, Clone)]
 pub struct RotaryTable {
-    /// `[positions, dim/2]`
-    pub cos: Tensor<2>,
-    /// `[positions, dim/2]`
-    pub sin: Tensor<2>,
+    /// `[rows or 1, tokens, dim/2]`
+    pub cos: Tensor<3>,
+    /// `[rows or 1, tokens, dim/2]`
+    pub sin: Tensor<3>,
     /// Which channels belong together.
     pub pairs: Pairs,
 }
@@ -43,7 +43,7 @@ impl RotaryTable {
         Self::of(0..positions, dim, THETA, AnglePrecision::Double, Pairs::Halves, device)
     }
 
-    /// Angles `position · theta^(−i/(dim/2))`, one row for each of the positions.
+    /// Angles `position · theta^(−i/(dim/2))` of tokens that stand at the same positions in all rows.
     pub fn of(
         positions: impl IntoIterator<Item = usize>,
         dim: usize,
@@ -52,8 +52,21 @@ impl RotaryTable {
         pairs: Pairs,
         device: &Device,
     ) -> Self {
+        Self::of_rows(1, positions, dim, theta, precision, pairs, device)
+    }
+
+    /// As [`of`](Self::of), with the positions of the tokens of each of `rows` rows, `[rows, tokens]`.
+    pub fn of_rows(
+        rows: usize,
+        positions: impl IntoIterator<Item = usize>,
+        dim: usize,
+        theta: f64,
+        precision: AnglePrecision,
+        pairs: Pairs,
+        device: &Device,
+    ) -> Self {
         let positions: Vec<usize> = positions.into_iter().collect();
-        let (count, half) = (positions.len(), dim / 2);
+        let (tokens, half) = (positions.len() / rows.max(1), dim / 2);
         let frequencies: Vec<f64> = (0..half).map(|index| theta.powf(-(index as f64) / half as f64)).collect();
         let angles = positions.iter().flat_map(|at| frequencies.iter().map(move |f| angle(*at, *f, precision)));
         let angles: Vec<f64> = angles.collect();
@@ -63,7 +76,7 @@ impl RotaryTable {
                 _ => x as f32,
             };
             let values: Vec<f32> = angles.iter().map(|angle| round(of(*angle))).collect();
-            Tensor::from_data(TensorData::new(values, [count, half]), &device.clone().without_autodiff())
+            Tensor::from_data(TensorData::new(values, [rows, tokens, half]), &device.clone().without_autodiff())
         };
         Self { cos: table(f64::cos), sin: table(f64::sin), pairs }
     }
@@ -91,8 +104,9 @@ pub fn rotate(x: Tensor<4>, table: &RotaryTable) -> Tensor<4> {
             (pairs.clone().narrow(4, 0, 1).squeeze_dim(4), pairs.narrow(4, 1, 1).squeeze_dim(4))
         }
     };
-    let cos = table.cos.clone().unsqueeze::<4>();
-    let sin = table.sin.clone().unsqueeze::<4>();
+    // -> [rows or 1, 1, positions, half]
+    let cos = table.cos.clone().unsqueeze_dim::<4>(1);
+    let sin = table.sin.clone().unsqueeze_dim::<4>(1);
     let rotated_first = first.clone() * cos.clone() - second.clone() * sin.clone();
     let rotated_second = second * cos + first * sin;
     match table.pairs {

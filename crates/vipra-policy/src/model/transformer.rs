@@ -1,11 +1,14 @@
 //! The transformer.
 
+use std::iter::repeat_n;
 use std::ops::Range;
 
 use burn::module::{Module, Param};
 use burn::nn::{Initializer, Linear, LinearConfig};
 use burn::tensor::{Device, Distribution, Tensor};
-use vipra_nn::ops::{self, Branches, CachedAttentionOptions, CausalAttentionOptions, KeysValues, Pairs, RotaryTable};
+use vipra_nn::ops::{
+    self, AnglePrecision, Branches, CachedAttentionOptions, CausalAttentionOptions, KeysValues, Pairs, RotaryTable,
+};
 
 use super::config::{RotaryPrecision, TransformerConfig, Vocabularies};
 use super::frame_merger::FrameMerger;
@@ -107,7 +110,7 @@ impl Transformer {
     /// # Shapes
     /// `[rows, length, dim]` → the same.
     pub fn forward_embedded(&self, x: Tensor<3>, first_seen: Option<Vec<u32>>) -> Tensor<3> {
-        let rotary = self.rotary(0..x.dims()[1], &x.device());
+        let rotary = self.rotary(0..x.dims()[1], first_seen.as_deref(), &x.device());
         self.attend(x, CausalAttentionOptions { heads: self.attention.heads, rotary, first_seen, branches: None })
     }
 
@@ -116,7 +119,7 @@ impl Transformer {
     /// # Shapes
     /// `[rows, length, dim]` → the same.
     pub fn forward_branches(&self, x: Tensor<3>, first_seen: Option<Vec<u32>>, branches: Branches) -> Tensor<3> {
-        let rotary = self.rotary(branches.positions(x.dims()[1]), &x.device());
+        let rotary = self.rotary(branches.positions(x.dims()[1]), first_seen.as_deref(), &x.device());
         let heads = self.attention.heads;
         self.attend(x, CausalAttentionOptions { heads, rotary, first_seen, branches: Some(branches) })
     }
@@ -188,9 +191,12 @@ impl Transformer {
     }
 
     fn attention_behind(&self, new: Range<usize>, cache: &KvCache, device: &Device) -> CachedAttentionOptions {
+        let of_rows = |padding: &Vec<u32>| padding.iter().flat_map(|first| repeat_n(*first, new.len())).collect();
+        let first_seen: Option<Vec<u32>> = cache.left_padding.as_ref().map(of_rows);
+        let positions = cache.length + new.start..cache.length + new.end;
         CachedAttentionOptions {
             heads: self.attention.heads,
-            rotary: self.rotary(cache.length + new.start..cache.length + new.end, device),
+            rotary: self.rotary(positions, first_seen.as_deref(), device),
             left_padding: cache.left_padding.clone(),
         }
     }
@@ -217,12 +223,30 @@ impl Transformer {
         Ok(ops::linear(head, hidden))
     }
 
-    fn rotary(&self, positions: impl IntoIterator<Item = usize>, device: &Device) -> RotaryTable {
+    /// Angles of tokens at `positions` of each row. Exact angles tell nothing but distances, so that rows share them wherever
+    /// their samples begin (`first_seen`, `[rows, tokens]`). Rounded ones do not: there, each sample begins at position 0.
+    fn rotary(
+        &self,
+        positions: impl IntoIterator<Item = usize>,
+        first_seen: Option<&[u32]>,
+        device: &Device,
+    ) -> RotaryTable {
         let AttentionConfig { head_dim, theta, precision, .. } = self.attention;
-        RotaryTable::of(positions, head_dim, theta, precision.into(), Pairs::Neighbours, device)
+        let (precision, pairs) = (precision.into(), Pairs::Neighbours);
+        let Some(first_seen) = first_seen.filter(|_| precision == AnglePrecision::Brain) else {
+            return RotaryTable::of(positions, head_dim, theta, precision, pairs, device);
+        };
+        let positions: Vec<usize> = positions.into_iter().collect();
+        let in_rows = positions.iter().cycle().zip(first_seen);
+        let in_samples = in_rows.map(|(position, first)| position.saturating_sub(*first as usize));
+        let rows = first_seen.len() / positions.len().max(1);
+        RotaryTable::of_rows(rows, in_samples, head_dim, theta, precision, pairs, device)
     }
 }
 
 pub(super) fn no_vocabulary(kind: Kind) -> Error {
     Error::Invalid(format!("tokens of kind {kind} have no vocabulary in this model"))
 }
+
+#[cfg(test)]
+mod tests;

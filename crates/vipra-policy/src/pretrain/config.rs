@@ -7,7 +7,7 @@ use vipra_train::{CheckpointConfig, OptimizerConfig, TrainConfig};
 
 use crate::layout::{Arrangement, Fields, Kind};
 use crate::loss::TokenWeights;
-use crate::model::{RotaryPrecision, TransformerConfig};
+use crate::model::TransformerConfig;
 
 /// Pretraining on future frames and latent actions: the model and how it is trained.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -148,12 +148,6 @@ impl PretrainConfig {
         if self.fields.iter().any(|field| field.kind == Kind::LatentState && !field.is_predicted) {
             let reason = "a latent state in brackets is read but not predicted: nobody has it when the model is used";
             faults.push(("fields".to_owned(), reason.to_owned()));
-        }
-        let is_packed = self.sequence.arrangement == Arrangement::Packed;
-        if is_packed && self.model.rotary_precision == RotaryPrecision::Bfloat16 {
-            let reason =
-                "with rotary angles of bfloat16 a sample means something else further behind in a row: use padded rows";
-            faults.push(("sequence.arrangement".to_owned(), reason.to_owned()));
         }
         if [Kind::Action, Kind::Proprio].iter().any(|kind| self.fields.has(*kind)) {
             let reason = "videos have no actions and no proprioception: those fields are for finetuning";

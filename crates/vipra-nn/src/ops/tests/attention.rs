@@ -5,6 +5,7 @@ use crate::ops::attention::{
     CosineAttentionOptions, cosine_self_attention, cosine_self_attention_unfused, dot_self_attention,
     dot_self_attention_unfused,
 };
+use crate::ops::cached::{CachedAttentionOptions, KeysValues, cached_attention};
 use crate::ops::causal::{Branches, CausalAttentionOptions, causal_self_attention, causal_self_attention_unfused};
 use crate::ops::rope::{AnglePrecision, Pairs, RotaryTable};
 
@@ -169,5 +170,32 @@ fn branches_equal_their_chain_and_each_branch_alone() {
         let alone = causal_self_attention(alone, &attention(first + length, None)).narrow(1, first, length);
         let found = whole.clone().narrow(1, first + branch * length, length);
         assert_close("a branch", &numbers(&found), &numbers(&alone));
+    }
+}
+
+/// Rows whose tokens stand at other positions than those of the row before.
+#[test]
+fn rows_can_have_angles_of_their_own() {
+    let (batch, tokens, heads, dim) = (3, 9, 2, 6);
+    let table = |rows: std::ops::Range<usize>| {
+        let positions = rows.clone().flat_map(|row| (0..tokens).map(move |token| 2 * token + row * row));
+        RotaryTable::of_rows(rows.len(), positions, dim, 1e4, AnglePrecision::Brain, Pairs::Neighbours, &device())
+    };
+    let attention = |rows| CausalAttentionOptions { heads, rotary: table(rows), first_seen: None, branches: None };
+    let x = random([batch, tokens, 3 * heads * dim]);
+    let fused = causal_self_attention(x.clone(), &attention(0..batch));
+    compare!("of rows", [x], fused.clone(), causal_self_attention_unfused(x.clone(), &attention(0..batch)));
+    for row in 0..batch {
+        let alone = causal_self_attention(x.clone().narrow(0, row, 1), &attention(row..row + 1));
+        assert_close("a row alone", &numbers(&fused.clone().narrow(0, row, 1)), &numbers(&alone));
+    }
+    let cached = CachedAttentionOptions { heads, rotary: table(0..batch), left_padding: None };
+    let x = x.inner();
+    let read = KeysValues::new(x.clone(), &cached);
+    assert_close("a cache's attention", &numbers(&cached_attention(x.clone(), None, &cached)), &numbers(&fused));
+    for row in 0..batch {
+        let cached = CachedAttentionOptions { rotary: table(row..row + 1), ..cached.clone() };
+        let alone = KeysValues::new(x.clone().narrow(0, row, 1), &cached);
+        assert_close("a row's keys", &numbers(&read.keys.clone().narrow(0, row, 1)), &numbers(&alone.keys));
     }
 }

@@ -199,7 +199,7 @@ impl Kernel for SplitPart {
                     let start = (row * tokens + token) * 3 * inner + self.part * inner + at * dim;
                     out.copy_from_slice(&numbers[start..start + dim]);
                     if let Some(rotary) = &self.rotary {
-                        rotate(out, rotary, token, 1.0);
+                        rotate(out, rotary, [row, token], 1.0);
                     }
                 }
             }

@@ -25,15 +25,17 @@ use vectors::{Role, Shape};
 /// Groups that the sequences are put into. Each sums gradients that all sequences share on its own.
 const GROUPS: usize = 8;
 
-/// Angles of the positions.
+/// Angles of the tokens.
 #[derive(Debug)]
 pub(in crate::ops) struct Rotary {
     /// Which channels are rotated together.
     pub pairs: Pairs,
-    /// `[positions, head_dim/2]`
+    /// `[rows or 1, tokens, head_dim/2]`
     pub cos: Vec<f32>,
-    /// `[positions, head_dim/2]`
+    /// `[rows or 1, tokens, head_dim/2]`
     pub sin: Vec<f32>,
+    /// From a row's angles to those of the next; 0 where all rows have the same.
+    pub row_stride: usize,
 }
 
 /// What is done to queries and keys beside the projection.

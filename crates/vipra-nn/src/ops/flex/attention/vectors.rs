@@ -89,7 +89,7 @@ impl Vectors {
         for (token, ((unit, ready), inverse)) in rows.enumerate() {
             let (unit, ready) = (&mut unit[..dim], &mut ready[..dim]);
             if let Some(rotary) = shaping.rotary {
-                rotate(unit, rotary, token, 1.0);
+                rotate(unit, rotary, [sequence / shape.side, token], 1.0);
             }
             let Some(scales) = shaping.scales else {
                 ready.iter_mut().zip(unit).for_each(|(ready, unit)| *ready = *unit * shaping.factor);
@@ -138,7 +138,7 @@ impl Vectors {
                 }
             }
             if let Some(rotary) = shaping.rotary {
-                rotate(gradient, rotary, token, -1.0);
+                rotate(gradient, rotary, [at.0 / shape.side, token], -1.0);
             }
             let start = to.1.start(shape, shape.row(at.0, token), at.1);
             // SAFETY: this head of this sequence is the caller's.
@@ -147,11 +147,12 @@ impl Vectors {
     }
 }
 
-/// Rotates pairs of channels by the position's angles, forwards or backwards.
+/// Rotates pairs of channels by the angles of a row's token, forwards or backwards.
 #[inline(always)]
-pub(super) fn rotate(x: &mut [f32], rotary: &Rotary, position: usize, direction: f32) {
+pub(super) fn rotate(x: &mut [f32], rotary: &Rotary, [row, token]: [usize; 2], direction: f32) {
     let half = x.len() / 2;
-    let angles = rotary.cos[position * half..][..half].iter().zip(&rotary.sin[position * half..][..half]);
+    let start = row * rotary.row_stride + token * half;
+    let angles = rotary.cos[start..][..half].iter().zip(&rotary.sin[start..][..half]);
     match rotary.pairs {
         Pairs::Halves => {
             let (first, second) = x.split_at_mut(half);
