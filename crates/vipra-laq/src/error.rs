@@ -3,14 +3,14 @@
 /// What this crate returns.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Everything that can go wrong between a configuration and codes.
+/// Everything that can go wrong in this crate.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A configuration that makes no sense; every fault is listed.
+    /// An invalid configuration; every fault is listed.
     #[error("{0}")]
     Invalid(String),
-    /// No sequence of halvings leads from the patch grid to this number of codes.
+    /// Halving the patch grid repeatedly never gives this number of codes.
     #[error(
         "`code_length` is {code_length}, but a grid of {}×{} patches can be brought down to {fitting:?} codes",
         grid[0],
@@ -27,7 +27,7 @@ pub enum Error {
     /// Frames or codes of another size than the model's.
     #[error("{what} is {found:?}, but the model takes {expected}")]
     Size {
-        /// Whose size.
+        /// The tensor.
         what: &'static str,
         /// What the model takes.
         expected: String,
@@ -37,7 +37,7 @@ pub enum Error {
     /// The data could not be read.
     #[error(transparent)]
     Data(#[from] vipra_data::Error),
-    /// The held-out data could not be opened. The cause is part of the message, and therefore not a source of its own.
+    /// The held-out data could not be opened. The cause is part of the message, and so not a source as well.
     #[error("what is held out (`data.validation`): {0}")]
     HeldOut(vipra_data::Error),
     /// The run failed.

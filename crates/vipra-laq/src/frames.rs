@@ -1,4 +1,4 @@
-//! Frames between a dataset's bytes and a model's tensors.
+//! Conversion of frames between bytes and tensors.
 
 use burn::tensor::{Device, Tensor};
 use vipra_data::Frame;
@@ -9,7 +9,7 @@ use vipra_nn::pixels;
 
 use crate::Result;
 
-/// Reads frames of an episode by their numbers, ascending.
+/// Reads frames of an episode by their numbers, which must ascend.
 ///
 /// # Shapes
 /// → `[frames, 3, height, width]` in [0, 1]
@@ -28,7 +28,7 @@ pub fn read_frames(
     Ok(pixels::from_bytes(&bytes, [frames.len(), image.height, image.width], &Device::flex()))
 }
 
-/// Pictures to look at: clipped to [0, 1] and rounded.
+/// Converts frames to pictures: clipped to [0, 1] and rounded to bytes.
 ///
 /// # Shapes
 /// `[frames, 3, height, width]`

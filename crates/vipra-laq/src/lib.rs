@@ -1,14 +1,14 @@
 //! The latent action model (stage 1).
 //!
-//! An inverse-dynamics encoder sees a whole clip and says, in a few discrete codes per transition, what happened between
-//! two frames; a causal decoder rebuilds the next frame from the past and those codes. Learnt without action labels.
+//! An inverse-dynamics encoder sees a whole clip and describes, in a few discrete codes per transition, what happened
+//! between two frames; a causal decoder rebuilds the next frame from the past and those codes. No action labels are needed.
 //!
 //! [`LaqConfig`] → [`Laq`], made of a [spatial encoder](spatial_encoder), the shared spatio-temporal transformer, a
 //! [quantiser](quantizer) with a tiny codebook, and a decoder. [`masked_l1`](loss::masked_l1) is its first loss; the
 //! perceptual and the flow loss are shared and live in `vipra-nn`.
 //!
-//! [`train`] makes a stage of the shared training loop of it. Of files this crate knows datasets and checkpoints, by
-//! `vipra-data` and `vipra-train`; of flags nothing.
+//! [`train`] makes it a stage of the shared training loop, [`label`] labels datasets, [`report`] measures a trained model.
+//! Datasets and checkpoints are read through `vipra-data` and `vipra-train`; command-line flags are not known here.
 
 mod error;
 pub mod frames;

@@ -1,4 +1,4 @@
-//! Reconstruction loss, and how the losses add up.
+//! Reconstruction loss, and the sum of the losses.
 
 use burn::tensor::{Bool, Tensor};
 use schemars::JsonSchema;
@@ -24,8 +24,8 @@ impl Default for LossWeights {
 }
 
 impl LossWeights {
-    /// The loss to train on: reconstruction, plus the others where they were computed. The flow loss need not be where
-    /// its schedule gives no weight to the step.
+    /// The loss to train on: the reconstruction loss plus the weighted others, where they are given. The flow loss is not
+    /// needed in steps in which its schedule gives it no weight.
     ///
     /// # Shapes
     /// All `[1]`.
@@ -47,7 +47,7 @@ impl LossWeights {
     }
 }
 
-/// True for the transitions between two frames that both count.
+/// True for transitions between two real frames.
 ///
 /// # Shapes
 /// `[batch, time]` → `[batch, time − 1]`
@@ -56,13 +56,13 @@ pub fn transition_mask(frame_mask: Tensor<2, Bool>) -> Tensor<2, Bool> {
     frame_mask.clone().narrow(1, 0, time - 1).bool_and(frame_mask.narrow(1, 1, time - 1))
 }
 
-/// Mean absolute difference over the pixels of the frames that count: `Σ m·|x̂ − x| / (Σm·C·H·W)` (reference 4).
+/// Mean absolute difference over the pixels of unmasked frames: `Σ m·|x̂ − x| / (Σm·C·H·W)` (reference 4).
 ///
-/// The reconstruction is not clipped. Where no frame counts the loss is zero.
+/// The reconstruction is not clipped. If all frames are masked out, the loss is zero.
 ///
 /// # Shapes
-/// `reconstruction`, `target`: `[batch, transitions, channels, height, width]`, `mask`: `[batch, transitions]`, all
-/// count if there is none → `[1]`
+/// `reconstruction`, `target`: `[batch, transitions, channels, height, width]`, `mask`: `[batch, transitions]`, true for
+/// frames that count; without a mask all do → `[1]`
 pub fn masked_l1(reconstruction: Tensor<5>, target: Tensor<5>, mask: Option<Tensor<2, Bool>>) -> Tensor<1> {
     let difference = (reconstruction - target).abs();
     let Some(mask) = mask else { return difference.mean() };

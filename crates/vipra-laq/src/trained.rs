@@ -1,4 +1,4 @@
-//! A trained model, as it lies in a checkpoint.
+//! A trained model, read from a checkpoint.
 
 use std::path::{Path, PathBuf};
 
@@ -13,20 +13,20 @@ use vipra_train::{TrainedWeights, WeightsHeader};
 
 use crate::{Laq, LaqConfig, Result};
 
-/// What must be known of a model to use it: written into the header of its weights.
+/// What is needed to use a model beside its weights; stored in the header of the weights file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Description {
     /// Size of the model.
     pub model: LaqConfig,
-    /// Clips that it was trained on; codes speak of transitions of `interval_secs`.
+    /// Clips that it was trained on; its codes describe transitions of `interval_secs`.
     pub clip: ClipConfig,
     /// How its frames are made.
     pub image: ImageConfig,
 }
 
 impl Description {
-    /// Of a model that is trained on these data.
+    /// The description of a model that is trained on these data.
     pub fn new(model: &LaqConfig, data: &DataConfig) -> Self {
         Self { model: model.clone(), clip: data.clip, image: data.image }
     }
@@ -37,14 +37,14 @@ impl WeightsHeader for Description {
     const MODEL: &'static str = "a latent action model";
 }
 
-/// A trained model and what must be known of it.
+/// A trained model with its description.
 #[derive(Debug)]
 pub struct TrainedLaq {
     /// In evaluation mode.
     pub model: Laq,
-    /// What it was made for.
+    /// Its size, clips and images.
     pub description: Description,
-    /// Hash of the weights file, by which labels know their model.
+    /// Hash of the weights file, with which labels name their model.
     pub fingerprint: String,
     /// The weights file.
     pub path: PathBuf,
@@ -54,7 +54,7 @@ impl TrainedLaq {
     /// Opens a weights file, a checkpoint (averaged weights first), or the last checkpoint of a run folder.
     ///
     /// # Errors
-    /// [`vipra_train::Error`] if there is none, or it is no latent action model; what is wrong with the weights.
+    /// [`vipra_train::Error`] if there are none, or they are not of a latent action model; what is wrong with the weights.
     pub fn open(path: &Path, device: &Device) -> Result<Self> {
         let trained = TrainedWeights::<Description>::open(path)?;
         let TrainedWeights { header: description, weights, fingerprint, path } = trained;

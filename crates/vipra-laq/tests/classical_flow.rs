@@ -94,7 +94,7 @@ fn sampled(frame: &Frame, [x, y]: [f64; 2], channel: usize) -> f32 {
     upper * (1.0 - share_y) + lower * share_y
 }
 
-/// Frames from the shared videos, or nothing, said aloud, where there are none.
+/// Frames from the shared videos; without these it says so and returns none.
 fn frames() -> Option<Vec<(String, Frame)>> {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let shared = std::env::var_os("VIPRA_SHARED").map_or_else(|| PathBuf::from("../shared"), PathBuf::from);
@@ -156,7 +156,7 @@ fn known_motions_of_real_frames_are_found() {
     assert!(worst < MEAN_ERROR_PIXELS, "mean end-point error {worst} px");
 }
 
-/// The loss leads somewhere: following its gradient brings the flow of a rebuilt pair nearer to the true one.
+/// Following the gradient of the loss brings the flow of a rebuilt pair nearer to the true one.
 #[test]
 fn following_the_gradient_corrects_the_motion() {
     let Some(frames) = frames() else { return };

@@ -1,4 +1,4 @@
-//! Labelling: windows, work that is not done twice, what goes on after a kill.
+//! Labelling: windows, shards, and work that is not repeated.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic is the message of a test")]
 

@@ -1,5 +1,5 @@
-//! How long the frame tokenizer takes on random pixels: a training step with the perceptual loss of a network of the run's
-//! own size, and the tokens of frames.
+//! Speed of the frame tokenizer on random pixels: a training step with the perceptual loss of the run's own network, and the
+//! encoding of frames.
 //!
 //! Usage: `cargo bench --workspace --bench frames -- [WIDTH] [FRAMES OF A STEP] [STEPS]`, under `perf record` for a profile,
 //! with `RAYON_NUM_THREADS=1` for steadier numbers. Prints medians. `benches/peers/tokenizer_torch.py` takes the same.
@@ -20,7 +20,7 @@ use vipra_train::{Optimizer, OptimizerConfig};
 /// Learning rate.
 const RATE: f64 = 1e-3;
 const WARM_UP: usize = 2;
-/// Frames whose tokens are made together.
+/// Frames that are encoded together.
 const ENCODED: usize = 64;
 /// Pictures by which the perceptual network is scaled.
 const UNRELATED: usize = 8;

@@ -5,24 +5,24 @@ use std::path::{Path, PathBuf};
 /// What this crate returns.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Everything that can go wrong between frames or sentences and their tokens.
+/// Everything that can go wrong in this crate.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A configuration that makes no sense; every fault is listed.
+    /// An invalid configuration; every fault is listed.
     #[error("{0}")]
     Invalid(String),
     /// Frames of another size than the model's.
     #[error("{what} is {found:?}, but the model takes {expected}")]
     Size {
-        /// Whose size.
+        /// What has the wrong size.
         what: &'static str,
         /// What the model takes.
         expected: String,
         /// The shape that was given.
         found: Vec<usize>,
     },
-    /// A token cache that cannot be read or written, or is not the wanted one.
+    /// A token cache that cannot be read or written, or does not match.
     #[error("{reason}: {}", path.display())]
     Cache {
         /// What is wrong with it.
@@ -35,7 +35,7 @@ pub enum Error {
     Text {
         /// What is wrong with it.
         reason: String,
-        /// The file it is of.
+        /// Its file.
         path: PathBuf,
     },
     /// The data could not be read.
@@ -55,7 +55,7 @@ impl Error {
         Self::Cache { reason: reason.into(), path: path.to_path_buf() }
     }
 
-    /// What the operating system said of a token cache.
+    /// An error of the operating system on a token cache.
     pub(crate) fn cache_io(path: &Path) -> impl Fn(std::io::Error) -> Self {
         move |error| Self::cache(path, error.to_string())
     }

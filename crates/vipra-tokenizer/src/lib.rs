@@ -1,11 +1,11 @@
 //! Frames and sentences as discrete tokens (stage 2).
 //!
-//! [`VqganConfig`] → [`Vqgan`]: an encoder brings a frame down to a grid of vectors, a codebook names the nearest code of
-//! each, a decoder rebuilds the frame from the names. [`train`] makes a stage of the shared training loop of it, which the
-//! reference lacks; weights of the reference can be taken over ([`reference_weights`]). [`cache`] keeps the tokens of a
-//! dataset's frames on disk, mapped into memory when they are read. [`text`] turns sentences into tokens.
+//! [`VqganConfig`] → [`Vqgan`]: an encoder maps a frame to a grid of vectors, each of which is replaced by the nearest code of
+//! a codebook, and a decoder rebuilds the frame from these codes. [`train`] makes it a stage of the shared training loop,
+//! which the reference lacks; weights of the reference can be imported ([`reference_weights`]). [`cache`] stores the tokens
+//! of a dataset's frames in a memory-mapped file. [`text`] turns sentences into tokens.
 //!
-//! Of files this crate knows datasets and checkpoints, by `vipra-data` and `vipra-train`; of flags nothing.
+//! Datasets and checkpoints are read through `vipra-data` and `vipra-train`; command-line flags are not known here.
 
 pub mod cache;
 mod error;

@@ -1,4 +1,4 @@
-//! What a trained tokenizer makes of held-out frames: numbers, and pictures to look at.
+//! Reconstruction of held-out frames by a trained tokenizer: numbers, and pictures to look at.
 
 use vipra_data::clip::Clip;
 use vipra_data::contact_sheet::{SheetRow, contact_sheet};
@@ -20,8 +20,8 @@ pub struct Rebuilt {
     pub strips: Vec<Frame>,
 }
 
-/// Encodes and decodes up to `frames` held-out frames of `data`, and draws the first `strips` strips of eight. `progress` is
-/// called with (done, all).
+/// Encodes and decodes up to `frames` held-out frames of `data`, and draws the first of them as `strips` strips of eight.
+/// `progress` is called with (done, all).
 ///
 /// # Errors
 /// What is wrong with the data; [`Error::Invalid`] if nothing is held out.

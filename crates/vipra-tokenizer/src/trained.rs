@@ -1,4 +1,4 @@
-//! A trained model, as it lies in a checkpoint.
+//! A trained model, read from a checkpoint.
 
 use std::path::{Path, PathBuf};
 
@@ -15,13 +15,13 @@ use crate::{Result, Vqgan, VqganConfig, is_reference, reference_names, reference
 /// Frames that are encoded at a time, to bound memory.
 const ENCODE_BATCH: usize = 32;
 
-/// What must be known of a model to use it: written into the header of its weights.
+/// What is needed to use a model beside its weights; stored in the header of the weights file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Description {
     /// Size of the model.
     pub model: VqganConfig,
-    /// How its frames are made.
+    /// How pictures become its frames.
     pub image: ImageConfig,
 }
 
@@ -30,14 +30,14 @@ impl WeightsHeader for Description {
     const MODEL: &'static str = "a frame tokenizer";
 }
 
-/// A trained model and what must be known of it.
+/// A trained model with its description.
 #[derive(Debug)]
 pub struct TrainedTokenizer {
     /// In evaluation mode.
     pub model: Vqgan,
-    /// What it was made for.
+    /// Its size and images.
     pub description: Description,
-    /// Hash of the weights file, by which token caches know their model.
+    /// Hash of the weights file, with which token caches name their model.
     pub fingerprint: String,
     /// The weights file.
     pub path: PathBuf,
@@ -47,7 +47,7 @@ impl TrainedTokenizer {
     /// Opens a weights file, a checkpoint (averaged weights first), or the last checkpoint of a run folder.
     ///
     /// # Errors
-    /// [`vipra_train::Error`] if there is none, or it is no frame tokenizer; what is wrong with the weights.
+    /// [`vipra_train::Error`] if there are none, or they are not of a frame tokenizer; what is wrong with the weights.
     pub fn open(path: &Path, device: &Device) -> Result<Self> {
         let trained = TrainedWeights::<Description>::open(path)?;
         let TrainedWeights { header: description, weights, fingerprint, path } = trained;
@@ -71,7 +71,7 @@ impl TrainedTokenizer {
         tokens
     }
 
-    /// Takes over weights of the reference, or of ours, as a file that can be opened.
+    /// Imports weights of the reference, or our own, into a file that [`open`](Self::open) reads.
     ///
     /// # Errors
     /// What is wrong with the weights, with all names that do not fit; what keeps the file from being written.
@@ -79,7 +79,7 @@ impl TrainedTokenizer {
         Self::write(&start_from(description.model.init(device)?, weights)?, description, out)
     }
 
-    /// Writes a model with its description, to be opened later.
+    /// Writes a model with its description into a file that [`open`](Self::open) reads.
     ///
     /// # Errors
     /// What keeps the file from being written.
@@ -90,7 +90,7 @@ impl TrainedTokenizer {
     }
 }
 
-/// The model with weights of the reference, or of ours.
+/// The model with weights of the reference, or our own.
 ///
 /// # Errors
 /// What is wrong with the file, with all names that do not fit.

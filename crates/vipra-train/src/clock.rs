@@ -1,15 +1,15 @@
-//! The stopwatch of a run.
+//! Speed of a run.
 
 use std::time::{Duration, Instant};
 
 use crate::stage::Scalars;
 
-/// How fast the run goes, and how long it waits.
+/// A stopwatch for the steps of a run and the time spent waiting for data.
 pub(crate) struct Clock {
     since: Instant,
-    /// Steps of the lap.
+    /// Steps of this lap.
     pub(crate) steps: u64,
-    /// For data.
+    /// Time spent waiting for data in this lap.
     pub(crate) waited: Duration,
 }
 
@@ -18,7 +18,7 @@ impl Clock {
         Self { since: Instant::now(), steps: 0, waited: Duration::ZERO }
     }
 
-    /// Speed since the last lap; the next one begins.
+    /// Ends a lap and returns its speed.
     pub(crate) fn lap(&mut self) -> Scalars {
         let secs = self.since.elapsed().as_secs_f64().max(1e-9);
         let scalars = vec![
@@ -29,7 +29,7 @@ impl Clock {
         scalars
     }
 
-    /// Begins the lap anew, to leave out what was not training. Its steps so far go with it, so that the speed stays right.
+    /// Restarts the lap, to leave out time that was not spent on training. Its steps so far are dropped with their time.
     pub(crate) fn restart(&mut self) {
         *self = Self::start();
     }

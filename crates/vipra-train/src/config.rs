@@ -1,4 +1,4 @@
-//! What a run is told about its training.
+//! Configuration of the training loop.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -126,13 +126,14 @@ pub enum Schedule {
 }
 
 impl OptimizerConfig {
-    /// Whether a parameter with this name, of so many axes, is changed by Muon: embeddings and heads are in no numbered layer.
+    /// Whether Muon updates the parameter of this name and number of axes: only matrices of numbered layers, and so neither
+    /// embeddings nor heads.
     pub(crate) fn takes_muon(&self, name: &str, axes: usize) -> bool {
         let is_in_layer = || name.split('.').any(|part| part.parse::<usize>().is_ok());
         self.matrices == MatrixRule::Muon && axes == 2 && is_in_layer()
     }
 
-    /// The learning rate of step `step` (from 0) of `steps`, as optax's `warmup_cosine_decay_schedule`.
+    /// The learning rate of step `step` (from 0) of `steps`, as in Optax's `warmup_cosine_decay_schedule`.
     pub fn rate_at(&self, step: u64, steps: u64) -> f64 {
         if step < self.warm_up_steps {
             return self.learning_rate * step as f64 / self.warm_up_steps as f64;
@@ -170,7 +171,7 @@ impl Default for CheckpointConfig {
 }
 
 impl TrainConfig {
-    /// What the types cannot say; every fault as (key, what is wrong).
+    /// Checks what the types cannot express; every fault as (key, what is wrong).
     pub fn faults(&self) -> Vec<(String, String)> {
         let mut faults = Vec::new();
         let mut at_least_one = |key: &str, value: u64| {
@@ -198,7 +199,7 @@ impl TrainConfig {
                 faults.push((key.to_owned(), format!("{value} is not a number from 0 on")));
             }
         }
-        // Tensors are of 32 bits, in which the smallest numbers are 0.
+        // Tensors have 32 bits, in which smaller numbers would be 0.
         let epsilon = optimizer.epsilon as f32;
         if !(epsilon.is_normal() && epsilon > 0.0) {
             let reason = format!("{} is not a number above 0 in 32 bits", optimizer.epsilon);

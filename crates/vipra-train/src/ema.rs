@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::tensor::Tensor;
 
-/// The average of a module's parameters over the steps, newer ones counting more.
+/// Exponential moving average of a module's parameters over the steps.
 #[derive(Debug, Clone)]
 pub(crate) struct MovingAverage<M> {
     decay: f64,
@@ -13,12 +13,12 @@ pub(crate) struct MovingAverage<M> {
 }
 
 impl<M: Module> MovingAverage<M> {
-    /// Starts at the module as it is. `decay` is the share of the old average that a step keeps.
+    /// Starts from the module's parameters. `decay` is the weight of the old average in a step.
     pub(crate) fn new(decay: f64, module: &M) -> Self {
         Self { decay, average: module.valid() }
     }
 
-    /// Takes the module's parameters into the average.
+    /// Updates the average with the module's parameters.
     pub(crate) fn update(&mut self, module: &M) {
         let mut values = Values::default();
         module.valid().visit(&mut values);

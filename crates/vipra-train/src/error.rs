@@ -8,21 +8,21 @@ use crate::stage::StageError;
 /// What this crate returns.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Everything that can go wrong between a configuration and a trained model.
+/// Everything that can go wrong in this crate.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The operating system refused.
+    /// An error of the operating system.
     #[error("{doing}: {error}: {}", path.display())]
     Io {
         /// What was being done.
         doing: &'static str,
-        /// What the system said. Part of the message, and therefore not a source of its own.
+        /// The error. It is part of the message, and so not a source as well.
         error: std::io::Error,
         /// The file or folder.
         path: PathBuf,
     },
-    /// A checkpoint could not be written. The ones before it are untouched.
+    /// A checkpoint could not be written. Earlier ones are untouched.
     #[error("the checkpoint of step {step} could not be written, the ones before it are untouched: {error}")]
     CheckpointWrite {
         /// Step of the checkpoint.
@@ -54,7 +54,7 @@ pub enum Error {
         /// The checkpoint.
         path: PathBuf,
     },
-    /// More losses or gradients were no numbers than the configuration allows.
+    /// The loss or its gradient was not finite in more steps than the configuration allows.
     #[error(
         "the loss or its gradient was not finite in {count} steps (`skip_limit` is {limit}), the last of them step \
          {step}: lower `learning_rate`, or look at the data of that step"
@@ -62,26 +62,26 @@ pub enum Error {
     NotFinite {
         /// Steps that were skipped.
         count: u64,
-        /// How many may be.
+        /// How many may be skipped.
         limit: u64,
         /// The last one.
         step: u64,
     },
-    /// It was asked to stop before the training itself began.
+    /// It was asked to stop while something was made that the training itself needs.
     #[error("stopped after step {step} of {what}; the same command goes on")]
     Interrupted {
         /// What was being made.
         what: &'static str,
-        /// Its steps so far.
+        /// Steps of that so far.
         step: u64,
     },
-    /// Weights do not fit, or a block refused its configuration.
+    /// Weights do not fit, or a shared block refused its configuration.
     #[error(transparent)]
     Nn(#[from] vipra_nn::Error),
-    /// The stage could not give a batch, or not make a loss of it.
+    /// An error of the stage.
     #[error("{0}")]
     Stage(StageError),
-    /// A configuration that makes no sense.
+    /// An invalid configuration.
     #[error("{0}")]
     Invalid(String),
 }

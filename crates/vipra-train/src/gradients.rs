@@ -1,10 +1,10 @@
-//! Gradients of all parameters together.
+//! Norm, clipping and accumulation of the gradients of all parameters.
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{DType, Tensor};
 
-/// Length of the gradient over all parameters as one vector.
+/// Euclidean norm of the gradients of all parameters together.
 pub fn global_norm<M: Module>(module: &M, gradients: &GradientsParams) -> f64 {
     struct Squares<'a> {
         gradients: &'a GradientsParams,
@@ -13,7 +13,7 @@ pub fn global_norm<M: Module>(module: &M, gradients: &GradientsParams) -> f64 {
     impl ModuleVisitor for Squares<'_> {
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
             if let Some(gradient) = self.gradients.get::<D>(param.id) {
-                // Row by row: the framework adds up large tensors in the order in which its threads finish.
+                // Row by row, for a fixed order: the framework sums large tensors in the order in which its threads finish.
                 let rows = gradient.square().sum_dim(D - 1).cast(DType::F32);
                 let count: usize = rows.dims().iter().product();
                 self.sums.push(rows.reshape([count]));
@@ -25,12 +25,12 @@ pub fn global_norm<M: Module>(module: &M, gradients: &GradientsParams) -> f64 {
     if squares.sums.is_empty() {
         return 0.0;
     }
-    // Added up in f64: thousands of squares of very different sizes.
+    // Summed in f64: these are thousands of squares of very different sizes.
     let sums = Tensor::cat(squares.sums, 0).into_data();
     sums.iter::<f64>().sum::<f64>().sqrt()
 }
 
-/// The gradients, of this [`global_norm`], shortened to the limit where they are longer; a limit of 0 or below is none.
+/// Scales gradients of this [`global_norm`] down to the limit if they exceed it. A limit of 0 or less is none.
 pub fn clip_by_norm<M: Module>(module: &M, gradients: GradientsParams, norm: f64, limit: f64) -> GradientsParams {
     if limit > 0.0 && norm > limit { scale(module, gradients, limit / norm) } else { gradients }
 }

@@ -1,4 +1,4 @@
-//! Draws the parameters of a new model.
+//! Initialisation of the parameters of a new model.
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor};
@@ -6,8 +6,8 @@ use rand::Rng;
 
 use crate::random;
 
-/// Draws, in the model's order, the parameters that the framework leaves for their first use: that may be the first step, a
-/// checkpoint before it, or never, and each would draw others.
+/// Draws, in the model's order, the parameters that the framework would initialise at their first use. That may be in the
+/// first step, in a checkpoint before it, or never, and the random numbers would depend on it.
 pub(crate) fn draw_parameters<M: Module>(model: &M, device: &Device, seed: u64) {
     struct Draw;
     impl ModuleVisitor for Draw {

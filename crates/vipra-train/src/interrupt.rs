@@ -1,4 +1,4 @@
-//! Being asked to stop.
+//! Requests to stop a run.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,11 +15,11 @@ pub struct Interrupt {
 }
 
 impl Interrupt {
-    /// Listens to the signals. Whoever asks again in the same process gets the same flag: where one training follows
-    /// another, a signal means all of them.
+    /// Listens to the signals. All calls in a process return the same flag: if several trainings follow one another, a signal
+    /// stops all of them.
     ///
     /// # Errors
-    /// [`Error::Invalid`] if the system does not let it.
+    /// [`Error::Invalid`] if signal handlers cannot be installed.
     pub fn listen() -> Result<Self> {
         const EXIT_CODE_OF_SIGINT: i32 = 130;
         static LISTENING: Mutex<Option<Interrupt>> = Mutex::new(None);
@@ -38,7 +38,7 @@ impl Interrupt {
         Ok(interrupt)
     }
 
-    /// Whether to stop.
+    /// Whether the run is to stop.
     pub fn is_raised(&self) -> bool {
         self.raised.load(Ordering::Relaxed)
     }

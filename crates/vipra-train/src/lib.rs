@@ -1,10 +1,10 @@
 //! The training loop that all stages share.
 //!
-//! A stage implements [`Stage`]: it gives batches and says what the loss is. [`run`] does the rest: it reads from top to
-//! bottom and knows no stage by name. Everything random in a step is a function of the seed and the step, so that a
+//! A stage implements [`Stage`]: it makes batches and computes the loss. [`run`] does the rest: it reads from top to bottom
+//! and knows no stage by name. Everything random in a step is a function of the seed and the step, so that a
 //! [checkpoint](checkpoint) needs no random state and a resumed run equals an uninterrupted one.
 //!
-//! It uses `vipra-nn` for names of parameters and for weights files.
+//! Names of parameters and weights files come from `vipra-nn`.
 
 pub mod checkpoint;
 mod clock;

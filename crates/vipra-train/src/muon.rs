@@ -1,19 +1,21 @@
-//! Muon's direction for a matrix (<https://kellerjordan.github.io/posts/muon>; sizes of steps as in arXiv 2502.16982).
+//! Muon's update of a matrix (<https://kellerjordan.github.io/posts/muon>; step size as in arXiv 2502.16982).
 //!
-//! Adam's step goes mostly along the few directions that a matrix's gradient is large in. Muon's goes as far along each.
+//! Adam's step goes mostly along the few directions in which the gradient of a matrix is large. Muon's goes equally far along
+//! all of them.
 
 use burn::tensor::Tensor;
 
 use crate::sum::ordered_sum;
 
-/// Iterations until singular values lie around 1.
+/// Iterations after which singular values are around 1.
 const ITERATIONS: usize = 5;
-/// The quintic of an iteration: steep at 0, so that small singular values grow soon.
+/// Coefficients of the quintic of an iteration: steep at 0, so that small singular values grow quickly.
 const QUINTIC: [f32; 3] = [3.4445, -4.7750, 2.0315];
-/// A step's root mean square beside AdamW's, so that both take the same learning rate.
+/// Root mean square of a step, that of AdamW, so that both use the same learning rate.
 const STEP_SIZE: f64 = 0.2;
 
-/// The gradient, looked ahead along its running average, with all singular values near 1, and as long as a step of AdamW.
+/// The direction of a step: the gradient with Nesterov momentum, orthogonalised so that all singular values are near 1, and
+/// scaled to the length of AdamW's.
 ///
 /// # Shapes
 /// `gradient`, `average`: `[rows, columns]` → the same
@@ -23,7 +25,7 @@ pub(crate) fn direction(gradient: Tensor<2>, average: Tensor<2>, beta: f64) -> T
     orthogonalized(ahead) * (STEP_SIZE * (rows.max(columns) as f64).sqrt())
 }
 
-/// Newton and Schulz's iteration, on the side where the product with the transpose is small.
+/// The Newton–Schulz iteration, on the side on which the product with the transpose is smaller.
 fn orthogonalized(matrix: Tensor<2>) -> Tensor<2> {
     let [rows, columns] = matrix.dims();
     if rows > columns {

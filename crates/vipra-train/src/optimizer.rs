@@ -1,7 +1,7 @@
-//! AdamW (arXiv 1711.05101) as in PyTorch, and Muon for the matrices of layers where a configuration asks for it.
+//! AdamW (arXiv 1711.05101) as in PyTorch, and Muon for the matrices of layers if it is configured.
 //!
-//! The framework's own keeps its state by ids that are drawn anew in each process, and starts a parameter over in silence
-//! when its id is not found; this one keeps it by the parameters' names, in the same file format as the weights.
+//! The framework's optimisers keep their state by parameter ids, which are new in each process, and silently start a parameter
+//! over if its id is not found. This one keeps it by parameter names, in the file format of the weights.
 
 use std::collections::BTreeMap;
 
@@ -14,16 +14,16 @@ use vipra_nn::weights::{NamePath, Names, Weights};
 use crate::config::OptimizerConfig;
 use crate::{Error, Result, muon};
 
-/// AdamW, and Muon for the matrices that take it, with the moments by name of the parameter.
+/// AdamW, and Muon for the matrices that use it, with moments by parameter name.
 #[derive(Debug, Clone)]
 pub struct Optimizer {
     config: OptimizerConfig,
-    /// Steps done; the moments' biases are corrected by it.
+    /// Steps done, for the bias correction of the moments.
     steps: u64,
     moments: BTreeMap<String, Moments>,
 }
 
-/// Running averages of a gradient and, but for Muon, of its square, flattened.
+/// Running averages of a gradient and, except with Muon, of its square; flattened.
 #[derive(Debug, Clone)]
 struct Moments {
     first: Tensor<1>,
@@ -31,14 +31,14 @@ struct Moments {
 }
 
 impl Optimizer {
-    /// An optimiser that has seen nothing yet.
+    /// An optimiser without moments yet.
     pub fn new(config: OptimizerConfig) -> Self {
         Self { config, steps: 0, moments: BTreeMap::new() }
     }
 
-    /// The module one step further. Parameters without a gradient stay as they are.
+    /// The module after one step. Parameters without a gradient stay as they are.
     ///
-    /// `rate` is the learning rate of the step, `rate_factor` multiplies it for a parameter's name.
+    /// `rate` is the learning rate of the step; `rate_factor` gives the factor on it for the parameter of a name.
     pub fn step<M: Module>(
         &mut self,
         module: M,
@@ -65,10 +65,10 @@ impl Optimizer {
         weights
     }
 
-    /// Goes on from moments after `steps` steps; the module says which parameters there are.
+    /// An optimiser with the stored moments of the module's parameters, after `steps` steps.
     ///
     /// # Errors
-    /// [`Error::Invalid`] if a parameter's moments have another size than the parameter.
+    /// [`Error::Invalid`] if the moments of a parameter do not have its size.
     pub fn from_weights<M: Module>(config: OptimizerConfig, steps: u64, weights: &Weights, module: &M) -> Result<Self> {
         struct Collect<'a> {
             config: &'a OptimizerConfig,
@@ -160,7 +160,7 @@ impl ModuleMapper for Update<'_> {
     }
 }
 
-/// The change at a learning rate of 1, and the moments after it.
+/// The update at a learning rate of 1, and the new moments.
 fn adam_step(config: &OptimizerConfig, steps: u64, gradient: Tensor<1>, old: Option<Moments>) -> (Tensor<1>, Moments) {
     let zeros = || gradient.zeros_like();
     let (first, second) = match old {

@@ -11,17 +11,17 @@ use crate::config::TrainConfig;
 use crate::gradients::accumulate;
 use crate::stage::{Losses, Scalars, Stage, Step};
 
-/// Outcome of the forward and backward passes of a step.
+/// Result of the forward and backward passes of a step.
 pub(crate) struct Passes {
-    /// Their mean loss.
+    /// Mean loss of the passes.
     pub(crate) loss: f64,
-    /// What it is made of, if the step is logged.
+    /// Terms of the mean loss, if the step is logged.
     pub(crate) parts: Scalars,
-    /// Of the mean loss.
+    /// Gradients of the mean loss.
     pub(crate) gradients: GradientsParams,
 }
 
-/// The passes of one step: their mean loss and the gradient of it.
+/// Runs the forward and backward passes of one step.
 pub(crate) fn forward_backward<S: Stage>(
     stage: &mut S,
     model: &S::Model,
@@ -42,7 +42,7 @@ pub(crate) fn forward_backward<S: Stage>(
             add_parts(&mut parts, terms, share);
         }
         if !of_pass.is_finite() {
-            // A backward pass of it would only spread it.
+            // The step will be skipped, and its gradient is not needed.
             continue;
         }
         let new = GradientsParams::from_grads((total * share).backward(), model);

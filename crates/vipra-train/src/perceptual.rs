@@ -16,14 +16,14 @@ use crate::{Error, Result};
 /// Folder within that of the run.
 const FOLDER: &str = "perceptual";
 const LEARNING_RATE: f64 = 2e-3;
-/// Pictures of a step.
+/// Pictures per step.
 const PICTURES: usize = 8;
-/// Pictures by which the network is scaled.
+/// Pictures that set the scale of the network.
 const UNRELATED_PICTURES: usize = 32;
 
-/// An endless stream of pictures that have little to do with each other, in an order that its state resumes.
+/// An endless stream of unrelated pictures, which can be resumed from its state.
 pub trait Pictures {
-    /// The next ones.
+    /// The next pictures.
     ///
     /// # Shapes
     /// → `[count, 3, height, width]` in [0, 1]
@@ -32,22 +32,22 @@ pub trait Pictures {
     /// Whatever is wrong with the data.
     fn next(&mut self, count: usize) -> Result<Tensor<4>, StageError>;
 
-    /// Where the stream is.
+    /// The position of the stream.
     fn state(&self) -> Value;
 
-    /// Goes to a [`state`](Self::state).
+    /// Resumes the stream from a [`state`](Self::state).
     ///
     /// # Errors
     /// If the state is not one of this stream.
     fn restore(&mut self, state: Value) -> Result<(), StageError>;
 }
 
-/// The frozen network, trained on the pictures from where the stream is now, or as an earlier call has left it in the
-/// run's folder. `datasets` are fingerprints of the data that the pictures come from.
+/// The frozen network: trained on the pictures that follow in the stream, or read from the run's folder if an earlier call has
+/// trained it. `datasets` are the fingerprints of the data that the pictures come from.
 ///
 /// # Errors
-/// What is wrong with the pictures or the run; [`Error::Configuration`] for a network in the folder that was trained on other
-/// data, or otherwise; [`Error::Interrupted`] if it was asked to stop.
+/// What is wrong with the pictures or the run; [`Error::Configuration`] if the network in the folder was trained on other data
+/// or with another configuration; [`Error::Interrupted`] if the run was asked to stop.
 pub fn own_features(
     config: &PerceptualConfig,
     seed: u64,
@@ -97,7 +97,7 @@ pub fn own_features(
     }
 }
 
-/// Rebuilds pictures from the features of each block.
+/// The stage that trains the network: it rebuilds pictures from the features of each block.
 struct FeatureStage<P> {
     pictures: P,
 }

@@ -1,4 +1,4 @@
-//! The loop.
+//! The training loop.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -16,26 +16,26 @@ use crate::passes::forward_backward;
 use crate::stage::{Scalars, Stage};
 use crate::training_state::{TrainingState, is_due};
 
-/// Where a run lives and what it is told.
+/// Inputs of a run.
 pub struct Run<'a> {
-    /// The folder of the run; metrics and checkpoints go there, and it resumes from what it finds there.
+    /// The folder of the run, for metrics and checkpoints. The run resumes from the last checkpoint in it.
     pub folder: &'a Path,
     /// How to train.
     pub config: &'a TrainConfig,
-    /// Whole configuration of the run. A checkpoint made with another one is refused.
+    /// The whole configuration of the run. A checkpoint of another one is refused.
     pub configuration: Value,
-    /// What the weights' file says of itself, such as the configuration of the model.
+    /// Header of the weights files, such as the configuration of the model.
     pub metadata: BTreeMap<String, String>,
-    /// When to stop before the last step.
+    /// Raised to stop before the last step.
     pub interrupt: &'a Interrupt,
-    /// Told what happens.
+    /// Called with every event.
     pub progress: &'a mut dyn FnMut(Progress<'_>),
 }
 
-/// What happens in a run.
+/// Events of a run.
 #[derive(Debug)]
 pub enum Progress<'a> {
-    /// It goes on from a checkpoint after this many steps.
+    /// The run was resumed from a checkpoint after this many steps.
     Resumed(u64),
     /// A step was done.
     Stepped {
@@ -44,9 +44,9 @@ pub enum Progress<'a> {
         /// Loss of the last one.
         loss: f64,
     },
-    /// The loss or its gradient was no number in this step, which changed nothing.
+    /// This step was skipped because its loss or gradient was not finite.
     Skipped(u64),
-    /// Numbers of the last steps were written down.
+    /// Metrics were written after this many steps.
     Logged(u64, &'a Scalars),
     /// Held-out numbers after this many steps.
     Validated(u64, &'a Scalars),
@@ -59,18 +59,18 @@ pub enum Progress<'a> {
 pub enum Outcome<M> {
     /// All steps are done.
     Finished {
-        /// The trained model, in evaluation mode; averaged, if the run keeps an average.
+        /// The trained model, in evaluation mode; with averaged weights, if the run keeps an average.
         model: M,
         /// Its last checkpoint.
         checkpoint: PathBuf,
         /// Its held-out numbers.
         validation: Scalars,
     },
-    /// It was asked to stop, and goes on when it is called again.
+    /// It was asked to stop, and can be resumed.
     Interrupted {
         /// Steps done.
         step: u64,
-        /// Where they are kept.
+        /// The checkpoint to resume from.
         checkpoint: PathBuf,
     },
 }
@@ -80,7 +80,7 @@ pub enum Outcome<M> {
 pub struct Ended {
     /// Its last checkpoint.
     pub checkpoint: PathBuf,
-    /// Steps done, if it was asked to stop before the last.
+    /// Steps done, if it was asked to stop before the last one.
     pub interrupted_at: Option<u64>,
     /// Held-out numbers; none if it was asked to stop.
     pub validation: Scalars,
@@ -109,11 +109,11 @@ pub fn run<S: Stage>(stage: &mut S, model: S::Model, mut run: Run<'_>) -> Result
     let mut state = TrainingState::begin_or_resume(stage, model, &checkpoints, &mut run)?;
     let mut metrics = Metrics::open(run.folder, state.step)?;
     let mut clock = Clock::start();
-    // The checkpoint that the run goes on from is not written again: for a moment there would be none.
+    // The checkpoint that the run resumes from is not written again: for a moment there would be none.
     let mut saved = checkpoints.existing(state.step);
-    // Held-out numbers of the model as it is, where they are due.
+    // Held-out numbers of the current model, if they are due.
     let mut validation = None;
-    // What stopped between a checkpoint and its validation catches up on that.
+    // A run that stopped between a checkpoint and its validation catches up on the validation.
     let is_behind = state.step > 0 && !metrics.has_validation(state.step);
     if is_behind && is_due(state.step, config.validate_every, config.steps) {
         validation = Some(state.validate(stage, &mut metrics, &mut run)?);
@@ -127,7 +127,7 @@ pub fn run<S: Stage>(stage: &mut S, model: S::Model, mut run: Run<'_>) -> Result
         let gradient_norm = global_norm(&state.model, &passes.gradients);
         if passes.loss.is_finite() && gradient_norm.is_finite() {
             state.update(stage, passes.gradients, gradient_norm, learning_rate, config);
-            // Not after a skipped step: what is no number must not get into the model by this way either.
+            // Not after a skipped step: non-finite numbers must not get into the model this way either.
             state.model = stage.after_step(state.model, &mut step)?;
         } else {
             state.skip(config)?;
@@ -149,7 +149,7 @@ pub fn run<S: Stage>(stage: &mut S, model: S::Model, mut run: Run<'_>) -> Result
             (run.progress)(Progress::Logged(state.step, &scalars));
         }
         saved = None;
-        // Before a validation, which may take long, and fail.
+        // Before the validation, which may take long or fail.
         if is_due(state.step, config.checkpoint.every, config.steps) {
             saved = Some(state.save(stage, &checkpoints, &mut run)?);
             clock.restart();
@@ -165,16 +165,12 @@ pub fn run<S: Stage>(stage: &mut S, model: S::Model, mut run: Run<'_>) -> Result
         let checkpoint = saved.map_or_else(|| state.save(stage, &checkpoints, &mut run), Ok)?;
         return Ok(Outcome::Interrupted { step: state.step, checkpoint });
     }
-    let model = state.eval_model();
-    // A run that was already finished when it was called has none yet.
-    let validation = match validation {
-        Some(validation) => validation,
-        None => stage.validate(&model)?,
-    };
-    Ok(Outcome::Finished { model, checkpoint: checkpoints.path(state.step), validation })
+    // A run that was already finished when it was started has none yet.
+    let validation = validation.map_or_else(|| state.validate_again(stage, &mut metrics), Ok)?;
+    Ok(Outcome::Finished { model: state.eval_model(), checkpoint: checkpoints.path(state.step), validation })
 }
 
-/// What is written down of a step, in this order.
+/// The metrics of a step, in the order in which they are written.
 fn step_scalars(loss: f64, parts: Scalars, update: [(&str, f64); 3], observed: Scalars, speed: Scalars) -> Scalars {
     let named = |(name, value): (&str, f64)| (name.to_owned(), value);
     let mut scalars = vec![named(("loss", loss))];

@@ -1,12 +1,12 @@
-//! Sums that do not depend on threads.
+//! Sums that do not depend on the number of threads.
 
 use burn::tensor::Tensor;
 
-/// Numbers from which on the framework's CPU backend shares a sum over all numbers among threads.
+/// Number of elements from which the framework's CPU backend computes a sum with several threads.
 const SHARED_FROM: usize = 4 * 1024 * 1024;
 
-/// The sum of all numbers, the same bit for bit however many threads there are: the framework adds up the parts of a large
-/// tensor in the order in which its threads finish, but what lies along one axis always in the same order.
+/// The sum of all elements, bit for bit the same for any number of threads. The framework adds up the parts of a large
+/// tensor in the order in which its threads finish, but sums along one axis always in the same order.
 ///
 /// # Shapes
 /// any → `[1]`

@@ -1,4 +1,4 @@
-//! Everything that a step changes, between checkpoints and the loop.
+//! The state of a training, which checkpoints save and steps change.
 
 use std::path::PathBuf;
 
@@ -18,25 +18,25 @@ use crate::run::{Progress, Run};
 use crate::stage::{Scalars, Stage, Step};
 use crate::{Error, Result, random};
 
-/// Whether something that happens every so many steps, and at the end, happens now.
+/// Whether something that is due every `every` steps, and after the last one, is due now.
 pub(crate) fn is_due(step: u64, every: u64, last: u64) -> bool {
     step == last || (every > 0 && step.is_multiple_of(every))
 }
 
-/// Everything that a step changes.
+/// Everything that a step of the loop changes.
 pub(crate) struct TrainingState<M> {
     pub(crate) model: M,
     optimizer: Optimizer,
     average: Option<MovingAverage<M>>,
     /// Steps done.
     pub(crate) step: u64,
-    /// Steps that changed nothing.
+    /// Steps that were skipped.
     pub(crate) skipped: u64,
     device: Device,
 }
 
 impl<M: Module> TrainingState<M> {
-    /// From the last checkpoint, or from the model as it is.
+    /// Resumes from the last checkpoint, or begins with the given model.
     pub(crate) fn begin_or_resume<S: Stage<Model = M>>(
         stage: &mut S,
         model: M,
@@ -71,7 +71,7 @@ impl<M: Module> TrainingState<M> {
         Ok(Self { model, optimizer, average, step: state.step, skipped: state.skipped, device })
     }
 
-    /// Seeds everything random in the next step.
+    /// Begins the next step, and seeds everything random in it.
     pub(crate) fn begin_step(&self, config: &TrainConfig) -> Step {
         let mut random = random::for_step(config.seed, self.step);
         self.device.seed(random.next_u64());
@@ -79,7 +79,7 @@ impl<M: Module> TrainingState<M> {
         Step { number: self.step, is_logged: is_due(done, config.log_every, config.steps), random }
     }
 
-    /// One step of the optimiser, and of the average.
+    /// Updates the model by one step of the optimiser, and the average.
     pub(crate) fn update<S: Stage<Model = M>>(
         &mut self,
         stage: &S,
@@ -96,7 +96,7 @@ impl<M: Module> TrainingState<M> {
         }
     }
 
-    /// Counts a step that changed nothing.
+    /// Counts a skipped step.
     pub(crate) fn skip(&mut self, config: &TrainConfig) -> Result<()> {
         self.skipped += 1;
         if self.skipped > config.skip_limit {
@@ -106,12 +106,12 @@ impl<M: Module> TrainingState<M> {
         Ok(())
     }
 
-    /// The model to evaluate: averaged, if there is an average.
+    /// The model in evaluation mode, with averaged weights if there are any.
     pub(crate) fn eval_model(&self) -> M {
         self.average.as_ref().map_or_else(|| self.model.valid(), |average| average.average().clone())
     }
 
-    /// Measures the model and writes that down.
+    /// Validates the model and writes the held-out numbers.
     pub(crate) fn validate<S: Stage<Model = M>>(
         &self,
         stage: &mut S,
@@ -121,6 +121,14 @@ impl<M: Module> TrainingState<M> {
         let validation = stage.validate(&self.eval_model())?;
         metrics.write(self.step, VALIDATION, &validation)?;
         (run.progress)(Progress::Validated(self.step, &validation));
+        Ok(validation)
+    }
+
+    /// Validates a finished run once more, and replaces its held-out numbers if they have changed, as they do when it is
+    /// measured in another way.
+    pub(crate) fn validate_again<S: Stage<Model = M>>(&self, stage: &mut S, metrics: &mut Metrics) -> Result<Scalars> {
+        let validation = stage.validate(&self.eval_model())?;
+        metrics.replace_validation(self.step, &validation)?;
         Ok(validation)
     }
 

@@ -1,4 +1,4 @@
-//! Weights that say in the header of their file what they are.
+//! Descriptions of models in the header of their weights files.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -10,26 +10,26 @@ use vipra_nn::weights::Weights;
 use crate::checkpoint::find_weights;
 use crate::{Error, Result};
 
-/// What must be known of a model to use its weights.
+/// The description that is needed to use the weights of a model.
 ///
-/// All of it stands under one key of the header: several would be written in any order, and equal runs are to give equal
+/// It is stored under a single key of the header: several keys would be written in any order, and equal runs must give equal
 /// files.
 pub trait WeightsHeader: Serialize + DeserializeOwned {
     /// The key.
     const KEY: &'static str;
-    /// What such a model is: `a frame tokenizer`.
+    /// The kind of model, as it is named in messages, such as `a frame tokenizer`.
     const MODEL: &'static str;
 
-    /// As the header of a weights file holds it.
+    /// The header of a weights file.
     ///
     /// # Errors
-    /// [`Error::Invalid`] if it has no form in JSON.
+    /// [`Error::Invalid`] if the description cannot be written as JSON.
     fn to_metadata(&self) -> Result<BTreeMap<String, String>> {
         let text = serde_json::to_string(self).map_err(|error| Error::Invalid(error.to_string()))?;
         Ok(BTreeMap::from([(Self::KEY.to_owned(), text)]))
     }
 
-    /// Out of the header of a weights file.
+    /// Reads the description from the header of a weights file.
     ///
     /// # Errors
     /// [`Error::NotTrained`] if there is none, or it cannot be read.
@@ -44,11 +44,11 @@ pub trait WeightsHeader: Serialize + DeserializeOwned {
 /// The weights of a trained model, read.
 #[derive(Debug)]
 pub struct TrainedWeights<H> {
-    /// What they are.
+    /// Description of the model.
     pub header: H,
     /// The weights.
     pub weights: Weights,
-    /// Hash of the file, by which what is made with the model knows it.
+    /// Hash of the file, with which everything that the model makes names it.
     pub fingerprint: String,
     /// The file.
     pub path: PathBuf,

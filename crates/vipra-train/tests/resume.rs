@@ -49,6 +49,8 @@ struct SumStage {
     batches: u64,
     broken_steps: Vec<u64>,
     fails_to_validate: bool,
+    /// Factor on held-out numbers, for measuring the same model in another way.
+    measure: f64,
     stop_after: Option<(u64, Interrupt)>,
     /// The step of each pass since something was learned.
     passes: Vec<u64>,
@@ -96,7 +98,7 @@ impl Stage for SumStage {
         let device = self.device.clone().without_autodiff();
         let x = Tensor::<2>::from_data([[0.48, 0.84, 1.0], [0.1, 0.2, 0.3]], &device);
         let error = (model.forward(x.clone()) - x.sum_dim(1)).abs().mean();
-        Ok(vec![("error".to_owned(), f64::from(error.into_scalar::<f32>()))])
+        Ok(vec![("error".to_owned(), self.measure * f64::from(error.into_scalar::<f32>()))])
     }
 
     fn state(&self) -> Value {
@@ -135,11 +137,13 @@ struct Attempt<'a> {
     stop_after: Option<u64>,
     broken_steps: Vec<u64>,
     fails_to_validate: bool,
+    measure: f64,
 }
 
 impl<'a> Attempt<'a> {
     fn new(folder: &'a Path) -> Self {
-        Self { folder, config: config(), stop_after: None, broken_steps: Vec::new(), fails_to_validate: false }
+        let (config, broken_steps) = (config(), Vec::new());
+        Self { folder, config, stop_after: None, broken_steps, fails_to_validate: false, measure: 1.0 }
     }
 
     fn run(self, events: &mut Vec<String>) -> vipra_train::Result<Outcome<Toy>> {
@@ -158,6 +162,7 @@ impl<'a> Attempt<'a> {
             batches: 0,
             broken_steps: self.broken_steps,
             fails_to_validate: self.fails_to_validate,
+            measure: self.measure,
             stop_after: self.stop_after.map(|step| (step, interrupt.clone())),
             passes: Vec::new(),
             learned_from: Vec::new(),
@@ -262,6 +267,26 @@ fn a_validation_that_fails_costs_no_step_and_is_caught_up_on() {
     let lines = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     let validated = lines.filter(|line| line["kind"] == "validation").map(|line| line["step"].as_u64().unwrap());
     assert_eq!(validated.collect::<Vec<_>>(), [8, 16, 24, 32, 40]);
+}
+
+#[test]
+fn a_finished_run_that_is_measured_in_another_way_writes_that_down_in_the_place_of_what_it_was() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let folder = tempfile::tempdir().unwrap();
+    let measured = |measure: f64| {
+        let outcome = Attempt { measure, ..Attempt::new(folder.path()) }.run(&mut Vec::new()).unwrap();
+        let Outcome::Finished { validation, .. } = outcome else { panic!("{outcome:?}") };
+        (validation[0].1, std::fs::read_to_string(folder.path().join("metrics.jsonl")).unwrap())
+    };
+    let (error, lines) = measured(1.0);
+    assert_eq!(measured(1.0), (error, lines.clone()), "nothing is written twice");
+    let (doubled, rewritten) = measured(2.0);
+    assert_eq!(doubled, 2.0 * error);
+    let before: Vec<&str> = lines.lines().collect();
+    let after: Vec<&str> = rewritten.lines().collect();
+    let last = after.len() - 1;
+    assert_eq!((after.len(), &after[..last]), (before.len(), &before[..last]));
+    assert_eq!(serde_json::from_str::<Value>(after[last]).unwrap()["error"].as_f64(), Some(doubled));
 }
 
 #[test]

@@ -14,7 +14,7 @@ use crate::{Laq, Result};
 /// Frames that the spatial encoder sees at a time.
 const ENCODE_BATCH: usize = 32;
 
-/// A window of features that slides along an episode: what has passed is forgotten, what comes is computed.
+/// A window of features that slides along an episode: it drops the frames behind it and computes new ones.
 pub(super) struct FeatureWindow<'a> {
     model: &'a Laq,
     image: ImageConfig,
@@ -43,7 +43,7 @@ impl<'a> FeatureWindow<'a> {
         Self { model, image, source, episode, camera, device, first: 0, kept, encoded: 0 }
     }
 
-    /// Slides on, so that exactly `frames` are kept. Ranges must not go back.
+    /// Slides forward until exactly `frames` are kept. It cannot slide back.
     pub(super) fn slide(&mut self, frames: Range<usize>, decoders: &mut DecoderPool) -> Result<()> {
         while self.first < frames.start && self.kept.pop_front().is_some() {
             self.first += 1;
@@ -61,7 +61,7 @@ impl<'a> FeatureWindow<'a> {
         Ok(())
     }
 
-    /// Features of kept frames, in any order, repeats allowed.
+    /// Features of kept frames, in any order and possibly repeated.
     ///
     /// # Shapes
     /// → `[1, frames, patches, dim]`

@@ -1,4 +1,4 @@
-//! From episodes to labels.
+//! Labels of episodes: the codes that follow each frame.
 
 use std::path::Path;
 
@@ -10,12 +10,12 @@ use vipra_data::video::DecoderPool;
 use super::features::FeatureWindow;
 use crate::{Error, Result, TrainedLaq};
 
-/// Frames before the labelled one that a window sees (H_P in the reference, 3).
+/// Frames of a window before the labelled one (H_P in the reference, 3).
 const PAST: usize = 1;
 /// Windows whose codes are inferred at a time.
 const WINDOW_BATCH: usize = 16;
 
-/// What to label.
+/// Which episodes to label, and how far ahead.
 #[derive(Debug, Clone)]
 pub struct LabelConfig {
     /// Transitions that follow a frame, H (14 in the release, reference 3).
@@ -24,7 +24,7 @@ pub struct LabelConfig {
     pub camera: Option<String>,
     /// A split, or a range of episodes; all without.
     pub split: Option<String>,
-    /// Which part of the episodes this process labels.
+    /// The share of the episodes that this process labels.
     pub shard: Shard,
 }
 
@@ -39,10 +39,10 @@ pub struct Labeler<'a> {
 }
 
 impl<'a> Labeler<'a> {
-    /// A labeler of `horizon` transitions a frame.
+    /// A labeler that gives each frame the codes of `horizon` transitions.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for no transition at all, or codes that do not fit in a byte.
+    /// [`Error::Invalid`] for a horizon of 0, or codes that do not fit in a byte.
     pub fn new(trained: &'a TrainedLaq, horizon: usize) -> Result<Self> {
         let codes = trained.description.model.quantizer.codes;
         if horizon == 0 || codes > 256 {
@@ -105,8 +105,8 @@ pub fn horizon_window(frame: usize, length: usize, fps: f64, interval_secs: f64,
         .collect()
 }
 
-/// Labels a dataset into a folder, or goes on with it. `progress` is called with (frames done, all frames) of the shard.
-/// Returns the number of frames that were labelled now.
+/// Writes labels of a dataset into a folder, or continues labels that are there. `progress` is called with (frames done, all
+/// frames) of the shard. Returns the number of frames that this call labelled.
 ///
 /// # Errors
 /// What is wrong with the dataset, or labels of another kind in the folder.

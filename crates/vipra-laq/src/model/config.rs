@@ -1,4 +1,4 @@
-//! Size of the model.
+//! Configuration of the model.
 
 use burn::tensor::Device;
 use schemars::JsonSchema;
@@ -16,7 +16,7 @@ use crate::quantizer::NsvqConfig;
 use crate::spatial_encoder::SpatialEncoderConfig;
 use crate::{Error, Result};
 
-/// Epsilon of the norm behind the decoder's patch projection (reference 3.5).
+/// Epsilon of the norm after the decoder's patch projection (reference 3.5).
 const PATCH_NORM_EPSILON: f64 = 1e-5;
 
 /// Size of a [`Laq`].
@@ -54,7 +54,7 @@ pub struct LaqConfig {
 }
 
 impl Default for LaqConfig {
-    /// For a CPU: 64×64 pixels as 8×8 patches, 4 codes of 8. Presets of a run are files, which say what differs from this.
+    /// For a CPU: 64×64 pixels as 8×8 patches, 4 codes of 8.
     fn default() -> Self {
         Self {
             frame_size: [64, 64],
@@ -131,7 +131,7 @@ impl LaqConfig {
         DownSampler::strides(self.grid(), self.code_length).map(|_| ())
     }
 
-    /// A new model: random weights, but a decoder that repeats the current frame.
+    /// A new model with random weights, except that its decoder repeats the current frame.
     ///
     /// # Errors
     /// As [`validate`](Self::validate).
@@ -198,7 +198,7 @@ mod tests {
         }
     }
 
-    /// Sizes as the shapes say, on a grid that is neither square nor even.
+    /// On a grid that is neither square nor even.
     #[test]
     fn oblong_frames_go_through() {
         let device = Device::flex();

@@ -1,4 +1,4 @@
-//! From past frames and codes to the next frames.
+//! The decoder side: from past frames and codes to the next frames.
 
 use burn::tensor::Tensor;
 use vipra_nn::ops;
@@ -8,14 +8,14 @@ use super::laq::{CHANNELS, Laq};
 use crate::{Error, Result};
 
 impl Laq {
-    /// Rebuilds the frame after each frame from the frames so far and the codes of the transition. Unclipped.
+    /// Rebuilds the frame that follows each frame, from the frames so far and the codes of the transition. Not clipped.
     ///
     /// # Shapes
     /// `frames`: `[batch, time, 3, height, width]`, `latents`: `[batch, time, code_length, code_dim]` →
     /// `[batch, time, 3, height, width]`, one frame later.
     ///
     /// # Errors
-    /// [`Error::Size`] for another frame size, or another number of transitions than frames.
+    /// [`Error::Size`] for another frame size, or if there are not as many transitions as frames.
     pub fn decode(&self, frames: Tensor<5>, latents: Tensor<4>) -> Result<Tensor<5>> {
         self.check_clip(&frames, 1)?;
         let [batch, time, channels, height, width] = frames.dims();
@@ -40,7 +40,7 @@ impl Laq {
         Ok(frames.reshape([batch, time, channels, height, width]))
     }
 
-    /// The decoder's condition.
+    /// The decoder's condition: one vector from the codes of each transition.
     ///
     /// # Shapes
     /// `[batch, transitions, code_length, code_dim]` → `[batch, transitions, dim]`
@@ -61,7 +61,7 @@ impl Laq {
     }
 }
 
-/// No bias between the extra token and the patches, in either direction.
+/// Pads the bias with zeros for the condition token: no bias between it and the patches, in either direction.
 ///
 /// # Shapes
 /// `[heads, patches, patches]` → `[heads, patches + 1, patches + 1]`

@@ -1,4 +1,4 @@
-//! From the patch grid to the few codes of a transition.
+//! The down-sampler: from the patch grid to the few codes of a transition.
 
 use burn::module::{Module, Param};
 use burn::nn::Initializer;
@@ -7,14 +7,14 @@ use vipra_nn::ops::{self, TimePadding};
 
 use crate::{Error, Result};
 
-/// Side of the kernels, along time, height and width.
+/// Size of the kernels along time, height and width.
 const KERNEL: usize = 3;
-/// The reference's sampler has two convolutions even where it halves less often (reference 3.4).
+/// The reference's sampler has at least two convolutions, even if it halves the grid less often (reference 3.4).
 const MIN_CONVOLUTIONS: usize = 2;
 
-/// 3-D convolutions with leaky rectifiers between, the first ones halving height and width (reference 3.4).
+/// 3-D convolutions with leaky ReLUs between them; the first ones halve height and width (reference 3.4).
 ///
-/// Their reach along time mixes neighbouring transitions, in both directions.
+/// Along time they mix neighbouring transitions, in both directions.
 #[derive(Module, Debug)]
 pub struct DownSampler {
     /// In order.
@@ -31,19 +31,19 @@ pub struct Convolution {
     pub weight: Param<Tensor<5>>,
     /// `[dim]`
     pub bias: Param<Tensor<1>>,
-    /// Of height and width.
+    /// Stride along height and width; 1 along time.
     pub stride: usize,
 }
 
 impl DownSampler {
-    /// A sampler from a grid of patches to a number of codes.
+    /// A sampler from a grid of patches to `code_length` codes.
     ///
     /// # Errors
-    /// [`Error::CodeLength`] if no number of halvings leads there.
+    /// [`Error::CodeLength`] if halving the grid never gives that many.
     pub fn new(grid: [usize; 2], code_length: usize, dim: usize, device: &Device) -> Result<Self> {
         let (strides, code_grid) = Self::strides(grid, code_length)?;
-        // Kaiming's for leaky rectifiers: PyTorch's default shrinks the signal at each layer, and what tells transitions
-        // apart with it.
+        // Kaiming initialisation: PyTorch's default shrinks the signal at each layer, and with it the differences between
+        // transitions.
         let bound = (6.0 / (dim * KERNEL * KERNEL * KERNEL) as f64).sqrt();
         let uniform = Initializer::Uniform { min: -bound, max: bound };
         let convolutions = strides
@@ -57,8 +57,8 @@ impl DownSampler {
         Ok(Self { convolutions, code_grid })
     }
 
-    /// Strides of the convolutions and the grid of codes they lead to. On 16×16 patches: three halvings for 4 codes, two
-    /// for 16, one and a plain convolution for 64, two plain ones for 256 (reference 3.4).
+    /// Strides of the convolutions and the resulting grid of codes. On 16×16 patches: three halvings for 4 codes, two for 16,
+    /// a halving and a plain convolution for 64, two plain ones for 256 (reference 3.4).
     ///
     /// # Errors
     /// [`Error::CodeLength`] with the lengths that fit.

@@ -1,4 +1,4 @@
-//! From frames to codes.
+//! The encoder side: from frames to codes.
 
 use burn::tensor::{Int, Tensor};
 use vipra_nn::ops;
@@ -8,10 +8,10 @@ use super::laq::Laq;
 use crate::Result;
 use crate::quantizer::Quantized;
 
-/// What training compares with the true frames.
+/// Result of the training path.
 #[derive(Debug, Clone)]
 pub struct Reconstruction {
-    /// Frames 1, 2, … as rebuilt, unclipped, `[batch, transitions, 3, height, width]`.
+    /// Rebuilt frames 1, 2, …, not clipped, `[batch, transitions, 3, height, width]`.
     pub frames: Tensor<5>,
     /// What entered the quantiser, `[batch·transitions·code_length, code_dim]`.
     pub vectors: Tensor<2>,
@@ -43,7 +43,7 @@ impl Laq {
         self.reconstruct_scaled(clip, noise, 1.0)
     }
 
-    /// As [`reconstruct`](Self::reconstruct) with noise that is scaled by `noise_scale`, in [0, 1].
+    /// As [`reconstruct`](Self::reconstruct), with the noise scaled by `noise_scale`, in [0, 1].
     ///
     /// # Errors
     /// [`Error::Size`](crate::Error::Size) for another frame size or fewer than two frames.
@@ -68,7 +68,7 @@ impl Laq {
         Ok(self.codes_of(self.encode(clip)?, batch))
     }
 
-    /// The codes of a batch of clips from what [`encode`](Self::encode) made of them.
+    /// The codes of a batch of clips, from the output of [`encode`](Self::encode).
     ///
     /// # Shapes
     /// `vectors`: `[batch·transitions·code_length, code_dim]`.
@@ -76,8 +76,8 @@ impl Laq {
         self.shape_codes(self.quantizer.quantize(vectors), batch)
     }
 
-    /// The codes of a clip whose frames have been through [`encode_frames`](Self::encode_frames) before: windows that
-    /// overlap share the work of the spatial encoder.
+    /// The codes of a clip from the features of its frames ([`encode_frames`](Self::encode_frames)), so that overlapping
+    /// windows share the work of the spatial encoder.
     ///
     /// # Shapes
     /// `features`: `[batch, time, patches, dim]`.
@@ -86,7 +86,7 @@ impl Laq {
         self.codes_of(self.to_code_vectors(self.encode_features(features)), batch)
     }
 
-    /// What enters the quantiser.
+    /// The vectors that enter the quantiser.
     ///
     /// # Shapes
     /// `clip`: `[batch, time, 3, height, width]` → `[batch·(time − 1)·code_length, code_dim]`, in the order batch,
@@ -111,8 +111,8 @@ impl Laq {
         self.spatial_encoder.forward(frames)
     }
 
-    /// Tokens that have seen the whole clip, future included. Masked frames are seen too: masks enter the losses only
-    /// (reference 3.3).
+    /// Contextualises features over the whole clip, future included. Masked frames are attended to as well: masks only enter
+    /// the losses (reference 3.3).
     ///
     /// # Shapes
     /// `[batch, time, patches, dim]` → the same.
@@ -122,6 +122,8 @@ impl Laq {
         self.encoder.forward(features, grid, &StInputs { spatial_bias, ..StInputs::default() })
     }
 
+    /// The vectors that enter the quantiser, from the encoder's tokens.
+    ///
     /// # Shapes
     /// `tokens`: `[batch, time, patches, dim]` → `[batch·(time − 1)·code_length, code_dim]`
     pub fn to_code_vectors(&self, tokens: Tensor<4>) -> Tensor<2> {
@@ -138,8 +140,8 @@ impl Laq {
         vectors.reshape([batch * transitions * code_length, code_dim])
     }
 
-    /// The model with its running mean and standard deviation moved by a share of the way to those of a batch, if it
-    /// standardises its outputs.
+    /// The model with its running mean and standard deviation moved towards those of a batch by `share`, in [0, 1]. Changes
+    /// nothing if the model does not standardise its encoder's outputs.
     ///
     /// # Shapes
     /// `vectors`: what entered the quantiser, `[batch·transitions·code_length, code_dim]`.

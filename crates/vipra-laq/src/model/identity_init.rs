@@ -1,10 +1,10 @@
-//! Initial weights with which the decoder is about the identity: it repeats the current frame.
+//! Initial weights that make the decoder nearly the identity: it repeats the current frame.
 //!
-//! Nearly everything in the next frame is in the current one already. A decoder with random weights spends thousands of
-//! steps on learning that, and meanwhile the codes, which stand for the rest, are noise to it. With layers that add nothing
-//! at first (as they start here), a patch passes: projection, norm, norm, projection. The first projection is a discrete
-//! cosine transform, of the lowest frequencies where there are more of them than channels; the last one is its inverse. A
-//! few channels carry a constant and subtract the sum of the others, so that both norms see mean 0 and variance 1 and change
+//! Nearly everything in the next frame is already in the current one. A decoder with random weights takes thousands of steps
+//! to learn that, and until then the codes, which describe the rest, are noise to it. Residual layers add nothing at first,
+//! so a patch only passes through a projection, two norms and another projection. The first projection is a discrete cosine
+//! transform, truncated to the lowest frequencies if there are fewer channels than coefficients; the last one is its inverse.
+//! A few channels hold a constant minus the sum of the others, so that both norms see mean 0 and variance 1 and change
 //! nothing.
 
 use std::f64::consts::PI;
@@ -15,16 +15,16 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 use super::laq::{CHANNELS, FrameEmbedding};
 
-/// Size of the coefficients in the tokens.
+/// Scale of the coefficients in the tokens.
 const SIGNAL: f64 = 0.5;
-/// Grey, around which pixels are taken.
+/// Mid-grey, which is subtracted from pixels.
 const GREY: f64 = 0.5;
-/// Brightness and two differences of colours, orthogonal; what they must be divided by to be of length 1.
+/// Brightness and two colour differences, orthogonal, each with its squared length.
 const COLORS: [([f64; 3], f64); 3] = [([1.0, 1.0, 1.0], 3.0), ([1.0, 0.0, -1.0], 2.0), ([1.0, -2.0, 1.0], 6.0)];
-/// How much sooner a frequency of a difference of colours is left out than one of brightness.
+/// A colour difference counts as a frequency this many times as high, and so is dropped before brightness.
 const COLOR_COST: usize = 2;
 
-/// Sets both projections; `dim` is the width of a token.
+/// Sets both projections.
 pub(super) fn init_as_identity(embedding: &mut FrameEmbedding, to_pixels: &mut Linear, patch: usize, device: &Device) {
     let dim = embedding.proj.bias.dims()[0];
     let values = CHANNELS * patch * patch;

@@ -17,9 +17,10 @@ use crate::quantizer::Nsvq;
 use crate::spatial_encoder::{DINO_NAMES, DINO_UNUSED, SpatialEncoder};
 use crate::{Error, Result};
 
-/// Colours of a pixel.
+/// Colour channels of a frame.
 pub(super) const CHANNELS: usize = 3;
-/// Initial weights of the condition's last layer, over PyTorch's: what brings its output to a spread of about 1.
+/// Factor on PyTorch's initial weights of the condition's last layer, which brings its output to a standard deviation of
+/// about 1.
 const INITIAL_GAIN: f64 = 9.0;
 
 /// The latent action model (reference 3).
@@ -29,43 +30,43 @@ pub struct Laq {
     pub spatial_encoder: SpatialEncoder,
     /// Position bias of the encoder.
     pub encoder_bias: ContinuousPositionBias,
-    /// Sees the whole clip, future included.
+    /// The spatio-temporal encoder, which sees the whole clip, future included.
     pub encoder: StTransformer,
     /// `dim → code_dim`
     pub to_code_dim: Linear,
     /// From patches to codes.
     pub down_sampler: DownSampler,
-    /// Standardises the encoder's outputs before the quantiser, if the configuration says so.
+    /// Standardisation of the encoder's outputs before the quantiser, if it is configured.
     pub standard: Option<OutputStandardization>,
     /// The codebook.
     pub quantizer: Nsvq,
     /// From a transition's codes to the decoder's condition.
     pub condition: ConditionHead,
-    /// The decoder's own view of the frames.
+    /// The decoder's embedding of frames.
     pub frame_embedding: FrameEmbedding,
     /// Position bias of the decoder.
     pub decoder_bias: ContinuousPositionBias,
-    /// Sees the past only.
+    /// The causal decoder, which sees the past only.
     pub decoder: StTransformer,
     /// `dim → 3·patch²`
     pub to_pixels: Linear,
-    /// What it was made from.
+    /// The configuration that the model was made from.
     #[module(skip)]
     pub config: LaqConfig,
 }
 
-/// One vector from the codes of a transition (reference 3.5).
+/// Maps the codes of a transition to one vector (reference 3.5).
 #[derive(Module, Debug)]
 pub struct ConditionHead {
     /// `code_length·code_dim → dim`
     pub linear: Linear,
-    /// Without a residual.
+    /// Feed-forward layer, without a residual connection.
     pub feed_forward: FeedForward,
 }
 
 impl ConditionHead {
-    /// A head whose output is about as large as a normalised token: with PyTorch's initial weights it would be a tenth of
-    /// that, and the decoder takes thousands of steps to notice that there is a condition at all.
+    /// A head whose output is about as large as a normalised token. With PyTorch's initial weights it would be a tenth of
+    /// that, and the decoder would ignore the condition for thousands of steps.
     pub(super) fn new(input: usize, dim: usize, dropout: f64, device: &Device) -> Self {
         let uniform = |bound: f64| Initializer::Uniform { min: -bound, max: bound };
         let mut feed_forward = FeedForward::new(dim, dropout, device);
@@ -76,8 +77,8 @@ impl ConditionHead {
     }
 }
 
-/// A linear layer whose bias starts at zero: on the way from frames to the decoder's condition, what is the same for every
-/// transition would drown what differs.
+/// A linear layer whose bias starts at zero: between frames and the decoder's condition, an offset common to all transitions
+/// would drown their differences.
 pub(super) fn zero_bias_linear(input: usize, output: usize, device: &Device) -> Linear {
     let mut layer = LinearConfig::new(input, output).init(device);
     layer.bias = Some(Initializer::Zeros.init([output], device));
@@ -89,11 +90,13 @@ pub(super) fn zero_bias_linear(input: usize, output: usize, device: &Device) -> 
 pub struct FrameEmbedding {
     /// Patch projection.
     pub proj: PatchEmbedding,
-    /// Behind it.
+    /// Norm of the projected patches.
     pub norm: AffineLayerNorm,
 }
 
 impl FrameEmbedding {
+    /// Embeds the patches of frames.
+    ///
     /// # Shapes
     /// `[frames, 3, height, width]` → `[frames, patches, dim]`
     pub fn forward(&self, frames: Tensor<4>) -> Tensor<3> {
@@ -119,7 +122,8 @@ const LAQ_NAMES: &[Rename] = &[
     Rename::new("ConditionHead", "feed_forward", "2"),
 ];
 
-/// A layer that is never called, and the counts since the last replacement of codes (reference 0.4, 1).
+/// Names in the reference's checkpoints without a counterpart here: a layer that is never called, and the usage counts of
+/// codes (reference 0.4, 1).
 const LAQ_UNUSED: &[&str] = &["fusion_layer", "codebooks_used"];
 
 /// Names of the model's parameters in the reference's checkpoints.

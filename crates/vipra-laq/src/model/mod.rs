@@ -1,6 +1,6 @@
 //! The whole model: configuration, encoder side, decoder side, rollouts.
 //!
-//! Legend of the shapes: a clip is `[batch, time, 3, height, width]` in [0, 1]; `patches = height/patch · width/patch`;
+//! Shapes: a clip is `[batch, time, 3, height, width]` in [0, 1]; `patches = height/patch · width/patch`;
 //! a clip of `time` frames has `time − 1` transitions, each of `code_length` codes of `code_dim` channels.
 
 mod config;

@@ -1,4 +1,4 @@
-//! Frames from codes alone.
+//! Rollouts: frames predicted from given frames and codes.
 
 use burn::tensor::Tensor;
 
@@ -6,11 +6,11 @@ use super::laq::Laq;
 use crate::{Error, Result};
 
 impl Laq {
-    /// Continues a clip under given codes, feeding its own unclipped frames back (reference 3.6).
+    /// Continues a clip with given codes; each predicted frame, unclipped, is fed back as input (reference 3.6).
     ///
     /// # Shapes
-    /// `first`: `[batch, given, 3, height, width]`, `latents`: `[batch, transitions, code_length, code_dim]`, where those
-    /// up to `given − 1` belong to the transitions among the given frames → `[batch, transitions − given + 1, 3, height,
+    /// `first`: `[batch, given, 3, height, width]`, `latents`: `[batch, transitions, code_length, code_dim]`, the first
+    /// `given − 1` of them for the transitions between the given frames → `[batch, transitions − given + 1, 3, height,
     /// width]`
     ///
     /// # Errors
@@ -32,7 +32,7 @@ impl Laq {
         Ok(frames.narrow(1, given, transitions - given + 1))
     }
 
-    /// What happens in one clip, made to happen in another: the codes of `source` rolled out from a frame of the target.
+    /// Transfers motion: rolls the codes of `source` out from the frame `target`.
     ///
     /// # Shapes
     /// `source`: `[batch, time, 3, height, width]`, `target`: `[batch, 3, height, width]` →

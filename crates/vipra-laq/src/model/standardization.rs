@@ -2,15 +2,16 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
+use vipra_nn::parameter::map_detached;
 
-/// Lower bound of the standard deviation that is divided by.
+/// Lower bound of the standard deviation, by which outputs are divided.
 const MIN_STD: f32 = 1e-4;
 
-/// Subtracts a running mean of the outputs at each place, and divides by their common running standard deviation. Both are
-/// updated from the outputs, without gradients.
+/// Subtracts the running mean of the outputs at each place, and divides by the running standard deviation of all of them.
+/// Both are updated from the outputs, without gradients.
 ///
-/// A place is a transition of a clip and a position in it. Means say nothing of what happens in a clip, and an encoder whose
-/// outputs can shrink or differ by place alone gets rid of the quantiser's noise that way.
+/// A place is a transition of a clip and a position within it. An encoder could otherwise evade the quantiser's noise with
+/// outputs that shrink, or that depend on the place alone and so carry nothing about what happens in a clip.
 #[derive(Module, Debug)]
 pub struct OutputStandardization {
     /// `[transitions, code_length, code_dim]`
@@ -20,7 +21,7 @@ pub struct OutputStandardization {
 }
 
 impl OutputStandardization {
-    /// Nothing is known of the outputs yet.
+    /// Mean 0 and standard deviation 1.
     pub fn new(shape: [usize; 3], device: &Device) -> Self {
         Self {
             mean: Param::from_tensor(Tensor::zeros(shape, device)).set_require_grad(false),
@@ -28,9 +29,11 @@ impl OutputStandardization {
         }
     }
 
+    /// Standardises outputs. In clips of another length than the training's, transitions near an end have the places of those
+    /// near that end of a training clip, and all others the place in the middle.
+    ///
     /// # Shapes
-    /// `[batch, transitions, code_length, code_dim]` → the same. Of clips of another length, the first and the last
-    /// transitions are at the places of a training clip's first and last, those in between at its middle.
+    /// `[batch, transitions, code_length, code_dim]` → the same
     pub fn apply(&self, vectors: Tensor<4>) -> Tensor<4> {
         let [_, transitions, ..] = vectors.dims();
         let known = self.mean.dims()[0];
@@ -46,10 +49,10 @@ impl OutputStandardization {
         (vectors - mean.unsqueeze::<4>()) / deviation.unsqueeze::<4>()
     }
 
-    /// Moved by a share of the way to mean and mean square of the outputs of a batch of training clips.
+    /// With mean and mean square moved towards those of a batch of training clips by `share`, in [0, 1].
     ///
     /// # Shapes
-    /// `vectors`: after [`apply`](Self::apply), `[batch·transitions·code_length, code_dim]`.
+    /// `vectors`: outputs of [`apply`](Self::apply), `[batch·transitions·code_length, code_dim]`.
     pub(super) fn updated(self, vectors: Tensor<2>, share: f64) -> Self {
         let [transitions, code_length, dim] = self.mean.dims();
         let clips = vectors.dims()[0] / (transitions * code_length);
@@ -61,27 +64,17 @@ impl OutputStandardization {
         let change = |old: Tensor<1>, new: Tensor<1>| old.clone() + (new - old) * share;
         let count = transitions * code_length * dim;
         Self {
-            mean: unlearned(self.mean, |mean| {
+            mean: map_detached(self.mean, |mean| {
                 let old = mean.reshape([count]);
                 let new = old.clone() + off.reshape([count]);
                 change(old, new).reshape([transitions, code_length, dim])
             }),
-            square: unlearned(self.square, |old| change(old, square)),
+            square: map_detached(self.square, |old| change(old, square)),
         }
     }
 }
 
-/// A parameter changed without gradients; it keeps its id.
-fn unlearned<const D: usize>(parameter: Param<Tensor<D>>, by: impl FnOnce(Tensor<D>) -> Tensor<D>) -> Param<Tensor<D>> {
-    parameter.map(|value| {
-        let is_autodiff = value.is_autodiff();
-        let changed = by(value.without_autodiff());
-        let changed = if is_autodiff { changed.autodiff() } else { changed };
-        changed.set_require_grad(false)
-    })
-}
-
-/// The place in a training clip of `known` transitions that is most like the place `at` in one of `transitions`.
+/// The transition of a training clip of `known` transitions that corresponds to transition `at` of a clip of `transitions`.
 fn place(at: usize, transitions: usize, known: usize) -> usize {
     let (middle, from_end) = (known / 2, transitions - 1 - at);
     if at < middle && at <= from_end {
@@ -106,6 +99,17 @@ mod tests {
         assert_eq!(places(15), [0, 1, 2, 3, 3, 3, 3, 3, 3, 3, 3, 3, 4, 5, 6]);
         assert_eq!(places(2), [0, 6]);
         assert_eq!(places(1), [0]);
+    }
+
+    #[test]
+    fn an_update_leaves_what_it_changes_without_gradients() {
+        let device = Device::flex().autodiff();
+        let standard = OutputStandardization::new([1, 1, 2], &device);
+        let updated = standard.updated(Tensor::from_data([[3.0, 5.0]], &device), 0.5);
+        let (mean, square) = (updated.mean.val(), updated.square.val());
+        assert!(mean.is_autodiff() && square.is_autodiff());
+        assert!(!mean.is_require_grad() && !square.is_require_grad());
+        assert_eq!(mean.into_data().iter::<f32>().collect::<Vec<_>>(), [1.5, 2.5]);
     }
 
     #[test]

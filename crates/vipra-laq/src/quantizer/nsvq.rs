@@ -10,7 +10,7 @@ use vipra_nn::parameter::map_detached;
 
 use crate::{Error, Result};
 
-/// Added to the length of the noise before it divides (reference 1).
+/// Added to the length of the noise before dividing by it (reference 1).
 const NOISE_EPSILON: f32 = 1e-8;
 
 /// Size of the codebook.
@@ -47,13 +47,13 @@ impl NsvqConfig {
     }
 }
 
-/// A codebook, and two ways through it: [`substitute`](Self::substitute) while training, [`quantize`](Self::quantize)
+/// A codebook with two paths through it: [`substitute`](Self::substitute) in training, [`quantize`](Self::quantize)
 /// otherwise.
 ///
-/// The usage counts are no part of it: keep them in a [`CodeUsage`](super::CodeUsage) beside the training state.
+/// Usage counts are not part of it: keep them in a [`CodeUsage`](super::CodeUsage).
 #[derive(Module, Debug)]
 pub struct Nsvq {
-    /// The one codebook, `[codes, dim]`. Plural as in the reference's weights.
+    /// The codebook, `[codes, dim]`. The name is plural in the reference's weights.
     pub codebooks: Param<Tensor<2>>,
 }
 
@@ -77,9 +77,9 @@ impl Nsvq {
 
     /// The training path: each vector plus noise of the length of its quantisation error (reference 1).
     ///
-    /// The error enters through its length alone: the codebook learns from it, and the vector gets its own gradient plus
-    /// the length's. There is no straight-through estimate and no commitment loss. Where a vector *is* a code, the length
-    /// is zero and both extra gradients are.
+    /// Only the length of the error enters: the codebook learns from its gradient, and the vector gets its own gradient plus
+    /// that of the length. There is no straight-through estimate and no commitment loss. If a vector equals its code, the
+    /// length and its gradients are zero.
     ///
     /// # Shapes
     /// `x` and `noise` (standard normal): `[vectors, dim]`.
@@ -87,23 +87,22 @@ impl Nsvq {
         self.substitute_scaled(x, noise, 1.0)
     }
 
-    /// As [`substitute`](Self::substitute) with noise that is scaled by `noise_scale`, in [0, 1]; at 0 vectors pass as they
-    /// are.
+    /// As [`substitute`](Self::substitute), with the noise scaled by `noise_scale`, in [0, 1]; at 0 vectors pass unchanged.
     pub fn substitute_scaled(&self, x: Tensor<2>, noise: Tensor<2>, noise_scale: f64) -> Quantized {
         let codes = self.nearest(x.clone());
         let error = x.clone() - self.look_up(codes.clone());
         let squared = error.square().sum_dim(1);
-        // The root's gradient at zero is infinite, so zero goes around the root. The codebook is not of interest there.
+        // The gradient of the root is infinite at zero, so zeros bypass the root.
         let exact = squared.clone().detach().equal_scalar(0.0);
         let length = squared.mask_fill(exact.clone(), 1.0).sqrt().mask_fill(exact, 0.0);
         let noise_length = noise.clone().square().sum_dim(1).sqrt() + NOISE_EPSILON;
         let noise = noise / noise_length * length;
-        // Times one would be a pass for nothing.
+        // Multiplying by one would cost a pass over the vectors.
         let values = if noise_scale < 1.0 { x + noise * noise_scale } else { x + noise };
         Quantized { values, codes }
     }
 
-    /// The hard path: each vector replaced by its nearest code.
+    /// The inference path: each vector replaced by its nearest code.
     ///
     /// # Shapes
     /// `x`: `[vectors, dim]`.
@@ -112,8 +111,8 @@ impl Nsvq {
         Quantized { values: self.look_up(codes.clone()), codes }
     }
 
-    /// The quantiser with another codebook, made from this one without gradients. The parameter keeps its id, and with it
-    /// the optimiser's moments, as in the reference; it goes on learning if it did.
+    /// The quantiser with a codebook computed from this one without gradients. The parameter keeps its id, and with it the
+    /// optimiser's moments, as in the reference, and still requires gradients if it did.
     ///
     /// # Shapes
     /// `change`: `[codes, dim]` → the same.

@@ -1,4 +1,4 @@
-//! Giving unused codes a new start beside used ones.
+//! Replacement of unused codes: when it is due, and by copies of used ones.
 
 use burn::tensor::{Int, Tensor, TensorData};
 use rand::{Rng, seq::SliceRandom};
@@ -8,7 +8,7 @@ use vipra_nn::codebook::CodeUsage;
 
 use super::nsvq::Nsvq;
 
-/// Noise on a copied code, in units of the codebook: next to nothing in f32 (reference 1).
+/// Standard deviation of the noise on a copied code: next to nothing in f32 (reference 1).
 const COPY_NOISE: f32 = 1e-8;
 
 /// Where a replaced code starts anew.
@@ -21,7 +21,7 @@ pub enum ReplacementSource {
     EncoderOutputs,
 }
 
-/// When codes are replaced and which.
+/// When codes are replaced, which ones, and by what.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ReplacementConfig {
@@ -43,8 +43,8 @@ impl Default for ReplacementConfig {
 }
 
 impl ReplacementConfig {
-    /// Whether codes are replaced after this training step: often at first, ever more rarely later (reference 1), or at a
-    /// fixed interval.
+    /// Whether codes are replaced after `step` steps: frequently at first and then more rarely (reference 1), or at a fixed
+    /// interval.
     pub fn is_due(&self, step: u64) -> bool {
         let interval = match step {
             1.. if self.every > 0 => self.every,
@@ -59,17 +59,17 @@ impl ReplacementConfig {
     }
 }
 
-/// Which code takes over from which.
+/// Which used code each unused one is replaced by.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Replacement {
-    /// For each code: the code whose vector it gets, or itself if it keeps its own.
+    /// For each code the one whose vector it gets; itself if it keeps its own.
     sources: Vec<usize>,
-    /// Codes that get noise: the replaced ones, or all of them if none was used.
+    /// Whether each code gets noise: the replaced ones do, or all if none was used.
     noisy: Vec<bool>,
 }
 
 impl Replacement {
-    /// Draws, for each unused code, a used one without replacement; the used codes are repeated where they are too few.
+    /// Draws a used code for each unused one, without replacement as long as there are enough of them.
     pub fn draw(usage: &CodeUsage, threshold: f32, random: &mut impl Rng) -> Self {
         Self::with_permutation(usage, threshold, |count| {
             let mut order: Vec<usize> = (0..count).collect();
@@ -96,7 +96,7 @@ impl Replacement {
         Self { sources, noisy: unused }
     }
 
-    /// For each code: the code whose vector it gets, or itself.
+    /// For each code the one whose vector it gets; itself if it keeps its own.
     pub fn sources(&self) -> &[usize] {
         &self.sources
     }

@@ -6,10 +6,10 @@ use vipra_nn::codebook::{CodeUsage, reseed};
 
 use super::nsvq::Nsvq;
 
-/// The quantiser with all its codes taken from `vectors`, far from each other where the vectors are.
+/// The quantiser with all its codes taken from `vectors`, spread out over them.
 ///
-/// A codebook drawn from the standard normal distribution lies far from a new encoder's outputs, all of which then choose
-/// the one code that happens to be nearest to zero.
+/// A codebook drawn from the standard normal distribution is far from a new encoder's outputs, which then all choose the one
+/// code that happens to be nearest to zero.
 ///
 /// # Shapes
 /// `vectors`: `[vectors, dim]`, at least one.
@@ -18,8 +18,8 @@ pub fn seed(quantizer: Nsvq, vectors: Tensor<2>, random: &mut impl Rng) -> Nsvq 
     reseed_where(quantizer, &vec![true; codes], vectors, random)
 }
 
-/// The quantiser with its unused codes taken from `vectors` that are badly coded by the used ones, and how many there
-/// were. Reset the [`CodeUsage`] afterwards.
+/// The quantiser with its unused codes replaced by `vectors` that are far from the used ones, and the number of replaced
+/// codes. Reset the [`CodeUsage`] afterwards.
 ///
 /// # Shapes
 /// `vectors`: `[vectors, dim]`, at least one.

@@ -1,8 +1,8 @@
-//! How the codes of transitions are distributed.
+//! Distribution of the codes of transitions.
 
 use serde::Serialize;
 
-use crate::quantizer::{CodeUsage, perplexity};
+use crate::quantizer::{CodeUsage, count_positions, overall};
 
 /// Use of the codebook over held-out transitions.
 #[derive(Debug, Clone, Serialize)]
@@ -29,20 +29,15 @@ pub struct PositionStatistics {
 }
 
 impl CodeStatistics {
-    /// Of transitions of `code_length` codes each, out of a codebook of `codes`.
+    /// Counts transitions of `code_length` codes each, from a codebook of `codes`.
     ///
     /// # Shapes
     /// `transitions`: `[transitions, code_length]`
     pub fn new(transitions: &[u8], code_length: usize, codes: usize) -> Self {
-        let count = |position: Option<usize>| {
-            let mut usage = CodeUsage::new(codes);
-            let chosen = transitions.iter().enumerate();
-            let chosen = chosen.filter(|(at, _)| position.is_none_or(|position| at % code_length == position));
-            usage.add(&chosen.map(|(_, code)| i64::from(*code)).collect::<Vec<_>>());
-            usage
-        };
-        let all = count(None);
-        let positions = (0..code_length).map(|position| PositionStatistics::new(&count(Some(position)))).collect();
+        let mut usage = vec![CodeUsage::new(codes); code_length];
+        count_positions(&mut usage, transitions);
+        let all = overall(&usage);
+        let positions = usage.iter().map(PositionStatistics::new).collect();
         Self { shares: shares(&all), perplexity: all.perplexity(), dead_codes: codes - all.distinct(), positions }
     }
 }
@@ -51,7 +46,7 @@ impl PositionStatistics {
     fn new(usage: &CodeUsage) -> Self {
         Self {
             shares: shares(usage),
-            entropy_bits: perplexity(usage.counts()).max(1.0).log2(),
+            entropy_bits: usage.perplexity().max(1.0).log2(),
             dead_codes: usage.counts().len() - usage.distinct(),
         }
     }

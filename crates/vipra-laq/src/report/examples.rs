@@ -1,4 +1,4 @@
-//! Pictures of what the model does: frames rebuilt, and codes of one clip on the first frame of another.
+//! Example pictures: rebuilt frames, and codes of one clip applied to the first frame of another.
 
 use burn::tensor::{Device, Tensor};
 use serde::Serialize;
@@ -12,14 +12,14 @@ use super::selection::Selection;
 use crate::frames::to_pictures;
 use crate::{Description, Laq, Result, TrainedLaq};
 
-/// A picture with what stands below it.
+/// A picture with its caption.
 #[derive(Debug, Clone, Serialize)]
 pub struct Example {
     /// What it shows.
     pub kind: ExampleKind,
     /// Which clips it shows.
     pub caption: String,
-    /// The name of its file, where it gets one.
+    /// Name of its file, if it is written to one.
     pub file: String,
     /// The picture.
     #[serde(skip)]
@@ -32,9 +32,9 @@ pub struct Example {
 pub enum ExampleKind {
     /// True frames above, rebuilt ones below.
     Reconstruction,
-    /// A clip, and its codes on another's first frame.
+    /// A clip, and its codes applied to the first frame of another.
     Swap,
-    /// The same, moving.
+    /// The same, animated.
     SwapAnimation,
 }
 
@@ -71,7 +71,7 @@ impl Example {
     }
 }
 
-/// Clips from the middle of episodes spread over what is held out, and over its tasks.
+/// Clips from the middle of held-out episodes, spread evenly over these and their tasks.
 fn samples(
     description: &Description,
     held_out: &[Selection],
@@ -136,7 +136,7 @@ fn swap(trained: &TrainedLaq, source: &Sample, target: &Sample, at: usize) -> Re
     ])
 }
 
-/// Rows of frames as a GIF, beside each other, enlarged; the end is held for a moment.
+/// Rows of frames as a GIF that shows them side by side, enlarged; it holds the last frames for a moment.
 ///
 /// # Errors
 /// If there are no pixels.
@@ -155,7 +155,7 @@ pub fn animation(rows: &[&Vec<Frame>], interval_secs: f64) -> Result<Vec<u8>> {
     Ok(to_gif(&frames, interval_secs)?)
 }
 
-/// Rows of frames below each other, as PNG.
+/// Labelled rows of frames below each other, as PNG.
 fn strip(rows: Vec<(&str, Vec<Frame>)>) -> Result<Picture> {
     let row = |(label, frames): (&str, Vec<Frame>)| {
         let real = vec![true; frames.len()];

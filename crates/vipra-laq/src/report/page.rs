@@ -1,4 +1,4 @@
-//! The report as one HTML page that needs nothing beside it.
+//! The report as a self-contained HTML page.
 
 use maud::{Markup, html};
 use vipra_page::{bars, percent};

@@ -1,4 +1,4 @@
-//! How much of the true actions a linear map can read out of the codes.
+//! The linear probe: how well a ridge regression predicts the true actions from the codes.
 
 use std::ops::Range;
 
@@ -11,7 +11,7 @@ use vipra_page::two_decimals;
 
 use super::probe_rows::ProbeRows;
 
-/// Ridge penalties to choose from, by cross-validation on the episodes that are learned from.
+/// Ridge penalties to choose from, by cross-validation on the training episodes.
 const PENALTIES: [f64; 7] = [1e-2, 1e-1, 1.0, 1e1, 1e2, 1e3, 1e4];
 const FOLDS: usize = 5;
 
@@ -24,19 +24,19 @@ pub struct ProbeResult {
     pub codes: f64,
     /// From the same codes, shuffled among the transitions.
     pub shuffled_codes: f64,
-    /// From the difference of the two frames themselves.
+    /// From the difference of the two frames.
     pub frame_difference: f64,
 }
 
 impl ProbeResult {
-    /// Its numbers for a table: of the codes, of the shuffled ones, of the frames' difference.
+    /// The numbers as cells of a table: codes, shuffled codes, frame difference.
     pub fn cells(&self) -> [String; 3] {
         let cell = |value: f64| if value.is_finite() { two_decimals(value) } else { "does not vary".to_owned() };
         [self.codes, self.shuffled_codes, self.frame_difference].map(cell)
     }
 }
 
-/// Compares what codes, shuffled codes and frame differences say of the actions.
+/// Compares how well codes, shuffled codes and frame differences predict the actions.
 pub(super) fn probe(train: &ProbeRows, test: &ProbeRows, dimensions: &[String]) -> Vec<ProbeResult> {
     let mut random = ChaCha8Rng::seed_from_u64(0);
     let mut shuffled = |rows: &[Vec<f32>]| {
@@ -59,9 +59,9 @@ pub(super) fn probe(train: &ProbeRows, test: &ProbeRows, dimensions: &[String]) 
     dimensions.iter().enumerate().map(result).collect()
 }
 
-/// R² of a ridge regression, for each dimension of the target. The penalty of each dimension is chosen by leaving out
-/// groups of the `groups` of rows in turn; features and targets are centred.
-pub fn ridge_r2(
+/// R² of a ridge regression, for each dimension of the target. The penalty of each dimension is chosen by cross-validation
+/// over `groups` of rows; features and targets are centred.
+fn ridge_r2(
     features: &[Vec<f32>],
     targets: &[Vec<f64>],
     groups: &[Range<usize>],
@@ -104,12 +104,12 @@ pub fn ridge_r2(
         .collect()
 }
 
-/// `1 − Σ(y − ŷ)² / Σ(y − ȳ)²`; no number where the target does not vary.
+/// `1 − Σ(y − ŷ)² / Σ(y − ȳ)²`; NaN if the target does not vary.
 fn r2(predicted: &[f64], target: &[f64]) -> f64 {
     let mean = target.iter().sum::<f64>() / target.len().max(1) as f64;
     let residual: f64 = predicted.iter().zip(target).map(|(predicted, target)| (target - predicted).powi(2)).sum();
     let total: f64 = target.iter().map(|target| (target - mean).powi(2)).sum();
-    // A mean of equal numbers may be off by a rounding, so that their spread is not quite zero.
+    // The mean of equal numbers may be off by a rounding error, so that their sum of squares is not exactly zero.
     let varies = target.windows(2).any(|pair| pair[0] != pair[1]);
     if varies { 1.0 - residual / total } else { f64::NAN }
 }
@@ -117,7 +117,7 @@ fn r2(predicted: &[f64], target: &[f64]) -> f64 {
 /// Normal equations of centred rows.
 struct Ridge {
     gram: DMatrix<f64>,
-    /// One column a dimension.
+    /// One column per dimension.
     moments: DMatrix<f64>,
     feature_means: DVector<f64>,
     target_means: DVector<f64>,
@@ -138,7 +138,7 @@ impl Ridge {
         Self { gram: x.tr_mul(&x), moments: x.tr_mul(&y), feature_means, target_means }
     }
 
-    /// Weights of one dimension; zeros where the equations cannot be solved.
+    /// Weights of one dimension; zeros if the equations cannot be solved.
     fn solve(&self, dimension: usize, penalty: f64) -> DVector<f64> {
         let width = self.gram.nrows();
         let system = &self.gram + DMatrix::identity(width, width) * penalty;

@@ -26,14 +26,16 @@ pub(super) struct ProbeRows {
     pub(super) actions: Vec<Vec<f64>>,
     /// Which rows are one episode's.
     pub(super) episodes: Vec<Range<usize>>,
+    /// What is wrong with the actions of episodes that have no rows here.
+    pub(super) faults: Vec<String>,
 }
 
 impl ProbeRows {
     /// Adds the transitions of the episode at a position of the source: `codes` are those from each of its first frames on,
-    /// `action` is the feature of its true actions.
+    /// `action` is the feature of its true actions. Where these cannot be read, none are added, and the fault is noted.
     ///
     /// # Errors
-    /// What is wrong with the episode's rows or video.
+    /// What is wrong with the episode's video.
     pub(super) fn add_episode(
         &mut self,
         selection: &Selection,
@@ -44,7 +46,14 @@ impl ProbeRows {
         decoders: &mut DecoderPool,
     ) -> Result<()> {
         let episode = &selection.source.episodes()[at];
-        let (actions, width) = selection.source.rows_of(at, &[action])?.numbers(action)?;
+        let (actions, width) = match selection.source.rows_of(at, &[action]).and_then(|rows| rows.numbers(action)) {
+            Ok(read) => read,
+            Err(fault) => {
+                // Nothing is learned from them: they keep a model from being compared, and not from being used.
+                self.faults.push(fault.to_string());
+                return Ok(());
+            }
+        };
         let grey = grey_episode(selection, at, description, decoders)?;
         let first_row = self.actions.len();
         for (frame, codes) in codes.iter().enumerate() {
@@ -109,4 +118,63 @@ fn grey_grids(frames: Tensor<4>) -> Vec<Vec<f32>> {
                 .collect()
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use vipra_data::writer::{DatasetWriter, WriterOptions};
+    use vipra_data::{DType, DataConfig, Feature, Features, Frame, Rows, SourceConfig, Values};
+
+    use super::*;
+    use crate::LaqConfig;
+
+    const CAMERA: &str = "observation.images.front";
+    const SIDE: usize = 16;
+    const FRAMES: usize = 4;
+
+    /// An episode whose metadata promise a feature `wish` that its rows do not have.
+    fn record(root: &Path) {
+        let features = Features::from([
+            (CAMERA.to_owned(), Feature::camera(DType::Image, SIDE, SIDE)),
+            ("action".to_owned(), Feature::numeric(DType::Float32, &["dx"])),
+        ]);
+        let mut writer = DatasetWriter::create(root, WriterOptions::new(5, features)).unwrap();
+        let mut recording = writer.begin_episode("wave").unwrap();
+        (0..FRAMES).for_each(|_| recording.push(CAMERA, &Frame::new(SIDE, SIDE)).unwrap());
+        let mut rows = Rows { length: FRAMES, ..Rows::default() };
+        rows.insert("action", 1, Values::F32(vec![1.0; FRAMES])).unwrap();
+        recording.finish(&rows).unwrap();
+        writer.finish(&[]).unwrap();
+        let path = root.join("meta/info.json");
+        let mut info: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        info["features"]["wish"] = info["features"]["action"].clone();
+        std::fs::write(&path, info.to_string()).unwrap();
+    }
+
+    #[test]
+    fn actions_that_cannot_be_read_are_left_out_and_videos_that_cannot_are_errors() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("waving");
+        record(&root);
+        let mut data = DataConfig::default();
+        (data.image.width, data.image.height) = (SIDE, SIDE);
+        let description = Description::new(&LaqConfig::default(), &data);
+        let mut selection = Selection::open(&SourceConfig::new(&root), &data).unwrap();
+        let (mut rows, mut decoders) = (ProbeRows::default(), DecoderPool::new(1));
+        let codes = [&[0_u8][..]; FRAMES - 1];
+        let mut add = |selection: &Selection, action: &str| {
+            let added = rows.add_episode(selection, 0, &codes, action, &description, &mut decoders);
+            (added, rows.actions.len(), rows.faults.clone())
+        };
+        let (added, count, faults) = add(&selection, "wish");
+        added.unwrap();
+        assert!(count == 0 && faults.len() == 1 && faults[0].contains("feature `wish`"), "{faults:?}");
+        let (added, count, faults) = add(&selection, "action");
+        added.unwrap();
+        assert_eq!((count, faults.len()), (FRAMES - 1, 1));
+        selection.camera = "nowhere".to_owned();
+        assert!(add(&selection, "action").0.is_err());
+    }
 }

@@ -1,4 +1,4 @@
-//! Episodes of a dataset that are looked at.
+//! The episodes of a dataset that are measured.
 
 use burn::tensor::Tensor;
 use vipra_data::picture::ImageConfig;
@@ -17,7 +17,7 @@ pub(super) struct Selection {
 }
 
 impl Selection {
-    /// The episodes that the configuration names, as a training opens them.
+    /// The episodes that the configuration names, opened as in training.
     ///
     /// # Errors
     /// What keeps the dataset from being opened.
@@ -28,13 +28,13 @@ impl Selection {
         Ok(Self { source, camera, positions })
     }
 
-    /// What the numbers of a feature are called; None if there is none, or if it holds no numbers.
+    /// Names of a feature's dimensions; None if there is no such feature, or it is not numeric.
     pub(super) fn dimensions(&self, feature: &str) -> Option<Vec<String>> {
         let feature = self.source.description().features.get(feature)?;
         feature.dtype.is_numeric().then(|| feature.dimension_names())
     }
 
-    /// Frames of the episode at a position of the source; they ascend and may repeat at the end.
+    /// Frames of the episode at a position of the source; their numbers ascend, and the last may repeat.
     ///
     /// # Shapes
     /// → `[1, frames, 3, height, width]` in [0, 1]
@@ -57,7 +57,7 @@ pub(super) fn count(selections: &[Selection]) -> usize {
     selections.iter().map(|selection| selection.positions.len()).sum()
 }
 
-/// Leaves at most so many episodes, spread evenly.
+/// Keeps at most about `max` episodes, spread evenly.
 pub(super) fn thin_out(selections: &mut [Selection], max: usize) {
     let one_in = count(selections).div_ceil(max.max(1)).max(1);
     for selection in selections {

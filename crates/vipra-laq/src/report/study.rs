@@ -10,7 +10,7 @@ use super::examples::Example;
 use super::probe::probe;
 use super::probe_rows::ProbeRows;
 use super::selection::{Selection, count, thin_out};
-use super::{Reconstruction, Report};
+use super::{ReconstructionReport, Report};
 use crate::label::Labeler;
 use crate::train::{Batch, Evaluation, MOTION_THRESHOLD, MOVING_SHARE};
 use crate::{Result, TrainedLaq};
@@ -77,10 +77,11 @@ impl<'a> Study<'a> {
 
         let evaluation = evaluate(trained, &held_out, &mut decoders, &device, &mut step)?;
         let (transitions, test_rows) = label(trained, &config, &held_out, probed, &mut decoders, &mut step)?;
-        let train_rows = match probed {
+        let train_rows = match probed && !test_rows.actions.is_empty() {
             true => label(trained, &config, &learned, true, &mut decoders, &mut step)?.1,
             false => ProbeRows::default(),
         };
+        warn_of_faults(&config.action, &[&train_rows, &test_rows]);
         let has_rows = !train_rows.actions.is_empty() && !test_rows.actions.is_empty();
         let results = dimensions.filter(|_| has_rows).map(|names| probe(&train_rows, &test_rows, &names));
         let model = &trained.description.model;
@@ -107,6 +108,15 @@ fn action_dimensions(action: &str, learned: &[Selection], held_out: &[Selection]
         tracing::info!("the datasets do not have the same `{action}`: codes are not compared with it");
     }
     (is_the_same && !learned.is_empty() && !held_out.is_empty()).then_some(first)
+}
+
+/// Says of how many episodes the actions could not be read, and why, in one line: it may be the same of all of them.
+fn warn_of_faults(action: &str, rows: &[&ProbeRows]) {
+    let faults: Vec<&String> = rows.iter().flat_map(|rows| &rows.faults).collect();
+    if let Some(first) = faults.first() {
+        let (count, plural) = (faults.len(), if faults.len() == 1 { "" } else { "s" });
+        tracing::warn!("not probed: {count} episode{plural} whose `{action}` cannot be read, the first: {first}");
+    }
 }
 
 /// Reconstruction of every transition of the episodes, in clips as long as the training's.
@@ -141,11 +151,11 @@ fn evaluate(
     Ok(evaluation)
 }
 
-fn reconstruction(evaluation: &Evaluation) -> Reconstruction {
+fn reconstruction(evaluation: &Evaluation) -> ReconstructionReport {
     let numbers = evaluation.scalars();
     let number = |name: &str| numbers.iter().find(|(known, _)| known == name).map_or(f64::NAN, |(_, value)| *value);
     let moving = number("moving_transitions");
-    Reconstruction {
+    ReconstructionReport {
         motion_threshold: MOTION_THRESHOLD,
         moving_share: MOVING_SHARE,
         nearer_to_next_interval: vipra_page::wilson((number("nearer_to_next") * moving).round(), moving),

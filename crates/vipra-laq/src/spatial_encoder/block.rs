@@ -8,12 +8,12 @@ use vipra_nn::ops;
 
 /// Epsilon of the vision transformer's norms (reference 3.2).
 pub(super) const EPSILON: f64 = 1e-6;
-/// Width of the hidden layer over the width of a token.
+/// Width of the hidden layer, as a multiple of a token's.
 const HIDDEN_RATIO: usize = 4;
 /// Standard deviation of the initial weights, as in DINOv2.
 pub(super) const WEIGHT_STD: f64 = 0.02;
-/// What the residual branches are scaled by at first: DINOv2 itself starts at 1e-5 and needs far longer runs than ours,
-/// so a new encoder starts with branches that matter. Loaded weights bring their own.
+/// Initial scale of the residual branches. DINOv2 starts at 1e-5, which takes far longer runs than ours; loaded weights bring
+/// their own.
 const INITIAL_SCALE: f64 = 1.0;
 
 /// `x += scale·Attention(norm(x))`, then `x += scale·MLP(norm(x))` (reference 3.2).
@@ -61,6 +61,8 @@ impl Block {
         }
     }
 
+    /// Applies the block.
+    ///
     /// # Shapes
     /// `[frames, tokens, dim]` → the same.
     pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {

@@ -12,9 +12,9 @@ use vipra_nn::weights::Rename;
 use super::block::{Block, EPSILON, WEIGHT_STD};
 use super::resample::bicubic_weights;
 
-/// Colours of a pixel.
+/// Colour channels of a frame.
 const CHANNELS: usize = 3;
-/// Mean and standard deviation of ImageNet's pixels in [0, 1], by which frames are normalised (reference 3.1).
+/// Mean and standard deviation of ImageNet's pixels in [0, 1], with which frames are normalised (reference 3.1).
 const PIXEL_MEAN: [f32; CHANNELS] = [0.485, 0.456, 0.406];
 const PIXEL_STD: [f32; CHANNELS] = [0.229, 0.224, 0.225];
 
@@ -82,13 +82,13 @@ pub struct SpatialEncoder {
     pub patches: PatchEmbedding,
     /// `[1, 1, dim]`
     pub class_token: Param<Tensor<3>>,
-    /// `[1, 1 + position_grid², dim]`, the class token's first.
+    /// Position embeddings, that of the class token first, `[1, 1 + position_grid², dim]`.
     pub positions: Param<Tensor<3>>,
     /// `[1, registers, dim]`
     pub registers: Param<Tensor<3>>,
     /// In order.
     pub blocks: Vec<Block>,
-    /// Closing norm.
+    /// Final norm.
     pub norm: AffineLayerNorm,
     /// Side of a patch, in pixels.
     pub patch: usize,
@@ -110,7 +110,7 @@ impl SpatialEncoder {
         self.norm.forward(x.narrow(1, skipped, patches))
     }
 
-    /// What enters the blocks: patches and class token with their positions.
+    /// The inputs of the blocks: patches and class token, with position embeddings added.
     ///
     /// # Shapes
     /// `[frames, 3, height, width]` → `[frames, patches, dim]` and `[frames, 1, dim]`
@@ -123,7 +123,8 @@ impl SpatialEncoder {
         (patches + positions.narrow(1, 1, tokens - 1), class.expand([count, 1, dim]))
     }
 
-    /// Position embeddings for a grid: bicubic, antialiased, by size; the class token's is kept (reference 3.2).
+    /// Position embeddings resampled to a grid by antialiased bicubic interpolation; that of the class token is kept
+    /// (reference 3.2).
     ///
     /// # Shapes
     /// → `[1, 1 + rows·columns, dim]`

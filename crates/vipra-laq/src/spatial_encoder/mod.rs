@@ -1,4 +1,4 @@
-//! Spatial encoder: features of each frame on its own, by the architecture of DINOv2 with registers (reference 3.2).
+//! Spatial encoder: features of single frames, in the architecture of DINOv2 with registers (reference 3.2).
 
 mod block;
 mod dino;

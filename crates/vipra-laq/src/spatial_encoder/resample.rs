@@ -1,18 +1,18 @@
-//! Bicubic resampling with antialiasing, as a matrix.
+//! Antialiased bicubic resampling as a matrix.
 
 /// Sharpness of the cubic in PyTorch's antialiased resampling (the one without antialiasing has −0.75).
 const SHARPNESS: f64 = -0.5;
-/// Half the cubic's support, in samples of the coarser side.
+/// Half the kernel's support, in samples of the coarser grid.
 const SUPPORT: f64 = 2.0;
 
-/// Weights that take `input` samples to `output` samples along one axis, as PyTorch's bicubic interpolation with
-/// `antialias=True` and a given size does; row-major, one row of `input` weights per output sample.
+/// Weights that resample `input` samples to `output` samples along one axis, as PyTorch's bicubic interpolation to a given
+/// size with `antialias=True`; row-major, one row of `input` weights per output sample.
 ///
-/// Resampling is linear in the samples, so a learned position embedding gets its gradients through a product with this
-/// matrix. Equal sizes give the identity exactly.
+/// Resampling is linear, so learned position embeddings get their gradients through a product with this matrix. Equal sizes
+/// give exactly the identity.
 pub fn bicubic_weights(input: usize, output: usize) -> Vec<f32> {
     let scale = input as f64 / output as f64;
-    // Shrinking stretches the filter over all samples that fall together; growing leaves it as it is.
+    // Shrinking stretches the kernel over all samples that are merged; growing leaves it as it is.
     let stretch = scale.max(1.0);
     let mut matrix = vec![0.0; input * output];
     for (index, row) in matrix.chunks_exact_mut(input.max(1)).enumerate() {

@@ -4,7 +4,7 @@ use burn::tensor::{Bool, Device, Tensor, TensorData};
 use vipra_data::clip::Clip;
 use vipra_nn::pixels::push_planes;
 
-/// Clips side by side.
+/// A batch of clips.
 #[derive(Debug, Clone)]
 pub struct Batch {
     /// `[batch, time, 3, height, width]` in [0, 1].
@@ -13,8 +13,8 @@ pub struct Batch {
     pub mask: Tensor<2, Bool>,
 }
 
-/// Puts clips of one size side by side.
-pub fn batch_of(clips: &[Clip], device: &Device) -> Batch {
+/// Makes a batch of clips of one size.
+pub(super) fn batch_of(clips: &[Clip], device: &Device) -> Batch {
     let (time, height, width) = clips.first().map_or((0, 0, 0), |clip| (clip.mask.len(), clip.height, clip.width));
     let pixels = height * width;
     let mut values = Vec::with_capacity(clips.len() * time * 3 * pixels);

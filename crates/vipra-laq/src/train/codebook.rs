@@ -1,4 +1,4 @@
-//! The codebook while it learns: counts of its use, replacement of unused codes, the alarm of a collapse.
+//! The codebook in training: counts of its use, replacement of unused codes, an alarm when it collapses.
 
 use burn::tensor::{Distribution, Int, Tensor};
 use rand_chacha::ChaCha8Rng;
@@ -7,29 +7,31 @@ use vipra_nn::codebook::{CollapseAlarm, follow};
 use vipra_train::Scalars;
 
 use super::config::CodebookConfig;
-use crate::quantizer::{CodeUsage, Nsvq, Replacement, ReplacementSource, reseed_unused};
+use crate::quantizer::{
+    CodeUsage, Nsvq, Replacement, ReplacementSource, count_positions, overall, position_perplexity, reseed_unused,
+};
 
-/// Perplexity over all positions below which the codebook has collapsed, whatever it is at each of them; a quarter of the
-/// codes where these are few.
+/// Perplexity over all positions below which the codebook has collapsed, whatever it is at each position. For small codebooks
+/// it is a quarter of their codes.
 const MIN_CODES: f64 = 2.0;
 
-/// What is known of the codebook's use. Part of the training state.
+/// Tracks the use of the codebook. Part of the training state.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct CodebookTracker {
+pub(super) struct CodebookTracker {
     /// Counts since the last replacement.
     since_replacement: CodeUsage,
     /// Counts since the last line of metrics, at each position of a transition.
     since_line: Vec<CodeUsage>,
     /// Codes replaced since the last line of metrics.
     replaced: usize,
-    /// Counts lines of metrics with a low perplexity.
+    /// Raised after several lines of metrics with a low perplexity.
     #[serde(rename = "low_lines")]
     alarm: CollapseAlarm,
 }
 
 impl CodebookTracker {
-    /// Nothing counted yet.
-    pub fn new(codes: usize, code_length: usize) -> Self {
+    /// A tracker with all counts at 0.
+    pub(super) fn new(codes: usize, code_length: usize) -> Self {
         let usage = CodeUsage::new(codes);
         Self {
             since_line: vec![usage.clone(); code_length],
@@ -40,17 +42,17 @@ impl CodebookTracker {
     }
 
     /// Counts the codes of a batch.
-    pub fn count<const D: usize>(&mut self, codes: Tensor<D, Int>) {
+    pub(super) fn count<const D: usize>(&mut self, codes: Tensor<D, Int>) {
         let codes: Vec<i64> = codes.into_data().iter::<i64>().collect();
         self.since_replacement.add(&codes);
         count_positions(&mut self.since_line, &codes);
     }
 
-    /// The quantiser with unused codes replaced, where that is due after `steps` steps.
+    /// The quantiser with unused codes replaced, if that is due after `steps` steps.
     ///
     /// # Shapes
-    /// `vectors`: what the encoder put out in this step, `[vectors, dim]`.
-    pub fn replace(
+    /// `vectors`: the encoder's outputs in this step, `[vectors, dim]`.
+    pub(super) fn replace(
         &mut self,
         quantizer: Nsvq,
         vectors: Tensor<2>,
@@ -79,21 +81,31 @@ impl CodebookTracker {
         quantizer
     }
 
-    /// Starts all counts over: there are other codes from now on.
-    pub fn forget_codes(&mut self) {
+    /// Resets all counts, because the codes were replaced by new ones.
+    pub(super) fn forget_codes(&mut self) {
         self.since_replacement.reset();
         self.since_line.iter_mut().for_each(CodeUsage::reset);
         self.alarm.reset();
     }
 
-    /// Numbers since the last line, and a warning where the codebook has collapsed; `are_read`: whether the decoder reads codes
-    /// yet. Those that it does not are thrown away.
-    pub fn observe(&mut self, config: &CodebookConfig, are_read: bool) -> Scalars {
-        let scalars = usage_scalars(&self.since_line);
+    /// Numbers since the last line of metrics, without those of use if nothing was counted; warns if the codebook has
+    /// collapsed. Codes counted before quantisation starts never raise the alarm.
+    pub(super) fn observe(&mut self, config: &CodebookConfig, is_quantized: bool) -> Scalars {
+        let mut scalars = Scalars::new();
+        if overall(&self.since_line).distinct() > 0 {
+            scalars = usage_scalars(&self.since_line);
+            self.update_alarm(config, is_quantized);
+            self.since_line.iter_mut().for_each(CodeUsage::reset);
+        }
+        scalars.push(("replaced_codes".to_owned(), std::mem::take(&mut self.replaced) as f64));
+        scalars
+    }
+
+    fn update_alarm(&mut self, config: &CodebookConfig, is_quantized: bool) {
         let (all, at_position) = (overall(&self.since_line).perplexity(), position_perplexity(&self.since_line));
         let fewest = MIN_CODES.min(self.since_replacement.counts().len() as f64 / 4.0);
         let is_low =
-            are_read && config.alarm_perplexity > 1.0 && (at_position < config.alarm_perplexity || all < fewest);
+            is_quantized && config.alarm_perplexity > 1.0 && (at_position < config.alarm_perplexity || all < fewest);
         if self.alarm.update(is_low) {
             let lines = CollapseAlarm::THRESHOLD;
             tracing::warn!(
@@ -103,18 +115,15 @@ impl CodebookTracker {
                  laq.codebook.learning = \"averages\", a lower learning rate, or clips in which more happens (data.clip.interval_secs)"
             );
         }
-        self.since_line.iter_mut().for_each(CodeUsage::reset);
-        let replaced = std::mem::take(&mut self.replaced);
-        scalars.into_iter().chain([("replaced_codes".to_owned(), replaced as f64)]).collect()
     }
 
     /// Whether the alarm is on.
-    pub fn has_collapsed(&self) -> bool {
+    pub(super) fn has_collapsed(&self) -> bool {
         self.alarm.is_on()
     }
 }
 
-/// The quantiser with each code moved towards the mean of the vectors that chose it.
+/// The quantiser with each code moved towards the mean of the vectors assigned to it.
 pub(super) fn update_code_means(quantizer: Nsvq, vectors: &Tensor<2>, memory: f64) -> Nsvq {
     let numbers: Vec<f32> = vectors.to_data().iter::<f32>().collect();
     let codes = quantizer.nearest(vectors.clone());
@@ -122,28 +131,7 @@ pub(super) fn update_code_means(quantizer: Nsvq, vectors: &Tensor<2>, memory: f6
     quantizer.map_codebook(|codebook| follow(codebook, &numbers, &codes, memory))
 }
 
-/// Adds codes, position by position, to the counts of each position.
-pub(super) fn count_positions(positions: &mut [CodeUsage], codes: &[i64]) {
-    let length = positions.len().max(1);
-    for (position, usage) in positions.iter_mut().enumerate() {
-        usage.add(&codes.iter().skip(position).step_by(length).copied().collect::<Vec<_>>());
-    }
-}
-
-/// Codes effectively in use at a position, on average. A codebook of which each position has one code for itself looks
-/// busy as a whole, and says nothing.
-pub(super) fn position_perplexity(positions: &[CodeUsage]) -> f64 {
-    positions.iter().map(CodeUsage::perplexity).sum::<f64>() / positions.len().max(1) as f64
-}
-
-/// The counts of all positions together.
-fn overall(positions: &[CodeUsage]) -> CodeUsage {
-    let codes = positions.first().map_or(0, |usage| usage.counts().len());
-    let sum = |code: usize| positions.iter().map(|usage| usage.counts()[code]).sum::<u64>();
-    CodeUsage::from_counts((0..codes).map(sum).collect())
-}
-
-/// Perplexity over all positions and at each, number of codes never chosen, and the share of each code.
+/// Perplexity over all positions and the mean of that at each, the number of codes never chosen, the share of each code.
 pub(super) fn usage_scalars(positions: &[CodeUsage]) -> Scalars {
     let all = overall(positions);
     let codes = all.counts().len();
@@ -165,7 +153,7 @@ mod tests {
     use super::{CodebookTracker, CollapseAlarm};
     use crate::train::CodebookConfig;
 
-    /// Lines of metrics until the alarm, if two positions of a transition choose these codes, out of `codes`.
+    /// Number of lines of metrics until the alarm, if two positions of a transition choose these codes out of `codes`.
     fn lines_until_alarm(codes: usize, chosen: &[i64], config: &CodebookConfig) -> Option<u32> {
         let mut tracker = CodebookTracker::new(codes, 2);
         (1..10).find(|_| {
@@ -206,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn codes_that_are_not_read_yet_raise_no_alarm() {
+    fn codes_counted_before_quantisation_starts_raise_no_alarm() {
         let (mut tracker, config) = (CodebookTracker::new(8, 1), CodebookConfig::default());
         for _ in 0..2 * CollapseAlarm::THRESHOLD {
             tracker.count(Tensor::<1, Int>::from_data([0, 0, 0, 0], &Device::flex()));
@@ -218,5 +206,22 @@ mod tests {
         tracker.count(Tensor::<1, Int>::from_data([0, 1, 2, 3], &Device::flex()));
         let scalars = tracker.observe(&config, true);
         assert!((scalars[0].1 - 4.0).abs() < 1e-6, "{scalars:?}");
+    }
+
+    /// As at the step at which quantisation begins, or where all steps since the last line were skipped.
+    #[test]
+    fn a_line_for_which_nothing_was_counted_says_nothing_of_use_and_leaves_the_alarm_alone() {
+        let (mut tracker, config) = (CodebookTracker::new(8, 1), CodebookConfig::default());
+        let observe = |tracker: &mut CodebookTracker, counted: &[i64]| {
+            tracker.count(Tensor::<1, Int>::from_data(counted, &Device::flex()));
+            tracker.observe(&config, true)
+        };
+        for _ in 1..CollapseAlarm::THRESHOLD {
+            observe(&mut tracker, &[0, 0, 0, 0]);
+        }
+        assert_eq!(tracker.observe(&config, true), [("replaced_codes".to_owned(), 0.0)]);
+        assert!(!tracker.has_collapsed());
+        observe(&mut tracker, &[0, 0, 0, 0]);
+        assert!(tracker.has_collapsed(), "it does not end a series of low lines either");
     }
 }

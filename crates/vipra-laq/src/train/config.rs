@@ -1,4 +1,4 @@
-//! What a run is told about its latent actions: the section `laq` of a configuration.
+//! Configuration of a latent action training: the section `laq`.
 
 use std::path::PathBuf;
 
@@ -6,14 +6,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use vipra_data::DataConfig;
 use vipra_nn::optical_flow::ClassicalFlow;
-use vipra_nn::perceptual::PerceptualConfig;
+use vipra_nn::perceptual::{Lpips, PerceptualConfig};
 use vipra_train::TrainConfig;
 
 use crate::LaqConfig;
 use crate::loss::LossWeights;
 use crate::quantizer::ReplacementConfig;
 
-/// What divides the sides of RAFT's frames.
+/// The sides of RAFT's frames are multiples of this.
 const RAFT_FACTOR: usize = 8;
 /// Smallest side of RAFT's frames.
 const RAFT_SMALLEST_SIDE: usize = 128;
@@ -104,7 +104,7 @@ impl Default for CodebookConfig {
 }
 
 impl CodebookConfig {
-    /// What the noise is scaled by in a step (from 0).
+    /// Scale of the noise in a step, counted from 0.
     pub fn noise_scale(&self, step: u64) -> f64 {
         match step.checked_sub(self.first_step) {
             None => 0.0,
@@ -143,13 +143,13 @@ pub struct LossConfig {
     /// The perceptual loss.
     pub perceptual: PerceptualConfig,
     /// The optical-flow loss.
-    pub flow: FlowConfig,
+    pub flow: OpticalFlowConfig,
 }
 
 /// What finds the flow between frames.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct FlowConfig {
+pub struct OpticalFlowConfig {
     /// The estimator.
     pub network: FlowNetwork,
     /// Weights of RAFT, of torchvision (`.pth` or safetensors).
@@ -175,7 +175,7 @@ pub enum FlowNetwork {
 }
 
 impl LaqStageConfig {
-    /// What the types cannot say; every fault as (key, what is wrong).
+    /// Checks what the types cannot express; every fault as (key, what is wrong).
     pub fn faults(&self) -> Vec<(String, String)> {
         let mut faults = Vec::new();
         if let Err(error) = self.model.validate() {
@@ -186,6 +186,11 @@ impl LaqStageConfig {
         }
         let perceptual = self.loss.perceptual.faults().into_iter();
         faults.extend(perceptual.map(|reason| ("loss.perceptual".to_owned(), reason)));
+        if self.loss.weights.perceptual != 0.0
+            && let Some(reason) = Lpips::size_fault(self.model.frame_size)
+        {
+            faults.push(("loss.weights.perceptual".to_owned(), format!("{reason}; 0 leaves it out")));
+        }
         let is_raft = self.loss.flow.network != FlowNetwork::Classical;
         if is_raft != self.loss.flow.weights.is_some() {
             let reason = if is_raft { "RAFT needs a file of weights" } else { "only RAFT has weights" };
@@ -200,7 +205,7 @@ impl LaqStageConfig {
         faults
     }
 
-    /// What keeps the model from learning from the clips of these data; every fault as (key of the whole configuration, what is
+    /// Checks that the model can learn from the clips of these data; every fault as (key in the whole configuration, what is
     /// wrong).
     pub fn clip_faults(&self, data: &DataConfig) -> Vec<(String, String)> {
         let mut faults = Vec::new();
@@ -231,15 +236,15 @@ impl LaqStageConfig {
         faults
     }
 
-    /// Whether the run gets to a step in which the flow loss has a weight.
+    /// Whether the run reaches a step in which the flow loss has a weight.
     pub fn has_flow_loss(&self) -> bool {
         self.loss.weights.flow.at(self.train.steps.saturating_sub(1)).is_some()
     }
 }
 
-/// What would keep the flow between frames from being found, or from depending on them: found out when the loss begins, it
-/// would end a run that has most of its steps behind it.
-fn flow_faults(config: &FlowConfig, [height, width]: [usize; 2]) -> Vec<(String, String)> {
+/// Checks that optical flow can be estimated, and depends on the frames. Otherwise the run would only fail when the flow loss
+/// begins, with most of its steps done.
+fn flow_faults(config: &OpticalFlowConfig, [height, width]: [usize; 2]) -> Vec<(String, String)> {
     let mut faults = Vec::new();
     let mut fault = |key: &str, reason: String| faults.push((key.to_owned(), reason));
     if config.network != FlowNetwork::Classical {
@@ -265,7 +270,7 @@ fn flow_faults(config: &FlowConfig, [height, width]: [usize; 2]) -> Vec<(String,
             fault(key, "0 is less than 1".to_owned());
         }
     }
-    // Where a picture is flat, a flow is divided by the square.
+    // Where a picture is flat, the flow is divided by the square.
     let square = (smoothness * smoothness) as f32;
     if !(square.is_normal() && smoothness > 0.0) {
         fault("classical.smoothness", format!("{smoothness} is not a number above 0 whose square is one in 32 bits"));
@@ -281,7 +286,7 @@ mod tests {
 
     use super::{CodebookConfig, FlowNetwork, LaqStageConfig, RAFT_FACTOR, RAFT_SMALLEST_SIDE};
 
-    /// Keys of what is wrong with a configuration that is the default but for some edits.
+    /// Keys of the faults of the default configuration after an edit.
     fn faults(edit: impl FnOnce(&mut LaqStageConfig)) -> Vec<String> {
         let mut config = LaqStageConfig::default();
         edit(&mut config);
@@ -340,6 +345,18 @@ mod tests {
             config.train.steps = config.loss.weights.flow.start_step;
         };
         assert!(faults(|_| {}).is_empty() && faults(weightless).is_empty() && faults(short).is_empty());
+    }
+
+    #[test]
+    fn frames_that_are_too_small_for_the_perceptual_loss_are_a_fault() {
+        let with = |side: usize, weight: f64| {
+            faults(|config| {
+                (config.model.frame_size, config.model.patch) = ([side; 2], 2);
+                (config.loss.weights.perceptual, config.loss.weights.flow.weight) = (weight, 0.0);
+            })
+        };
+        assert_eq!(with(8, 0.5), ["loss.weights.perceptual"]);
+        assert!(with(8, 0.0).is_empty() && with(16, 0.5).is_empty());
     }
 
     #[test]

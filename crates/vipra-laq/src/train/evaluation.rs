@@ -1,14 +1,14 @@
-//! Held-out numbers: is what moved rebuilt, and does the rebuilt frame look like the next one or like the current one?
+//! Held-out numbers: is motion rebuilt, and is the rebuilt frame nearer to the next frame or to the current one?
 //!
-//! A copy of the current frame is a good guess wherever nothing moves, which is nearly everywhere; so the numbers are
-//! taken where something does.
+//! A copy of the current frame is a good guess wherever nothing moves, which is nearly everywhere. Most numbers therefore
+//! look only at what moves.
 
 use burn::tensor::{Tensor, TensorData};
 use vipra_train::Scalars;
 
 use super::batch::Batch;
-use super::codebook::{count_positions, usage_scalars};
-use crate::quantizer::CodeUsage;
+use super::codebook::usage_scalars;
+use crate::quantizer::{CodeUsage, count_positions};
 use crate::{Laq, Result};
 
 /// A pixel moves if any of its colours changes by more than this, in [0, 1], from one frame to the next.
@@ -16,10 +16,10 @@ pub const MOTION_THRESHOLD: f32 = 0.1;
 /// A transition moves if at least this share of its pixels does.
 pub const MOVING_SHARE: f64 = 0.005;
 
-/// Sums over transitions, by the hard path: true codes, true past.
+/// Sums over transitions that are rebuilt from their quantised codes and the true past frames.
 #[derive(Debug, Clone)]
 pub struct Evaluation {
-    /// At each position of a transition.
+    /// Use of the codes at each position of a transition.
     usage: Vec<CodeUsage>,
     transitions: u64,
     moving_transitions: u64,
@@ -27,13 +27,14 @@ pub struct Evaluation {
     nearer: u64,
     all: Errors,
     moving: Errors,
-    /// On moving pixels, rebuilt from the codes of other transitions.
+    /// On moving pixels, rebuilt from the codes of another clip.
     moving_by_others: Errors,
-    /// On moving pixels, rebuilt from what enters the quantiser.
+    /// On moving pixels, rebuilt from the vectors that enter the quantiser.
     moving_unquantized: Errors,
-    /// Code vectors of this episode's clips, and of the previous episode's, `[1, transitions, code_length, code_dim]` each.
-    own: Vec<Tensor<4>>,
-    strangers: Vec<Tensor<4>>,
+    /// Code vectors of clips of this episode, `[1, transitions, code_length, code_dim]` each.
+    this_episode: Vec<Tensor<4>>,
+    /// The same of the previous episode.
+    previous_episode: Vec<Tensor<4>>,
 }
 
 /// Sums of absolute errors over pixels and colours.
@@ -53,7 +54,7 @@ impl Errors {
 }
 
 impl Evaluation {
-    /// Nothing seen yet.
+    /// An evaluation of no transitions yet.
     pub fn new(codes: usize, code_length: usize) -> Self {
         Self {
             usage: vec![CodeUsage::new(codes); code_length],
@@ -64,22 +65,23 @@ impl Evaluation {
             moving: Errors::default(),
             moving_by_others: Errors::default(),
             moving_unquantized: Errors::default(),
-            own: Vec::new(),
-            strangers: Vec::new(),
+            this_episode: Vec::new(),
+            previous_episode: Vec::new(),
         }
     }
 
-    /// Clips from here on are of another episode than those before: only then are the codes of these others'.
+    /// Says that the clips that follow are of another episode. A clip alone in its batch only gets codes of the episode
+    /// before: clips of one episode look too much alike.
     pub fn next_episode(&mut self) {
-        if !self.own.is_empty() {
-            self.strangers = std::mem::take(&mut self.own);
+        if !self.this_episode.is_empty() {
+            self.previous_episode = std::mem::take(&mut self.this_episode);
         }
     }
 
-    /// Looks at clips; transitions to or from a repeated frame do not count.
+    /// Adds a batch of clips; transitions to or from a repeated frame do not count.
     ///
     /// # Errors
-    /// If the clips have another size than the model's.
+    /// [`Error::Size`](crate::Error::Size) for clips of another frame size than the model's.
     pub fn add(&mut self, model: &Laq, batch: &Batch) -> Result<()> {
         let [clips, time, ..] = batch.clips.dims();
         let vectors = model.encode(batch.clips.clone())?;
@@ -89,7 +91,8 @@ impl Evaluation {
         let frames_from = |latents: Tensor<4>| -> Result<TensorData> {
             Ok(model.decode(past.clone(), latents)?.clamp(0.0, 1.0).into_data())
         };
-        let others = self.of_others(&inference.latents).map(frames_from).transpose()?;
+        let others = self.codes_of_another_clip(&inference.latents).map(frames_from).transpose()?;
+        self.remember(&inference.latents);
         let (rebuilt, unquantized) = (frames_from(inference.latents)?, frames_from(unquantized)?);
         let next = batch.clips.clone().narrow(1, 1, time - 1).into_data();
         let current = past.clone().into_data();
@@ -116,24 +119,30 @@ impl Evaluation {
         Ok(())
     }
 
-    /// What codes of another clip stand for, in the place of each clip's own: if frames are rebuilt as well from these, the
-    /// codes say nothing. None while there is no other clip.
+    /// Code vectors of another clip in the place of each clip's own: those of the next clip of the batch, or of a clip of the
+    /// previous episode where the batch has only one. If they rebuild frames as well, the codes say nothing. None while there
+    /// is no other clip.
     ///
     /// # Shapes
     /// `[batch, transitions, code_length, code_dim]` → the same.
-    fn of_others(&mut self, latents: &Tensor<4>) -> Option<Tensor<4>> {
+    fn codes_of_another_clip(&self, latents: &Tensor<4>) -> Option<Tensor<4>> {
         let [batch, ..] = latents.dims();
-        let clip = |at: usize| latents.clone().narrow(0, at, 1);
-        let others = match batch {
-            1 => self.strangers.get(self.own.len() % self.strangers.len().max(1)).cloned(),
-            _ => Some(Tensor::cat((1..=batch).map(|at| clip(at % batch)).collect(), 0)),
-        };
-        self.own.push(clip(batch - 1));
-        others
+        if batch == 1 {
+            let others = &self.previous_episode;
+            return others.get(self.this_episode.len() % others.len().max(1)).cloned();
+        }
+        let next = |at: usize| latents.clone().narrow(0, (at + 1) % batch, 1);
+        Some(Tensor::cat((0..batch).map(next).collect(), 0))
     }
 
-    /// One transition, from a frame to the next, rebuilt from its own codes and from what enters the quantiser, and from the
-    /// codes of others; frames are `[3, height, width]` in [0, 1].
+    /// Keeps the code vectors of the last clip of a batch for clips of the next episode.
+    fn remember(&mut self, latents: &Tensor<4>) {
+        let [batch, ..] = latents.dims();
+        self.this_episode.push(latents.clone().narrow(0, batch - 1, 1));
+    }
+
+    /// Adds one transition: the frames before and after it, and the latter as rebuilt from the transition's codes, from the
+    /// vectors that enter the quantiser, and from the codes of another clip. Frames are `[3, height, width]` in [0, 1].
     fn add_transition(
         &mut self,
         [current, next]: [&[f32]; 2],
@@ -222,10 +231,12 @@ mod tests {
         assert!((of("l1_copy") - 2.0 / (3.0 * 48.0)).abs() < 1e-9);
     }
 
-    /// What is read in the place of the codes of clips that stand for these numbers.
+    /// The numbers in the place of those of each clip; each clip's code vectors are one number.
     fn others(evaluation: &mut Evaluation, clips: &[f32]) -> Option<Vec<f32>> {
         let latents = Tensor::<1>::from_floats(clips, &Device::flex()).reshape([clips.len(), 1, 1, 1]);
-        Some(evaluation.of_others(&latents)?.into_data().iter::<f32>().collect())
+        let others = evaluation.codes_of_another_clip(&latents);
+        evaluation.remember(&latents);
+        Some(others?.into_data().iter::<f32>().collect())
     }
 
     #[test]

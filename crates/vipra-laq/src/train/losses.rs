@@ -7,13 +7,13 @@ use vipra_nn::perceptual::Lpips;
 use vipra_nn::weights::Weights;
 use vipra_train::Losses;
 
-use super::config::{FlowConfig, FlowNetwork, LossConfig};
+use super::config::{FlowNetwork, LossConfig, OpticalFlowConfig};
 use crate::loss::{LossWeights, masked_l1};
 use crate::{Error, Result};
 
-/// What is minimised, ready to compute. Its networks are frozen and always in evaluation mode (the reference's are not, by
+/// The losses, ready to compute. Their networks are frozen and always in evaluation mode (in the reference they are not, by
 /// an oversight of its loop: reference 5).
-pub struct LossSet {
+pub(super) struct LossSet {
     weights: LossWeights,
     /// None where its weight is 0.
     perceptual: Option<Lpips>,
@@ -25,8 +25,8 @@ impl LossSet {
     /// Loads the networks that the configuration names. `own` makes the perceptual network where none is named.
     ///
     /// # Errors
-    /// What is wrong with a weights file, or with making the network.
-    pub fn load(config: &LossConfig, own: impl FnOnce() -> Result<Lpips>, device: &Device) -> Result<Self> {
+    /// What is wrong with a weights file; the error of `own`.
+    pub(super) fn load(config: &LossConfig, own: impl FnOnce() -> Result<Lpips>, device: &Device) -> Result<Self> {
         let perceptual = if config.weights.perceptual == 0.0 {
             None
         } else {
@@ -46,8 +46,8 @@ impl LossSet {
     /// `frames`, `targets`: `[batch, transitions, 3, height, width]`, `transition_mask`: `[batch, transitions]`.
     ///
     /// # Errors
-    /// What an estimator refuses.
-    pub fn losses(
+    /// If a network cannot process frames of this size.
+    pub(super) fn losses(
         &self,
         step: u64,
         frames: Tensor<5>,
@@ -77,7 +77,7 @@ impl LossSet {
     }
 }
 
-fn flow_estimator(config: &FlowConfig, device: &Device) -> Result<Box<dyn FlowEstimator>> {
+fn flow_estimator(config: &OpticalFlowConfig, device: &Device) -> Result<Box<dyn FlowEstimator>> {
     let raft = match config.network {
         FlowNetwork::Classical => return Ok(Box::new(config.classical.clone())),
         FlowNetwork::RaftLarge => RaftConfig::large(),

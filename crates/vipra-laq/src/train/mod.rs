@@ -1,6 +1,7 @@
-//! Training of the latent action model: its data, its losses, its codebook, its held-out numbers.
+//! Training of the latent action model: data, losses, codebook, held-out numbers.
 
 mod batch;
+mod clips;
 mod codebook;
 mod config;
 mod evaluation;
@@ -12,10 +13,7 @@ mod perceptual;
 mod session;
 mod stage;
 
-pub use batch::{Batch, batch_of};
-pub use codebook::CodebookTracker;
-pub use config::{CodebookConfig, CodebookInitialization, FlowConfig, FlowNetwork, LaqStageConfig, LossConfig};
+pub use batch::Batch;
+pub use config::{CodebookConfig, CodebookInitialization, FlowNetwork, LaqStageConfig, LossConfig, OpticalFlowConfig};
 pub use evaluation::{Evaluation, MOTION_THRESHOLD, MOVING_SHARE};
-pub use losses::LossSet;
 pub use session::{Session, Summary, train};
-pub use stage::LaqStage;

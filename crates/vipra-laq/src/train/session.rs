@@ -7,7 +7,7 @@ use burn::module::Module;
 use burn::tensor::Device;
 use serde_json::Value;
 use vipra_data::DataConfig;
-use vipra_data::clip::{Clip, ClipDataset, ClipLoader, LoaderState};
+use vipra_data::clip::{Clip, ClipDataset};
 use vipra_data::picture::AugmentConfig;
 use vipra_data::source::Skipped;
 use vipra_nn::weights::{Names, Weights, load};
@@ -16,6 +16,7 @@ use vipra_train::perceptual::own_features;
 use vipra_train::{Ended, Interrupt, Progress, Run, WeightsHeader, for_step, run};
 
 use super::batch::batch_of;
+use super::clips::ClipStream;
 use super::config::{CodebookInitialization, LaqStageConfig};
 use super::losses::LossSet;
 use super::perceptual::FirstFrames;
@@ -25,31 +26,31 @@ use crate::spatial_encoder::{DINO_NAMES, DINO_UNUSED};
 use crate::trained::Description;
 use crate::{Error, Laq, Result};
 
-/// Updates of the outputs' standardisation by the first batch: first of their means, then of the deviation from these.
+/// Updates of the standardisation by the first batch: the first sets the means, the second the deviation from them.
 const STANDARDIZATION_STEPS: usize = 2;
 
-/// Everything that a run needs.
+/// Inputs of a run.
 pub struct Session<'a> {
     /// The section `laq`.
     pub stage: &'a LaqStageConfig,
-    /// The section `data`; what is held out stands in `data.validation`.
+    /// The section `data`, with the held-out data in `data.validation`.
     pub data: &'a DataConfig,
-    /// The whole configuration, for the checkpoint to be compared with, and fingerprints of the datasets in order, as
+    /// The whole configuration, with which a checkpoint is compared, and the fingerprints of the datasets in order as
     /// `inputs.datasets`.
     pub configuration: Value,
     /// Folder of the run.
     pub folder: &'a Path,
-    /// A device without gradients.
+    /// The device, without autodiff.
     pub device: Device,
-    /// When to stop.
+    /// Raised to stop the run.
     pub interrupt: &'a Interrupt,
-    /// Called with (done, all) while files are looked at.
+    /// Called with (done, all) while files are opened.
     pub opening: &'a (dyn Fn(usize, usize) + Sync),
-    /// Told what happens.
+    /// Called with every event of the training loop.
     pub progress: &'a mut dyn FnMut(Progress<'_>),
 }
 
-/// What came of a run.
+/// Result of a run.
 #[derive(Debug)]
 pub struct Summary {
     /// Its last checkpoint and held-out numbers.
@@ -62,7 +63,7 @@ pub struct Summary {
     pub parameters: usize,
 }
 
-/// Trains, or goes on training.
+/// Trains, or resumes a training from its last checkpoint.
 ///
 /// # Errors
 /// What is wrong with the data, the weights files, the checkpoint, or the run.
@@ -86,8 +87,7 @@ pub fn train(session: Session<'_>) -> Result<Summary> {
     };
     let losses = LossSet::load(&config.loss, own, &device)?;
     let parameters = model.num_params();
-    let skipped = dataset.skipped();
-    let mut stage = LaqStage::new(config.clone(), dataset, held_out, losses, device)?;
+    let mut stage = LaqStage::new(config.clone(), &dataset, held_out, losses, device)?;
     let outcome = run(
         &mut stage,
         model,
@@ -100,12 +100,12 @@ pub fn train(session: Session<'_>) -> Result<Summary> {
             progress: session.progress,
         },
     )?;
-    let skipped = skipped.into_iter().chain(stage.loader().skipped().iter().cloned()).collect();
+    let skipped = [dataset.skipped(), stage.skipped()].concat();
     let has_collapsed = stage.codebook().has_collapsed();
     Ok(Summary { ended: outcome.into(), has_collapsed, skipped, parameters })
 }
 
-/// A run that was made shorter, and so ends before there are codes, learns nothing of them.
+/// Warns of a run that ends before quantisation begins, as one that was shortened may.
 fn warn_of_late_codes(config: &LaqStageConfig) {
     let (first_step, steps) = (config.codebook.first_step, config.train.steps);
     if first_step >= steps {
@@ -130,7 +130,7 @@ fn initial_model(config: &LaqStageConfig, device: &Device) -> Result<Laq> {
     Ok(model)
 }
 
-/// The model with codes from what its encoder puts out for the first batch.
+/// The model with codes taken from its encoder's outputs for the first batch.
 fn seed_codebook(mut model: Laq, config: &LaqStageConfig, dataset: &Arc<ClipDataset>) -> Result<Laq> {
     let clips = first_clips(dataset, config.train.batch_size)?;
     let device = vipra_nn::device::of(&model.valid());
@@ -140,12 +140,12 @@ fn seed_codebook(mut model: Laq, config: &LaqStageConfig, dataset: &Arc<ClipData
         model = model.update_standardization(vectors, 1.0);
     }
     let vectors = model.valid().encode(clips)?;
-    // A stream of its own: the steps' begin at 0.
+    // A random stream of its own: those of the steps are numbered from 0.
     model.quantizer = seed(model.quantizer, vectors, &mut for_step(config.train.seed, u64::MAX));
     Ok(model)
 }
 
-/// The same clips for every validation, without augmentation.
+/// The clips of every validation, without augmentation.
 fn held_out_clips(
     config: &LaqStageConfig,
     data: &DataConfig,
@@ -163,6 +163,5 @@ fn held_out_clips(
 
 fn first_clips(dataset: &Arc<ClipDataset>, count: usize) -> Result<Vec<Clip>> {
     let count = count.min(dataset.sampler().clips_per_epoch() as usize);
-    let mut loader = ClipLoader::start(dataset.clone(), LoaderState::default())?;
-    (0..count).map(|_| Ok(loader.next_clip()?)).collect()
+    ClipStream::start(dataset)?.take(count)
 }

@@ -4,10 +4,13 @@ use std::sync::Arc;
 
 use burn::tensor::{Device, Distribution, Int, Tensor};
 use serde::{Deserialize, Serialize};
-use vipra_data::clip::{Clip, ClipDataset, ClipLoader, LoaderState};
+use vipra_data::clip::{Clip, ClipDataset, LoaderState};
+use vipra_data::source::Skipped;
+use vipra_nn::codebook::CodebookPhase;
 use vipra_train::{Losses, Scalars, Stage, StageError, Step};
 
 use super::batch::{Batch, batch_of};
+use super::clips::ClipStream;
 use super::codebook::{CodebookTracker, update_code_means};
 use super::config::{CodebookLearning, LaqStageConfig};
 use super::evaluation::Evaluation;
@@ -19,28 +22,27 @@ use crate::{Laq, Result};
 /// Prefix of the names of the spatial encoder's parameters.
 const SPATIAL_ENCODER: &str = "spatial_encoder.";
 
-/// Name of the codebook.
+/// Name of the codebook's parameter.
 const CODEBOOK: &str = "quantizer.codebooks";
 
 /// Trains a [`Laq`] on clips.
-pub struct LaqStage {
+pub(super) struct LaqStage {
     config: LaqStageConfig,
-    dataset: Arc<ClipDataset>,
-    loader: ClipLoader,
+    clips: ClipStream,
     held_out: Vec<Clip>,
     losses: LossSet,
     tracker: CodebookTracker,
-    /// What this step's passes have seen.
+    /// Outputs of this step's forward passes.
     seen: Seen,
-    /// Whether codes have begun, and the decoder reads them; not known before the first step.
-    codes_have_begun: Option<bool>,
+    /// Whether the decoder gets quantised vectors yet.
+    phase: CodebookPhase,
     device: Device,
 }
 
-/// What the codebook learns from after a step.
+/// What the codebook is updated from after a step.
 #[derive(Default)]
 struct Seen {
-    /// What the encoder put out, `[vectors, code_dim]` of each pass.
+    /// The encoder's outputs, `[vectors, code_dim]` of each pass.
     vectors: Vec<Tensor<2>>,
     /// `[batch, transitions, code_length]` of each pass.
     codes: Vec<Tensor<3, Int>>,
@@ -52,36 +54,37 @@ struct Seen {
 struct State {
     loader: LoaderState,
     codebook: CodebookTracker,
-    /// Earlier versions do not say: the first step of the run that goes on decides.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    codes_have_begun: Option<bool>,
+    #[serde(default, skip_serializing_if = "CodebookPhase::is_undecided", rename = "codes_have_begun")]
+    phase: CodebookPhase,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    skipped: Vec<Skipped>,
 }
 
 impl LaqStage {
-    /// A stage at the beginning of its data. `held_out` may be empty; validation then has nothing to say.
+    /// A stage at the beginning of its data. With an empty `held_out` there are no held-out numbers.
     ///
     /// # Errors
     /// If the loader cannot be started.
-    pub fn new(
+    pub(super) fn new(
         config: LaqStageConfig,
-        dataset: Arc<ClipDataset>,
+        dataset: &Arc<ClipDataset>,
         held_out: Vec<Clip>,
         losses: LossSet,
         device: Device,
     ) -> Result<Self> {
-        let loader = ClipLoader::start(dataset.clone(), LoaderState::default())?;
+        let clips = ClipStream::start(dataset)?;
         let tracker = CodebookTracker::new(config.model.quantizer.codes, config.model.code_length);
-        let seen = Seen::default();
-        Ok(Self { config, dataset, loader, held_out, losses, tracker, seen, codes_have_begun: None, device })
+        let (seen, phase) = (Seen::default(), CodebookPhase::default());
+        Ok(Self { config, clips, held_out, losses, tracker, seen, phase, device })
     }
 
-    /// Episodes of which clips were left out, and the codebook as it is.
-    pub fn loader(&self) -> &ClipLoader {
-        &self.loader
+    /// Episodes of which clips were left out, before and after the run was resumed.
+    pub(super) fn skipped(&self) -> Vec<Skipped> {
+        self.clips.skipped()
     }
 
-    /// How the codebook does.
-    pub fn codebook(&self) -> &CodebookTracker {
+    /// Use of the codebook.
+    pub(super) fn codebook(&self) -> &CodebookTracker {
         &self.tracker
     }
 }
@@ -91,11 +94,7 @@ impl Stage for LaqStage {
     type Batch = Batch;
 
     fn next_batch(&mut self) -> Result<Batch, StageError> {
-        let count = self.config.train.batch_size;
-        let clips = (0..count).map(|_| self.loader.next_clip()).collect::<Result<Vec<_>, _>>()?;
-        let batch = batch_of(&clips, &self.device);
-        clips.into_iter().for_each(|clip| self.loader.recycle(clip));
-        Ok(batch)
+        Ok(self.clips.batch(self.config.train.batch_size, &self.device)?)
     }
 
     fn loss(&mut self, model: &Laq, batch: Batch, step: &mut Step) -> Result<Losses, StageError> {
@@ -104,8 +103,8 @@ impl Stage for LaqStage {
         let shape = [vectors, self.config.model.quantizer.dim];
         let noise = Tensor::random(shape, Distribution::Normal(0.0, 1.0), &self.device);
         let config = &self.config.codebook;
-        let are_read = *self.codes_have_begun.get_or_insert(step.number >= config.first_step);
-        let noise_scale = if are_read { config.noise_scale(step.number) } else { 0.0 };
+        let is_quantized = self.phase.begin_at(step.number, config.first_step);
+        let noise_scale = if is_quantized { config.noise_scale(step.number) } else { 0.0 };
         let rebuilt = model.reconstruct_scaled(batch.clips.clone(), noise, noise_scale)?;
         self.seen.vectors.push(rebuilt.vectors.detach());
         self.seen.codes.push(rebuilt.codes);
@@ -123,19 +122,17 @@ impl Stage for LaqStage {
         let steps = step.number + 1;
         let config = &self.config.codebook;
         model = model.update_standardization(vectors.clone(), config.standard_rate);
-        // After `first_step` steps; after more, if the last of them was skipped.
-        let codes_begin = self.codes_have_begun == Some(false) && steps >= config.first_step;
+        let codes_begin = self.phase.start_after(steps, config.first_step);
         if codes_begin {
             model.quantizer = seed(model.quantizer, vectors.clone(), &mut step.random);
-            self.codes_have_begun = Some(true);
         }
         if config.learning == CodebookLearning::Averages {
             model.quantizer = update_code_means(model.quantizer, &vectors, config.memory);
         }
         model.quantizer = self.tracker.replace(model.quantizer, vectors, steps, config, &mut step.random);
         if codes_begin {
-            // What was counted so far are choices among other codes. (A replacement that was due in this step as well
-            // has still gone by them, and drawn some of the new codes once more.)
+            // The counts so far are of the old codes. (A replacement that was due in this step still went by them, and drew
+            // some of the new codes once more.)
             self.tracker.forget_codes();
         }
         Ok(model)
@@ -146,7 +143,7 @@ impl Stage for LaqStage {
     }
 
     fn observe(&mut self) -> Scalars {
-        self.tracker.observe(&self.config.codebook, self.codes_have_begun.unwrap_or(true))
+        self.tracker.observe(&self.config.codebook, self.phase.is_quantized())
     }
 
     fn validate(&mut self, model: &Laq) -> Result<Scalars, StageError> {
@@ -174,14 +171,14 @@ impl Stage for LaqStage {
     }
 
     fn state(&self) -> serde_json::Value {
-        let (loader, codebook) = (self.loader.state(), self.tracker.clone());
-        serde_json::json!(State { loader, codebook, codes_have_begun: self.codes_have_begun })
+        let (loader, codebook) = (self.clips.state(), self.tracker.clone());
+        serde_json::json!(State { loader, codebook, phase: self.phase, skipped: self.skipped() })
     }
 
     fn restore(&mut self, state: serde_json::Value) -> Result<(), StageError> {
-        let State { loader, codebook, codes_have_begun } = serde_json::from_value(state)?;
-        self.loader = ClipLoader::start(self.dataset.clone(), loader)?;
-        (self.tracker, self.codes_have_begun) = (codebook, codes_have_begun);
+        let State { loader, codebook, phase, skipped } = serde_json::from_value(state)?;
+        self.clips.resume(loader, skipped)?;
+        (self.tracker, self.phase) = (codebook, phase);
         Ok(())
     }
 }
@@ -201,7 +198,7 @@ mod tests {
     /// Codes of a pass: two clips of three transitions, four codes each.
     const CODES: usize = 2 * 3 * 4;
 
-    /// A stage whose codes begin after two steps, and its model.
+    /// A stage that quantises after two steps, and its model.
     fn begin(folder: &Path) -> (LaqStage, Laq) {
         let mut config = LaqStageConfig {
             model: LaqConfig {
@@ -228,14 +225,14 @@ mod tests {
         let no_network = || Err(Error::Invalid("its weight is 0".to_owned()));
         let losses = LossSet::load(&config.loss, no_network, &device).unwrap();
         let model = config.model.init(&device).unwrap();
-        (LaqStage::new(config, dataset, Vec::new(), losses, device).unwrap(), model)
+        (LaqStage::new(config, &dataset, Vec::new(), losses, device).unwrap(), model)
     }
 
     fn step(number: u64) -> Step {
         Step { number, is_logged: true, random: for_step(0, number) }
     }
 
-    /// A pass over the next clips times a factor.
+    /// A forward pass over the next clips, multiplied by a factor.
     fn pass(stage: &mut LaqStage, model: &Laq, step: &mut Step, factor: f64) {
         let Batch { clips, mask } = stage.next_batch().unwrap();
         stage.loss(model, Batch { clips: clips * factor, mask }, step).unwrap();
@@ -245,7 +242,7 @@ mod tests {
         model.quantizer.codebooks.val().into_data().iter::<f32>().collect()
     }
 
-    /// Choices since the last replacement.
+    /// Codes counted since the last replacement.
     fn counted(stage: &LaqStage) -> u64 {
         let state = stage.state();
         let counts = state["codebook"]["since_replacement"]["counts"].as_array().unwrap();
@@ -302,14 +299,14 @@ mod tests {
         for number in 0..4 {
             let mut step = step(number);
             pass(&mut stage, &model, &mut step, 1.0);
-            assert_eq!(stage.codes_have_begun, Some(number == 3), "step {number}");
+            assert_eq!(stage.phase.is_quantized(), number == 3, "step {number}");
             if number == 1 {
                 stage.step_skipped();
                 continue;
             }
             model = stage.after_step(model, &mut step).unwrap();
             assert_eq!(codes(&model) == drawn, number == 0, "step {number}");
-            // The choices among the codes of before say nothing of those that have begun.
+            // Counts of the old codes say nothing about the new ones.
             assert_eq!(counted(&stage), if number == 2 { 0 } else { CODES as u64 }, "step {number}");
         }
     }
@@ -326,7 +323,19 @@ mod tests {
             let state = stage.state();
             assert_eq!(state["codes_have_begun"], have_begun);
             stage.restore(state).unwrap();
-            assert_eq!(stage.codes_have_begun, Some(have_begun));
+            assert_eq!(stage.phase, CodebookPhase::from(Some(have_begun)));
         }
+    }
+
+    #[test]
+    fn checkpoints_hold_what_was_left_out_of_the_clips() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut stage, _) = begin(folder.path());
+        let mut state = stage.state();
+        assert!(state.get("skipped").is_none(), "{state}");
+        let skipped = vec![Skipped { what: "episode 7".to_owned(), reason: "no such file".to_owned() }];
+        state["skipped"] = serde_json::json!(skipped);
+        stage.restore(state.clone()).unwrap();
+        assert_eq!((stage.skipped(), stage.state()), (skipped, state));
     }
 }

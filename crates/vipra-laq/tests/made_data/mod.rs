@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use vipra_data::video::{VideoCodec, VideoOptions};
 use vipra_data::writer::{DatasetWriter, WriterOptions};
-use vipra_data::{DType, Feature, Features, Frame, Rows, Values};
+use vipra_data::{DType, Feature, Features, Frame, Rows, SourceConfig, Values};
 
 pub(crate) const CAMERA: &str = "observation.images.front";
 const SIDE: usize = 64;
@@ -51,6 +51,21 @@ pub(crate) fn videos_of(root: &Path) -> Vec<PathBuf> {
         }
     }
     videos
+}
+
+/// Frame folders of four frames each, at 5 frames a second; only of the last one more than the first frame can be read.
+pub(crate) fn partly_broken_frames(folder: &Path, episodes: usize) -> SourceConfig {
+    let root = folder.join("frames");
+    for (episode, frame) in (0..episodes).flat_map(|episode| (0..4).map(move |frame| (episode, frame))) {
+        let path = root.join(format!("{episode}/{frame}.png"));
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        if frame == 0 || episode + 1 == episodes {
+            picture(8 * frame, 0).save_png(&path).unwrap();
+        } else {
+            std::fs::write(&path, "no picture").unwrap();
+        }
+    }
+    SourceConfig { fps: Some(5.0), ..SourceConfig::new(root) }
 }
 
 fn picture(left: usize, top: usize) -> Frame {

@@ -1,8 +1,8 @@
-//! An alarm for a codebook of which next to nothing is in use.
+//! An alarm for a codebook that has collapsed.
 
 use serde::{Deserialize, Serialize};
 
-/// Raised by several observations of low use in a row, turned off by the first that is not low. Part of the training state,
+/// Raised by several observations of low use in a row, ended by the first that is not low. Part of the training state,
 /// serialised as the number of low observations in a row.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -12,7 +12,7 @@ impl CollapseAlarm {
     /// Low observations in a row that raise the alarm.
     pub const THRESHOLD: u32 = 3;
 
-    /// Counts an observation; whether the alarm was raised by it, and was off before.
+    /// Counts an observation. Returns whether it has raised the alarm, which was off before.
     pub fn update(&mut self, is_low: bool) -> bool {
         self.0 = if is_low { self.0 + 1 } else { 0 };
         self.0 == Self::THRESHOLD
@@ -23,7 +23,7 @@ impl CollapseAlarm {
         self.0 >= Self::THRESHOLD
     }
 
-    /// Turns the alarm off and forgets what was observed.
+    /// Turns the alarm off and forgets all observations.
     pub fn reset(&mut self) {
         self.0 = 0;
     }

@@ -1,12 +1,13 @@
-//! Codes that follow what they code.
+//! Codes that follow the means of their vectors.
 
 use burn::tensor::{Tensor, TensorData};
 
-/// Each code a step towards the mean of the vectors that chose it: `c + n/(n + memory)·(mean − c)`. The moving averages of
-/// VQ-VAE (van den Oord et al., 2017) do the same with sums that a checkpoint would have to hold.
+/// Moves each code `c` towards the mean of the `n` vectors assigned to it: `c + n/(n + memory)·(mean − c)`. The moving
+/// averages of VQ-VAE (van den Oord et al., 2017) do the same with sums that a checkpoint would have to hold.
 ///
 /// # Shapes
-/// `codebook`: `[codes, dim]`, `vectors`: `[vectors, dim]`, row by row, and the code that each chose → `[codes, dim]`
+/// `codebook`: `[codes, dim]`, `vectors`: `[vectors, dim]`, row by row, `tokens`: `[vectors]`, the code of each vector →
+/// `[codes, dim]`
 pub fn follow(codebook: Tensor<2>, vectors: &[f32], tokens: &[i64], memory: f64) -> Tensor<2> {
     let device = codebook.device();
     let [codes, dim] = codebook.dims();

@@ -1,9 +1,9 @@
-//! The choice of a code.
+//! Assignment of vectors to codes.
 
 use burn::tensor::{Int, Tensor};
 
 /// Index of the nearest code of each vector, by squared distance; the lowest index among equals. No gradient flows through
-/// a choice.
+/// it.
 ///
 /// # Shapes
 /// `x`: `[vectors, dim]`, `codebook`: `[codes, dim]` → `[vectors]`

@@ -1,9 +1,9 @@
-//! Codes from what is to be coded: the seeding of k-means++ (Arthur and Vassilvitskii, 2007).
+//! New codes from the vectors to be coded: the seeding of k-means++ (Arthur and Vassilvitskii, 2007).
 
 use burn::tensor::{Tensor, TensorData};
 use rand::{Rng, RngExt};
 
-/// The codebook with some codes taken from `vectors`, where these are far from all other codes.
+/// The codebook with the codes marked in `replaced` taken from `vectors`, preferably from those far from all other codes.
 ///
 /// # Shapes
 /// `codebook`: `[codes, dim]`, `replaced`: `[codes]`, `vectors`: `[vectors, dim]`, at least one → `[codes, dim]`
@@ -25,7 +25,7 @@ pub fn reseed(codebook: Tensor<2>, replaced: &[bool], vectors: Tensor<2>, random
     Tensor::from_data(TensorData::new(codes, [replaced.len(), dim]), &device)
 }
 
-/// Squared distances of the vectors from their nearest centre, with one centre more.
+/// Updates the squared distances of the vectors from their nearest centre for an additional centre.
 fn shorten(distances: &mut [f32], vectors: &[f32], center: &[f32]) {
     for (distance, vector) in distances.iter_mut().zip(vectors.chunks_exact(center.len())) {
         let squared: f32 = vector.iter().zip(center).map(|(value, center)| (value - center).powi(2)).sum();
@@ -33,7 +33,8 @@ fn shorten(distances: &mut [f32], vectors: &[f32], center: &[f32]) {
     }
 }
 
-/// An index drawn in proportion to the weights; all equal where none is a positive number, as before the first centre.
+/// Draws an index in proportion to the weights, or uniformly if their sum is not a positive finite number, as before the first
+/// centre.
 fn draw_by(weights: &[f32], random: &mut impl Rng) -> usize {
     let total: f64 = weights.iter().map(|weight| f64::from(*weight)).sum();
     if !(total.is_finite() && total > 0.0) {

@@ -1,11 +1,11 @@
-//! How often each code is chosen.
+//! Counts of how often each code is chosen.
 
 use serde::{Deserialize, Serialize};
 
-/// Added to a probability inside its logarithm, and to a total that divides (reference 1).
+/// Added to a probability inside the logarithm, and to a total before dividing by it (reference 1).
 const EPSILON: f64 = 1e-8;
 
-/// Counts of each code since the last replacement. Part of the training state: a resumed run needs it.
+/// How often each code was chosen. Part of the training state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CodeUsage {
@@ -13,17 +13,17 @@ pub struct CodeUsage {
 }
 
 impl CodeUsage {
-    /// Nothing counted yet.
+    /// All counts at 0.
     pub fn new(codes: usize) -> Self {
         Self { counts: vec![0; codes] }
     }
 
-    /// From counts made elsewhere, one per code.
+    /// From given counts, one per code.
     pub fn from_counts(counts: Vec<u64>) -> Self {
         Self { counts }
     }
 
-    /// Counts codes; a code outside of the codebook is counted nowhere and reported as `false`.
+    /// Counts codes. Returns false if some are not in the codebook; these are not counted.
     pub fn add(&mut self, codes: &[i64]) -> bool {
         let mut all_known = true;
         for code in codes {
@@ -35,7 +35,7 @@ impl CodeUsage {
         all_known
     }
 
-    /// Counts, by code.
+    /// The count of each code.
     pub fn counts(&self) -> &[u64] {
         &self.counts
     }
@@ -47,25 +47,26 @@ impl CodeUsage {
 
     /// Whether each code was chosen in less than a share `threshold` of all choices (reference 1).
     ///
-    /// In f32, as the reference computes: there a share of exactly `threshold` counts as used, which in f64 the epsilon
-    /// in the total would undo.
+    /// Computed in f32, as in the reference: a share of exactly `threshold` then counts as used, while in f64 the epsilon in
+    /// the total would make it too small.
     pub fn unused(&self, threshold: f32) -> Vec<bool> {
         let total = self.counts.iter().sum::<u64>() as f32 + EPSILON as f32;
         self.counts.iter().map(|count| (*count as f32 / total) < threshold).collect()
     }
 
-    /// Perplexity of the counts: see [`perplexity`].
+    /// [`perplexity`] of the counts.
     pub fn perplexity(&self) -> f64 {
         perplexity(&self.counts)
     }
 
-    /// Starts over.
+    /// Sets all counts to 0.
     pub fn reset(&mut self) {
         self.counts.fill(0);
     }
 }
 
-/// `exp(−Σ p·log p)` of counts: how many codes are effectively in use, between 1 and their number (reference 1).
+/// `exp(−Σ p·log p)` of counts: the effective number of codes in use, between 1 and their number (reference 1); 0 if all
+/// counts are 0.
 pub fn perplexity(counts: &[u64]) -> f64 {
     let total = counts.iter().sum::<u64>() as f64;
     if total == 0.0 {

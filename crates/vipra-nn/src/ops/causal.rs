@@ -94,7 +94,11 @@ pub(super) fn split_heads(projected: Tensor<3>, heads: usize) -> [Tensor<4>; 3] 
     })
 }
 
-/// The queries are those of the last tokens.
+/// Causal attention in which the queries are those of the last `new` of `all` tokens.
+///
+/// # Shapes
+/// `query`: `[batch, heads, new, head_dim]`; `key`, `value`: `[batch, heads, all, head_dim]`; `first_seen`: `[batch·new]` →
+/// `[batch, heads, new, head_dim]`
 pub(super) fn attend(
     query: Tensor<4>,
     key: Tensor<4>,

@@ -1,4 +1,4 @@
-//! Which network pictures are compared in.
+//! Configuration of the network whose features are compared.
 
 use std::path::PathBuf;
 
@@ -36,7 +36,7 @@ impl Default for PerceptualConfig {
 }
 
 impl PerceptualConfig {
-    /// The network whose files are named, if they are.
+    /// The network from the configured files, if there are any.
     ///
     /// # Errors
     /// What is wrong with a file.
@@ -46,7 +46,7 @@ impl PerceptualConfig {
         Ok(Some(LpipsConfig::default().load(&convolutions, &heads, "", device)?))
     }
 
-    /// What the types cannot say: everything that is wrong.
+    /// Checks what the types cannot express; lists all faults.
     pub fn faults(&self) -> Vec<String> {
         let mut faults = Vec::new();
         if self.convolutions.is_some() != self.heads.is_some() {

@@ -10,7 +10,10 @@ use crate::ops;
 use crate::weights::{Names, Rename, Weights, load};
 use crate::{Error, Result};
 
-/// By which pictures in [−1, 1] are normalised, per colour (reference 4).
+/// Smallest side of a picture, in pixels: the last block sees nothing of a smaller one.
+const MIN_SIDE: usize = 1 << (BLOCKS - 1);
+
+/// Shift and scale with which pictures in [−1, 1] are normalised, per channel (reference 4).
 const SHIFT: [f32; 3] = [-0.030, -0.088, -0.188];
 const SCALE: [f32; 3] = [0.458, 0.448, 0.450];
 
@@ -40,9 +43,9 @@ impl Default for LpipsConfig {
 }
 
 impl LpipsConfig {
-    /// The loss from weights: the convolutions from a file of torchvision or of the package lpips, the linear heads from
-    /// a file of the package lpips; the two may be one. Nothing of it is ever trained, and there is no dropout: the
-    /// reference's heads drop out while it trains, which is an oversight of its loop (reference 0.9).
+    /// Loads the network: the convolutions from a file of torchvision or of the package lpips, the linear heads from a file
+    /// of the package lpips; the two may be the same file. Nothing of it is trained, and there is no dropout: that the
+    /// reference applies dropout to its heads in training is an oversight of its loop (reference 0.9).
     ///
     /// `prefix` is what all names begin with, dot included; usually nothing.
     ///
@@ -109,21 +112,18 @@ impl Lpips {
         Tensor::cat(distances.collect(), 1)
     }
 
-    /// Mean distance over the frames that count; zero if none does. Frames that do not count are not looked at.
+    /// Mean distance over the frames that count; zero if none does. Frames that do not count are not computed.
     ///
     /// # Shapes
-    /// `frames`, `targets`: `[batch, time, 3, height, width]` in [0, 1], `mask`: `[batch, time]`, all count if there is
-    /// none → `[1]`
+    /// `frames`, `targets`: `[batch, time, 3, height, width]` in [0, 1], `mask`: `[batch, time]`, true for frames that
+    /// count; without a mask all do → `[1]`
     ///
     /// # Errors
-    /// [`Error::Invalid`] for frames of less than 16 pixels a side, which the last block does not see.
+    /// [`Error::Invalid`] for frames with a [`size_fault`](Self::size_fault).
     pub fn loss(&self, frames: Tensor<5>, targets: Tensor<5>, mask: Option<Tensor<2, Bool>>) -> Result<Tensor<1>> {
         let [batch, time, channels, height, width] = frames.dims();
-        let smallest = 1 << (BLOCKS - 1);
-        if height < smallest || width < smallest {
-            return Err(Error::Invalid(format!(
-                "the perceptual loss needs frames of at least {smallest}×{smallest} pixels, not {height}×{width}"
-            )));
+        if let Some(fault) = Self::size_fault([height, width]) {
+            return Err(Error::Invalid(fault));
         }
         let flatten = |frames: Tensor<5>| frames.reshape([batch * time, channels, height, width]);
         let (frames, targets) = (flatten(frames), flatten(targets));
@@ -133,6 +133,13 @@ impl Lpips {
             return Ok(Tensor::zeros([1], &frames.device()));
         }
         Ok(self.mean(frames.select(0, counted.clone()), targets.select(0, counted)))
+    }
+
+    /// What keeps frames of this height and width, in pixels, from being compared: sides of less than 16 pixels.
+    pub fn size_fault([height, width]: [usize; 2]) -> Option<String> {
+        (height.min(width) < MIN_SIDE).then(|| {
+            format!("the perceptual loss needs frames of at least {MIN_SIDE}×{MIN_SIDE} pixels, not {height}×{width}")
+        })
     }
 
     fn mean(&self, frames: Tensor<4>, targets: Tensor<4>) -> Tensor<1> {

@@ -1,4 +1,4 @@
-//! Perceptual loss: distance of two pictures as a trained network sees them.
+//! Perceptual loss: distance of two pictures in the features of a trained network.
 
 mod config;
 mod lpips;

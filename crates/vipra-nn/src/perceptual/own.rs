@@ -1,8 +1,8 @@
-//! A perceptual network of the run's own, where no weights of VGG16 are at hand.
+//! A perceptual network of the run's own, for runs without weights of VGG16.
 //!
-//! The same network as LPIPS's, narrower, learns to rebuild the run's frames from each of its blocks; the deeper the
-//! block, the larger the patch that one of its vectors must stand for. It is frozen then, and frames are compared as LPIPS
-//! does, with every channel counting the same, scaled so that unrelated frames are at distance 1.
+//! A narrower version of LPIPS's network learns to rebuild the run's frames from each of its blocks; the deeper the block, the
+//! larger the patch that each of its vectors describes. It is then frozen, and frames are compared as in LPIPS, but with equal
+//! weights for all channels, scaled so that unrelated frames are at distance 1.
 
 use burn::module::{Module, Param};
 use burn::nn::{Linear, LinearConfig};
@@ -13,16 +13,16 @@ use super::vgg::{BLOCKS, Vgg};
 use crate::ops;
 
 const CHANNELS: usize = 3;
-/// Distance of two unrelated frames of the run, to which every network is scaled: how close its features lie together is
-/// chance otherwise, and differed three times from seed to seed.
+/// Distance of two unrelated frames of the run, to which every network is scaled. Without that, distances depend on the seed,
+/// and differed by a factor of three.
 const UNRELATED_DISTANCE: f64 = 1.0;
 
-/// The network with what it is trained through.
+/// The network with the layers through which it is trained.
 #[derive(Module, Debug)]
 pub struct OwnFeatures {
-    /// What is kept.
+    /// The network itself, which is kept.
     pub vgg: Vgg,
-    /// From a vector of each block to the patch of pixels that it stands for.
+    /// For each block, from one of its vectors to the patch of pixels that the vector describes.
     pub to_patches: Vec<Linear>,
 }
 
@@ -35,8 +35,8 @@ impl OwnFeatures {
         Self { vgg: Vgg::new(widths, device), to_patches: widths.iter().enumerate().map(to_patch).collect() }
     }
 
-    /// Mean absolute error of the pictures as each block rebuilds them. Rows and columns at the far end that are no whole
-    /// patch do not count.
+    /// Mean absolute error of the pictures rebuilt from each block. Rows and columns at the bottom and right that do not fill
+    /// a patch do not count.
     ///
     /// # Shapes
     /// `pictures`: `[pictures, 3, height, width]` in [0, 1], sides of at least 16 pixels → `[1]`
@@ -68,13 +68,13 @@ impl OwnFeatures {
         let count = pictures.dims()[0];
         let others = Tensor::cat(vec![pictures.clone().narrow(0, 1, count - 1), pictures.clone().narrow(0, 0, 1)], 0);
         let distance = unscaled.per_block(pictures, others).sum_dim(1).mean().into_scalar::<f32>();
-        // Pictures that are all alike say nothing about the scale.
+        // Identical pictures say nothing about the scale.
         let weight = if distance > 0.0 { UNRELATED_DISTANCE / f64::from(distance) } else { 1.0 };
         Lpips { heads: widths.map(|width| head(width, weight)).to_vec(), vgg: unscaled.vgg }.no_grad()
     }
 }
 
-/// Pixels along the side of what a vector of a block stands for.
+/// Side of the patch that a vector of a block describes, in pixels.
 fn patch_side(block: usize) -> usize {
     1 << block
 }

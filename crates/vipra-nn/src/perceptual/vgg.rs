@@ -9,7 +9,7 @@ use burn::tensor::{Device, Tensor, activation, module};
 use crate::ops;
 use crate::weights::Rename;
 
-/// Blocks between which pictures are halved, and convolutions of each.
+/// Number of blocks, between which pictures are halved, and convolutions of each.
 pub(super) const BLOCKS: usize = 5;
 const CONVOLUTIONS: [usize; BLOCKS] = [2, 2, 3, 3, 3];
 
@@ -46,7 +46,7 @@ pub(super) const TORCHVISION_NAMES: &[Rename] = &[Rename::list(
 /// torchvision's classifier, which LPIPS does not use.
 pub(super) const TORCHVISION_UNUSED: &[&str] = &["classifier"];
 
-/// Thirteen convolutions in five blocks, with a rectifier behind each and a maximum over 2×2 between the blocks.
+/// Thirteen convolutions in five blocks, each followed by a ReLU, with 2×2 max pooling between the blocks.
 #[derive(Module, Debug)]
 pub struct Vgg {
     /// In order.
@@ -78,7 +78,7 @@ impl Vgg {
         })
     }
 
-    /// What stands behind the last rectifier of each block: relu1_2, relu2_2, relu3_3, relu4_3, relu5_3.
+    /// Outputs of the last ReLU of each block: relu1_2, relu2_2, relu3_3, relu4_3, relu5_3.
     ///
     /// # Shapes
     /// `[pictures, 3, height, width]` → five of `[pictures, width_of_block, height/2^block, width/2^block]`

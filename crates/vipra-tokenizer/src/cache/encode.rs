@@ -1,4 +1,4 @@
-//! From a dataset to its tokens.
+//! Encoding of a dataset into a token cache.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use crate::{Result, TrainedTokenizer};
 /// Frames that are encoded together.
 const ENCODE_BATCH: usize = 32;
 
-/// What to encode.
+/// Which frames to encode.
 #[derive(Debug, Clone, Default)]
 pub struct EncodeConfig {
     /// The camera, where there are several.
@@ -21,11 +21,11 @@ pub struct EncodeConfig {
     pub split: Option<String>,
 }
 
-/// Encodes every frame of a dataset's episodes into a folder, or goes on with it. `progress` is called with (frames done,
-/// all frames) of what was missing. Returns the number of frames that were encoded now: 0 if nothing was missing.
+/// Encodes every frame of a dataset's episodes into a folder, or continues an unfinished cache there. `progress` is called
+/// with (frames done, all frames) of what was missing. Returns the number of frames that this call encoded.
 ///
 /// # Errors
-/// What is wrong with the dataset, or tokens of another kind in the folder.
+/// What is wrong with the dataset; [`Error::Cache`](crate::Error::Cache) if the folder holds other tokens.
 pub fn encode_dataset(
     trained: &TrainedTokenizer,
     source: &dyn Source,

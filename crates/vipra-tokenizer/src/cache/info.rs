@@ -1,4 +1,4 @@
-//! Whose tokens of what.
+//! Description of a token cache.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -10,10 +10,10 @@ use crate::{Error, Result};
 
 /// File of the description within the folder.
 pub(super) const INFO_FILE: &str = "tokens.json";
-/// Most tokens of a cache; what a damaged description promises beyond that is not believed.
+/// Most tokens of a cache. A description that claims more is damaged.
 const MAX_TOKENS: u64 = 1 << 44;
 
-/// What a cache holds.
+/// Description of a cache: which tokenizer encoded which frames.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CacheInfo {
@@ -21,9 +21,9 @@ pub struct CacheInfo {
     pub tokenizer: String,
     /// Fingerprint of the dataset.
     pub dataset: String,
-    /// The camera whose frames were seen.
+    /// The camera whose frames were encoded.
     pub camera: String,
-    /// How frames were made for the tokenizer.
+    /// How pictures became the tokenizer's frames.
     pub image: ImageConfig,
     /// Tokens of a frame.
     pub tokens_per_frame: usize,
@@ -39,14 +39,14 @@ pub struct CacheInfo {
 pub struct CachedEpisode {
     /// Its number in the dataset.
     pub number: usize,
-    /// Its frames, all of them.
+    /// Number of its frames.
     pub frames: usize,
-    /// Frames a second.
+    /// Frames per second.
     pub fps: f64,
 }
 
 impl CachedEpisode {
-    /// Whether the two are the same, but for the last digit of the rate, which may change on the way through a text.
+    /// Whether the two are the same, up to the last digit of the rate, which may change when it is written as text.
     fn is(&self, other: &Self) -> bool {
         const DIGITS: f64 = 1e-9;
         let is_rate = (self.fps - other.fps).abs() <= DIGITS * other.fps.abs();
@@ -68,7 +68,7 @@ impl CacheInfo {
         Ok(info)
     }
 
-    /// Refuses what contradicts itself.
+    /// Refuses a description that contradicts itself.
     pub(super) fn validate(&self, path: &Path) -> Result<()> {
         let fault = |reason: String| Err(Error::cache(path, reason));
         if self.tokens_per_frame == 0 || !(1..=1 << 16).contains(&self.codes) {
@@ -87,10 +87,10 @@ impl CacheInfo {
         Ok(())
     }
 
-    /// Refuses a cache that is not the wanted one, and says in what it differs.
+    /// Refuses a cache that differs from the wanted one.
     ///
     /// # Errors
-    /// [`Error::Cache`] with the field, what it is and what it should be.
+    /// [`Error::Cache`] with the first field that differs, and both values.
     pub fn check(&self, wanted: &Self, folder: &Path) -> Result<()> {
         let other = |field: &str, found: &dyn std::fmt::Debug, wanted: &dyn std::fmt::Debug| {
             Err(Error::cache(folder, format!("these tokens are of another {field}: {found:?}, wanted is {wanted:?}")))

@@ -1,10 +1,10 @@
-//! The binary file.
+//! Layout of the binary file.
 
 use super::info::CacheInfo;
 
 /// File of the tokens within the folder.
 pub(super) const TOKENS_FILE: &str = "tokens.bin";
-/// The same while it is made.
+/// Its name while it is written.
 pub(super) const PARTIAL_FILE: &str = "tokens.partial";
 /// Bytes before the first token.
 pub(super) const HEADER: usize = 32;
@@ -14,7 +14,7 @@ pub(super) const TOKEN: usize = 2;
 const MAGIC: &[u8; 8] = b"vipratok";
 const VERSION: u32 = 1;
 
-/// The bytes that a file of these tokens begins with: what it is, tokens of a frame, frames, hash of the description.
+/// The header of a file: format and version, tokens per frame, number of frames, hash of the description.
 pub(super) fn header(info: &CacheInfo) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(HEADER);
     bytes.extend_from_slice(MAGIC);
@@ -25,18 +25,19 @@ pub(super) fn header(info: &CacheInfo) -> Vec<u8> {
     bytes
 }
 
-/// The two files of a folder belong together. Rates are left out: their last digit may change on the way through a text.
+/// Hash by which the tokens are tied to the description beside them. Rates are left out: their last digit may change when they
+/// are written as text.
 fn hash(info: &CacheInfo) -> [u8; 8] {
     let mut info = info.clone();
     info.episodes.iter_mut().for_each(|episode| episode.fps = 0.0);
-    // A description always has a form in JSON; two without one would be refused by their other fields.
+    // A description can always be written as JSON.
     let text = serde_json::to_vec(&info).unwrap_or_default();
     let mut short = [0; 8];
     short.copy_from_slice(&blake3::hash(&text).as_bytes()[..8]);
     short
 }
 
-/// Checks that a whole file is that of `info`, up to its tokens; says what is wrong with it otherwise.
+/// Checks header and length of a whole file against `info`.
 ///
 /// # Errors
 /// What is wrong, in words.
@@ -44,7 +45,7 @@ pub fn parse_header(bytes: &[u8], info: &CacheInfo) -> Result<(), String> {
     check_header(bytes, bytes.len() as u64, info)
 }
 
-/// Checks the first bytes of a file of `length` bytes.
+/// Checks a file of `length` bytes by its first bytes.
 pub(super) fn check_header(start: &[u8], length: u64, info: &CacheInfo) -> Result<(), String> {
     let Some(found) = start.get(..HEADER) else { return Err("it is too short to be a token cache".to_owned()) };
     if !found.starts_with(MAGIC) {

@@ -1,8 +1,8 @@
-//! Tokens of a dataset's frames, beside it.
+//! The token cache: the tokens of a dataset's frames on disk.
 //!
-//! A folder with `tokens.json` ([`CacheInfo`]: whose tokens of what) and `tokens.bin`: a header, then the tokens of all
-//! frames, two bytes each, episode by episode in the order of the JSON. The file is mapped into memory when it is read. While
-//! it is made it is called `tokens.partial`, and its length says how far it is, so that an interrupted one goes on.
+//! A cache is a folder with `tokens.json` ([`CacheInfo`]) and `tokens.bin`: a header, then the tokens of all frames, two bytes
+//! each, episode by episode in the order of the JSON. The file is mapped into memory when it is read. While it is written it
+//! is called `tokens.partial`, and its length tells which episodes are done, so that an interrupted encoding can be resumed.
 
 mod encode;
 mod info;

@@ -1,4 +1,4 @@
-//! Reading.
+//! Reading of a token cache.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -10,14 +10,14 @@ use super::info::CacheInfo;
 use super::layout::{HEADER, PARTIAL_FILE, TOKEN, TOKENS_FILE, parse_header};
 use crate::{Error, Result};
 
-/// Tokens of a dataset's frames, mapped into memory: the operating system reads what is asked for and keeps it as long as
-/// there is room.
+/// Tokens of a dataset's frames, mapped into memory: the operating system reads pages on demand and keeps them while there is
+/// room.
 #[derive(Debug)]
 pub struct TokenCache {
     info: CacheInfo,
     tokens: Mmap,
     path: PathBuf,
-    /// First frame in the file, and frames, by number of the episode.
+    /// Number of the first frame in the file, and number of frames, by number of the episode.
     places: HashMap<usize, (usize, usize)>,
 }
 
@@ -36,8 +36,8 @@ impl TokenCache {
             ));
         }
         let file = File::open(&path).map_err(Error::cache_io(&path))?;
-        // SAFETY: a finished cache is never written to again. Someone who cuts it off while it is read ends this process,
-        // as they would by cutting off the program itself.
+        // SAFETY: a finished cache is never written to again. Truncating it while it is read would end this process, as
+        // truncating the program itself would.
         let tokens = unsafe { Mmap::map(&file) }.map_err(Error::cache_io(&path))?;
         parse_header(&tokens, &info).map_err(|reason| Error::cache(&path, reason))?;
         let mut first = 0;
@@ -49,15 +49,15 @@ impl TokenCache {
         Ok(Self { info, tokens, path, places })
     }
 
-    /// What it holds.
+    /// The description.
     pub fn info(&self) -> &CacheInfo {
         &self.info
     }
 
-    /// Tokens of a frame, row by row, out of the mapped file.
+    /// Tokens of a frame, row by row.
     ///
     /// # Errors
-    /// [`Error::Cache`] if there is no such episode or frame, or a token is outside of the codebook.
+    /// [`Error::Cache`] if there is no such episode or frame, or a token is not in the codebook.
     pub fn frame(&self, episode_number: usize, frame: usize) -> Result<&[u16]> {
         let fault = |reason: String| Error::cache(&self.path, reason);
         let (first, frames) =

@@ -1,4 +1,4 @@
-//! Writing: from the first episode to the last, with interruptions.
+//! Writing of a token cache, episode by episode; an interrupted one can be resumed.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{Read, Write};
@@ -10,26 +10,26 @@ use super::info::{CacheInfo, INFO_FILE};
 use super::layout::{HEADER, PARTIAL_FILE, TOKEN, TOKENS_FILE, check_header, header};
 use crate::{Error, Result};
 
-/// A cache that is being made.
+/// A cache that is being written.
 pub(super) struct CacheWriter {
     folder: PathBuf,
     info: CacheInfo,
     file: File,
-    /// Episodes that are in the file.
+    /// Number of episodes in the file.
     done: usize,
 }
 
-/// What stands in a folder for a cache that is wanted.
+/// State of a cache when it is opened for writing.
 pub(super) enum Begun {
-    /// All of it.
+    /// It is complete.
     Finished,
-    /// Nothing, or a part.
+    /// Episodes are missing.
     Unfinished(CacheWriter),
 }
 
 impl CacheWriter {
-    /// Makes the folder, or goes on with it. What an interruption left of an episode is dropped. Other processes cannot write
-    /// these tokens as long as the writer lives.
+    /// Creates a cache, or resumes an unfinished one; a partial episode is dropped. Locks the file, so that no other process
+    /// writes it as long as the writer lives.
     pub(super) fn begin(folder: &Path, info: CacheInfo) -> Result<Begun> {
         info.validate(folder)?;
         fs::create_dir_all(folder).map_err(Error::cache_io(folder))?;
@@ -48,7 +48,7 @@ impl CacheWriter {
         let path = folder.join(PARTIAL_FILE);
         let mut file = open_alone(&path)?;
         if finished.exists() {
-            // Another process has finished in between: what was opened is that file, or a new and empty one.
+            // Another process has finished in the meantime: the opened file is that one, or a new, empty one.
             drop(fs::remove_file(&path));
             check_finished(&finished, &info)?;
             return Ok(Begun::Finished);
@@ -63,7 +63,7 @@ impl CacheWriter {
         Ok(Begun::Unfinished(Self { folder: folder.to_path_buf(), info, file, done }))
     }
 
-    /// Episodes that are in the file, from the first one on.
+    /// Number of episodes in the file.
     pub(super) fn done(&self) -> usize {
         self.done
     }
@@ -80,7 +80,7 @@ impl CacheWriter {
         Ok(())
     }
 
-    /// Gives the file its name, when every episode is in it.
+    /// Gives the file its final name, once it holds every episode.
     pub(super) fn finish(self) -> Result<()> {
         let (partial, path) = (self.folder.join(PARTIAL_FILE), self.folder.join(TOKENS_FILE));
         self.file.sync_all().map_err(Error::cache_io(&partial))?;
@@ -90,7 +90,7 @@ impl CacheWriter {
     }
 }
 
-/// Opens a file to go on with, for this process alone: two would write their episodes one among the other's.
+/// Opens a file for appending and locks it: two processes would mix up their episodes.
 fn open_alone(path: &Path) -> Result<File> {
     let mut options = OpenOptions::new();
     let file = options.create(true).append(true).read(true).open(path).map_err(Error::cache_io(path))?;
@@ -101,7 +101,7 @@ fn open_alone(path: &Path) -> Result<File> {
     }
 }
 
-/// Whole episodes in the first `length` bytes, and the bytes up to the end of the last of them.
+/// Number of whole episodes in the first `length` bytes, and of bytes up to the end of the last of them.
 fn whole_episodes(info: &CacheInfo, length: u64) -> (usize, u64) {
     if length < HEADER as u64 {
         return (0, 0);
@@ -155,7 +155,7 @@ mod tests {
         }
     }
 
-    /// Something that tells every token of every frame apart, as far as two bytes can.
+    /// Tokens that differ between episodes and frames as far as two bytes allow.
     fn tokens(episode: usize, frames: usize, tokens_per_frame: usize) -> Vec<u16> {
         (0..frames * tokens_per_frame).map(|at| (at * 7 + episode * 1009) as u16).collect()
     }

@@ -1,4 +1,4 @@
-//! What encoder and decoder are made of.
+//! Building blocks of encoder and decoder.
 
 use burn::module::{Module, Param};
 use burn::nn::conv::{Conv2d, Conv2dConfig};
@@ -8,10 +8,10 @@ use vipra_nn::ops;
 
 /// Added to the variance of a group (reference 8).
 const EPSILON: f64 = 1e-6;
-/// Side of the kernels.
+/// Side of the kernels, in pixels.
 const KERNEL: usize = 3;
 
-/// Group norm and the sigmoid-weighted unit behind it, which always come together.
+/// Group norm followed by SiLU.
 #[derive(Module, Debug)]
 pub struct ActivatedNorm {
     /// `[channels]`, starts at one.
@@ -31,6 +31,8 @@ impl ActivatedNorm {
         }
     }
 
+    /// Normalises, then activates.
+    ///
     /// # Shapes
     /// `[batch, channels, height, width]` → the same
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
@@ -38,7 +40,8 @@ impl ActivatedNorm {
     }
 }
 
-/// Two convolutions, each behind a norm, beside the identity, or beside a 1×1 convolution where the channels change.
+/// Two convolutions, each after a norm, with a residual connection: the identity, or a 1×1 convolution if the number of
+/// channels changes.
 #[derive(Module, Debug)]
 pub struct ResidualBlock {
     /// Before the first convolution.
@@ -47,15 +50,15 @@ pub struct ResidualBlock {
     pub first: Conv2d,
     /// Before the second convolution.
     pub second_norm: ActivatedNorm,
-    /// Among the output's channels; starts at zero.
+    /// Keeps the output's channels; starts at zero.
     pub second: Conv2d,
-    /// Beside the two, where the channels change.
+    /// The residual connection, if the number of channels changes.
     pub shortcut: Option<Conv2d>,
 }
 
 impl ResidualBlock {
     pub(super) fn new(input: usize, output: usize, groups: usize, device: &Device) -> Self {
-        // The branch adds nothing at first: the deep stack starts as a short one.
+        // The branch adds nothing at first, so that a deep stack starts as a shallow one.
         let silent = convolution(output, output).with_initializer(Initializer::Zeros);
         Self {
             first_norm: ActivatedNorm::new(input, groups, device),
@@ -66,6 +69,8 @@ impl ResidualBlock {
         }
     }
 
+    /// Applies the block.
+    ///
     /// # Shapes
     /// `[batch, input, height, width]` → `[batch, output, height, width]`
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
@@ -86,7 +91,7 @@ pub(super) fn convolution(input: usize, output: usize) -> Conv2dConfig {
         .with_initializer(kaiming())
 }
 
-/// A 3×3 convolution that halves height and width: one row and column of zeros at the far ends (reference 8).
+/// A 3×3 convolution that halves height and width, padded by one row and column of zeros at bottom and right (reference 8).
 pub(super) fn halving(channels: usize) -> Conv2dConfig {
     Conv2dConfig::new([channels, channels], [KERNEL, KERNEL])
         .with_stride([2, 2])
@@ -99,17 +104,17 @@ pub(super) fn pointwise(input: usize, output: usize, device: &Device) -> Conv2d 
     Conv2dConfig::new([input, output], [1, 1]).with_initializer(kaiming()).init(device)
 }
 
-/// Keeps the spread of what passes through; the framework's default shrinks it at each layer.
+/// Preserves the variance of the activations; the framework's default shrinks it at each layer.
 fn kaiming() -> Initializer {
     Initializer::KaimingNormal { gain: 1.0, fan_out_only: false }
 }
 
-/// Residual blocks one after the other, the first from `input` channels, all to `output`.
+/// A sequence of residual blocks from `input` to `output` channels; the first one changes their number.
 pub(super) fn blocks(count: usize, input: usize, output: usize, groups: usize, device: &Device) -> Vec<ResidualBlock> {
     (0..count).map(|at| ResidualBlock::new(if at == 0 { input } else { output }, output, groups, device)).collect()
 }
 
-/// Through all of them.
+/// Applies blocks in order.
 pub(super) fn through(blocks: &[ResidualBlock], x: Tensor<4>) -> Tensor<4> {
     blocks.iter().fold(x, |x, block| block.forward(x))
 }

@@ -1,13 +1,13 @@
-//! Size of the model.
+//! Configuration of the model.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result};
 
-/// Most codes: a token is kept in two bytes.
+/// Most codes: a token is stored in two bytes.
 const MAX_CODES: usize = 1 << 16;
-/// Most levels: a frame halved more often than this is one of more than four thousand pixels a side.
+/// Most levels; more would need frames of more than 4000 pixels a side.
 pub(super) const MAX_LEVELS: usize = 12;
 /// Most blocks of a level.
 pub(super) const MAX_BLOCKS: usize = 8;
@@ -71,13 +71,15 @@ impl VqganConfig {
         self.multipliers.iter().map(|multiplier| self.width * multiplier).collect()
     }
 
-    /// Pixels along the side of a token.
+    /// Side of the part of a frame that one token stands for, in pixels.
     fn shrinking(&self) -> usize {
         1 << self.multipliers.len().saturating_sub(1).min(MAX_LEVELS)
     }
 
+    /// Checks the configuration.
+    ///
     /// # Errors
-    /// [`Error::Invalid`] with everything that makes no sense.
+    /// [`Error::Invalid`] with all faults.
     pub fn validate(&self) -> Result<()> {
         let mut faults = Vec::new();
         let Self { frame_size: [height, width], groups, .. } = *self;

@@ -1,4 +1,4 @@
-//! From a grid of vectors to a frame: the encoder's mirror image.
+//! The decoder, a mirror image of the encoder: from a grid of vectors to a frame.
 
 use burn::module::Module;
 use burn::nn::conv::Conv2d;
@@ -10,21 +10,21 @@ use super::block::{ActivatedNorm, ResidualBlock, blocks, convolution, through};
 use super::config::VqganConfig;
 use super::encoder::MIDDLE_BLOCKS;
 
-/// Colours.
+/// Colour channels of a frame.
 const CHANNELS: usize = 3;
 
-/// Convolutions that double the grid between levels.
+/// Convolutional decoder that doubles height and width between levels.
 #[derive(Module, Debug)]
 pub struct Decoder {
     /// From the latent channels.
     pub input: Conv2d,
     /// At the smallest size.
     pub middle: Vec<ResidualBlock>,
-    /// From the smallest size to the largest, as the reference counts them too.
+    /// From the smallest size to the largest, in the reference's order.
     pub levels: Vec<DecoderLevel>,
     /// Before the last convolution.
     pub norm: ActivatedNorm,
-    /// To colours.
+    /// To colour channels.
     pub output: Conv2d,
 }
 
@@ -33,7 +33,7 @@ pub struct Decoder {
 pub struct DecoderLevel {
     /// In order.
     pub blocks: Vec<ResidualBlock>,
-    /// Behind the doubling to the next level, if there is one.
+    /// Convolution after the doubling to the next level, if there is one.
     pub upsample: Option<Conv2d>,
 }
 
@@ -55,8 +55,10 @@ impl Decoder {
         }
     }
 
+    /// Decodes grids of latent vectors.
+    ///
     /// # Shapes
-    /// `[frames, latent_dim, rows, columns]` → `[frames, 3, height, width]`, about in [−1, 1]
+    /// `[frames, latent_dim, rows, columns]` → `[frames, 3, height, width]`, roughly in [−1, 1]
     pub fn forward(&self, latents: Tensor<4>) -> Tensor<4> {
         let x = through(&self.middle, ops::conv2d(&self.input, latents));
         let x = self.levels.iter().fold(x, |x, level| {
@@ -70,7 +72,7 @@ impl Decoder {
     }
 }
 
-/// Each place four times.
+/// Doubles height and width by repeating each value.
 fn double(x: Tensor<4>) -> Tensor<4> {
     module::interpolate(x, InterpolateOptions::new(InterpolateMode::Nearest).with_scale_factor([2.0, 2.0]))
 }

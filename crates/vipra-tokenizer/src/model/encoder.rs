@@ -1,4 +1,4 @@
-//! From a frame to a grid of vectors.
+//! The encoder: from a frame to a grid of vectors.
 
 use burn::module::Module;
 use burn::nn::conv::Conv2d;
@@ -8,15 +8,15 @@ use vipra_nn::ops;
 use super::block::{ActivatedNorm, ResidualBlock, blocks, convolution, halving, through};
 use super::config::VqganConfig;
 
-/// Colours.
+/// Colour channels of a frame.
 const CHANNELS: usize = 3;
 /// Residual blocks at the smallest size (reference 8).
 pub(super) const MIDDLE_BLOCKS: usize = 2;
 
-/// Convolutions that halve the frame between levels.
+/// Convolutional encoder that halves height and width between levels.
 #[derive(Module, Debug)]
 pub struct Encoder {
-    /// From colours to channels.
+    /// From colour channels.
     pub input: Conv2d,
     /// From the largest size to the smallest.
     pub levels: Vec<EncoderLevel>,
@@ -33,7 +33,7 @@ pub struct Encoder {
 pub struct EncoderLevel {
     /// In order.
     pub blocks: Vec<ResidualBlock>,
-    /// To the next level, if there is one.
+    /// Halves height and width for the next level, if there is one.
     pub downsample: Option<Conv2d>,
 }
 
@@ -60,6 +60,8 @@ impl Encoder {
         }
     }
 
+    /// Encodes frames.
+    ///
     /// # Shapes
     /// `[frames, 3, height, width]` in [−1, 1] → `[frames, latent_dim, rows, columns]`
     pub fn forward(&self, frames: Tensor<4>) -> Tensor<4> {

@@ -1,4 +1,4 @@
-//! The model: convolutions down to a grid, a codebook, convolutions up again (VQGAN; reference 8).
+//! The model: a convolutional encoder, a codebook, a convolutional decoder (VQGAN; reference 8).
 
 mod block;
 mod config;

@@ -1,8 +1,8 @@
-//! Names and layout of the reference's weights (flax; reference 8).
+//! Names and layout of the reference's weights (Flax; reference 8).
 
 use vipra_nn::weights::{Names, Rename, Weights};
 
-/// Between the levels of a name there.
+/// Separates the levels of their names.
 const SEPARATOR: char = '/';
 
 const NAMES: &[Rename] = &[
@@ -32,7 +32,7 @@ const NAMES: &[Rename] = &[
     Rename::new("Conv2d", "weight", "kernel"),
 ];
 
-/// As many as `MAX_BLOCKS` and the decoder's one more.
+/// `MAX_BLOCKS + 1` names: the decoder has one more block per level.
 const BLOCKS: &[&str] = &[
     "ResnetBlock_0",
     "ResnetBlock_1",
@@ -87,19 +87,23 @@ pub fn is_reference(weights: &Weights) -> bool {
     weights.names().any(|name| name.contains(SEPARATOR))
 }
 
-/// The reference's weights with dots in their names, and with kernels in our layout. What is no kernel stays as it is.
+/// The reference's weights with dots in their names and convolution kernels in our layout. Other tensors stay as they are.
 ///
 /// # Shapes
 /// Kernels: `[height, width, input, output]` → `[output, input, height, width]`
 pub fn reference_weights(weights: &Weights) -> Weights {
     let mut turned = Weights::new(weights.source());
     for name in weights.names() {
-        // What is not of numbers stays behind, and will be missed by its name.
+        // Other than floating-point tensors are dropped; loading will name them as missing.
         let Some((shape, values)) = weights.floats(name) else { continue };
         let name = name.replace(SEPARATOR, ".");
         match *shape {
             [height, width, input, output] => {
-                turned.insert(name, vec![output, input, height, width], turn(values, [height * width, input, output]));
+                turned.insert(
+                    name,
+                    vec![output, input, height, width],
+                    permute_kernel(values, [height * width, input, output]),
+                );
             }
             _ => turned.insert(name, shape.to_vec(), values.to_vec()),
         }
@@ -108,7 +112,7 @@ pub fn reference_weights(weights: &Weights) -> Weights {
 }
 
 /// `[places, input, output]` → `[output, input, places]`
-fn turn(values: &[f32], [places, input, output]: [usize; 3]) -> Vec<f32> {
+fn permute_kernel(values: &[f32], [places, input, output]: [usize; 3]) -> Vec<f32> {
     let at = |place: usize, from: usize, to: usize| values[(place * input + from) * output + to];
     let of_output = |to| (0..input).flat_map(move |from| (0..places).map(move |place| at(place, from, to)));
     (0..output).flat_map(of_output).collect()

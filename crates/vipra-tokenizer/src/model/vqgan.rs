@@ -1,4 +1,4 @@
-//! The whole model.
+//! The whole model, and quantisation.
 
 use burn::module::{Module, Param};
 use burn::nn::Initializer;
@@ -13,17 +13,17 @@ use super::decoder::Decoder;
 use super::encoder::Encoder;
 use crate::{Error, Result};
 
-/// Distances between vectors and codes that are in memory at a time.
+/// Distances between vectors and codes that are computed at a time, to bound memory.
 const MAX_DISTANCES: usize = 1 << 24;
 
-/// Frames to tokens and back.
+/// The frame tokenizer: from frames to tokens and back.
 #[derive(Module, Debug)]
 pub struct Vqgan {
     /// From a frame to a grid of vectors.
     pub encoder: Encoder,
-    /// From the latent channels to a code's.
+    /// From the latent channels to those of a code.
     pub to_codes: Conv2d,
-    /// `[codes, code_dim]`; learned from what it codes, not by gradients.
+    /// `[codes, code_dim]`; updated from the vectors assigned to each code, not by gradients.
     pub codebook: Param<Tensor<2>>,
     /// From a code's channels to the latent ones.
     pub from_codes: Conv2d,
@@ -34,31 +34,31 @@ pub struct Vqgan {
     pub config: VqganConfig,
 }
 
-/// What training sees of a pass.
+/// Result of a forward pass in training.
 #[derive(Debug, Clone)]
 pub struct Reconstruction {
-    /// `[frames, 3, height, width]`, about in [0, 1], not clipped.
+    /// `[frames, 3, height, width]`, roughly in [0, 1], not clipped.
     pub frames: Tensor<4>,
     /// Encoder outputs before quantisation, `[frames · tokens, code_dim]`.
     pub vectors: Tensor<2>,
-    /// None where frames passed unquantised.
+    /// None of a pass without quantisation.
     pub quantized: Option<Quantized>,
 }
 
 /// Quantised vectors and their tokens.
 #[derive(Debug, Clone)]
 pub struct Quantized {
-    /// The code vector in place of each vector, `[frames · tokens, code_dim]`; no gradient.
+    /// The code vector of each token, without gradients, `[frames · tokens, code_dim]`.
     pub values: Tensor<2>,
     /// `[frames · tokens]`
     pub tokens: Tensor<1, Int>,
 }
 
 impl VqganConfig {
-    /// A model with new weights.
+    /// A model with random weights.
     ///
     /// # Errors
-    /// [`Error::Invalid`] with everything that makes no sense.
+    /// [`Error::Invalid`] with all faults of the configuration.
     pub fn init(&self, device: &Device) -> Result<Vqgan> {
         self.validate()?;
         Ok(Vqgan {
@@ -83,7 +83,7 @@ impl Vqgan {
         tokens.reshape([count, self.config.tokens_per_frame()])
     }
 
-    /// Frames of tokens, clipped to [0, 1].
+    /// Rebuilds frames from tokens, clipped to [0, 1].
     ///
     /// # Shapes
     /// `[frames, tokens]` → `[frames, 3, height, width]`
@@ -106,7 +106,7 @@ impl Vqgan {
         Reconstruction { frames, vectors, quantized: Some(Quantized { values, tokens }) }
     }
 
-    /// As [`reconstruct`](Self::reconstruct) without quantisation: the encoder's outputs are decoded as they are.
+    /// As [`reconstruct`](Self::reconstruct), but decodes the encoder's outputs without quantising them.
     ///
     /// # Shapes
     /// `[frames, 3, height, width]` in [0, 1]
@@ -125,10 +125,10 @@ impl Vqgan {
         grid.reshape([frames, dim, rows * columns]).swap_dims(1, 2).reshape([frames * rows * columns, dim])
     }
 
-    /// Frames from vectors in place of codes, not clipped.
+    /// Rebuilds frames from code vectors or encoder outputs, not clipped.
     ///
     /// # Shapes
-    /// `[frames · tokens, code_dim]` → `[frames, 3, height, width]`, about in [0, 1]
+    /// `[frames · tokens, code_dim]` → `[frames, 3, height, width]`, roughly in [0, 1]
     pub fn decode_vectors(&self, vectors: Tensor<2>) -> Tensor<4> {
         let [count, dim] = vectors.dims();
         let [rows, columns] = self.config.grid();
@@ -159,7 +159,7 @@ impl Vqgan {
         Tensor::cat(runs.collect(), 0)
     }
 
-    /// The model with another codebook, made from this one without gradients.
+    /// The model with a codebook computed from this one without gradients.
     ///
     /// # Shapes
     /// `change`: `[codes, code_dim]` → the same
@@ -168,6 +168,8 @@ impl Vqgan {
         self
     }
 
+    /// Checks the size of frames.
+    ///
     /// # Errors
     /// [`Error::Size`] for frames of another size than the model's.
     pub fn check_frames(&self, frames: &Tensor<4>) -> Result<()> {

@@ -1,4 +1,4 @@
-//! A small byte-level BPE, by the crate `tokenizers`.
+//! A small byte-level BPE tokenizer, on the crate `tokenizers`.
 
 use std::collections::HashSet;
 
@@ -9,20 +9,20 @@ use tokenizers::{AddedToken, NormalizerWrapper, Tokenizer, TokenizerBuilder, Tok
 
 use super::{BOS, EOS, PAD};
 
-/// Bytes and special tokens.
+/// Smallest vocabulary: all bytes and the special tokens.
 pub(super) const SMALLEST: usize = 256 + SPECIAL.len();
 
-/// Special tokens, in the order of their numbers.
+/// Special tokens, in the order of their ids.
 const SPECIAL: [(&str, u32); 3] = [("<unk>", PAD), ("<s>", BOS), ("</s>", EOS)];
 
-/// What is said of a vocabulary that is too small.
+/// The fault of a vocabulary that is too small.
 pub(super) fn too_small(size: usize) -> String {
     format!("a vocabulary of {size} tokens has no room for all bytes, which takes {SMALLEST}")
 }
 
 #[derive(Clone)]
 pub(super) struct Bpe {
-    // Boxed: it is some kilobytes large by itself.
+    // Boxed, because it takes several kilobytes.
     tokenizer: Box<Tokenizer>,
 }
 
@@ -32,7 +32,7 @@ impl Bpe {
             return Err(too_small(vocab_size));
         }
         let fault = |error: tokenizers::Error| error.to_string();
-        // Nothing is put before the text, and words keep the blank before them.
+        // No space is put before the text, and words keep the space before them.
         let bytes = ByteLevel::new(false, true, true);
         let mut tokenizer: TokenizerImpl<BPE, NormalizerWrapper, ByteLevel, ByteLevel, ByteLevel> =
             TokenizerBuilder::new()
@@ -49,7 +49,7 @@ impl Bpe {
             .initial_alphabet(ByteLevel::alphabet().into_iter().collect::<HashSet<char>>())
             .special_tokens(SPECIAL.map(|(token, _)| AddedToken::from(token, true)).to_vec())
             .build();
-        // No merge may lead to what a special token is called.
+        // No merge may spell the name of a special token.
         let plain =
             texts.iter().map(|text| SPECIAL.iter().fold(text.clone(), |text, (token, _)| text.replace(token, " ")));
         tokenizer.train(&mut trainer, plain).map_err(fault)?;
@@ -60,7 +60,7 @@ impl Bpe {
         Self::checked(serde_json::from_value(value).map_err(|error| error.to_string())?)
     }
 
-    /// Special tokens have their numbers, and every byte has one.
+    /// Checks that special tokens have their ids and every byte has a token.
     fn checked(mut tokenizer: Tokenizer) -> Result<Self, String> {
         for (token, id) in SPECIAL {
             if tokenizer.token_to_id(token) != Some(id) {
@@ -72,7 +72,7 @@ impl Bpe {
         {
             return Err(format!("there is no token for the byte that is written {byte}"));
         }
-        // Words for special tokens within a text are text. (Not stored with the tokenizer.)
+        // Names of special tokens within a text are plain text. (This setting is not stored with the tokenizer.)
         tokenizer.set_encode_special_tokens(true);
         Ok(Self { tokenizer: Box::new(tokenizer) })
     }

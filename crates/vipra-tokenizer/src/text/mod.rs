@@ -1,5 +1,5 @@
-//! Sentences as tokens: Llama's SentencePiece model where its file is given, else a small byte-level BPE of the dataset's own
-//! instructions.
+//! Text tokenizers: Llama's SentencePiece model if its file is given, otherwise a small byte-level BPE trained on the
+//! dataset's own instructions.
 
 mod bpe;
 mod sentencepiece;
@@ -16,14 +16,14 @@ use self::bpe::Bpe;
 use self::sentencepiece::SentencePiece;
 use crate::{Error, Result};
 
-/// What stands in the place of no token, and of a piece of text that has none.
+/// Padding, and the unknown token.
 pub const PAD: u32 = 0;
 /// Begins a sequence.
 pub const BOS: u32 = 1;
 /// Ends a sequence.
 pub const EOS: u32 = 2;
 
-/// How the beginning of a sequence is written within a text (reference 7: instructions begin with it).
+/// [`BOS`] as it is written within a text (reference 7: instructions begin with it).
 const BOS_TEXT: &str = "<s>";
 
 /// Text tokens.
@@ -56,7 +56,7 @@ impl TextConfig {
         }
     }
 
-    /// What the types cannot say; every fault as (key, what is wrong).
+    /// Checks what the types cannot express; every fault as (key, what is wrong).
     pub fn faults(&self) -> Vec<(String, String)> {
         match self.vocab_size {
             size if size < bpe::SMALLEST => vec![("vocab_size".to_owned(), bpe::too_small(size))],
@@ -65,7 +65,7 @@ impl TextConfig {
     }
 }
 
-/// Turns text into tokens and back. Any text has tokens.
+/// Turns text into tokens and back. Every text can be encoded.
 pub struct TextTokenizer {
     kind: Kind,
 }
@@ -75,13 +75,13 @@ enum Kind {
     Bpe(Bpe),
 }
 
-/// As it is stored.
+/// A tokenizer in its stored form.
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 enum Stored {
     /// The file, in base64.
     SentencePiece { model: String },
-    /// What the crate `tokenizers` stores.
+    /// JSON of the crate `tokenizers`.
     ByteLevelBpe { tokenizer: Value },
 }
 
@@ -104,11 +104,11 @@ impl TextTokenizer {
         Ok(Self { kind: Kind::Bpe(Bpe::train(texts, vocab_size).map_err(Error::Invalid)?) })
     }
 
-    /// Tokens of a text. `<s>` within it becomes [`BOS`], as Llama's tokenizer has it; other special tokens never come out,
-    /// and nothing is added.
+    /// Tokens of a text. `<s>` within it becomes [`BOS`], as in Llama's tokenizer; no other special tokens are produced, and
+    /// nothing is added.
     ///
     /// # Errors
-    /// [`Error::Invalid`] with what the tokenizer says, which it never should.
+    /// [`Error::Invalid`] if the tokenizer fails, which it should not for any text.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
         let mut tokens = Vec::new();
         for (at, part) in text.split(BOS_TEXT).enumerate() {
@@ -127,7 +127,7 @@ impl TextTokenizer {
         Ok(tokens)
     }
 
-    /// The text of tokens, without the special ones; what is no text is replaced by `�`.
+    /// The text of tokens, without special ones; invalid UTF-8 is replaced by `�`.
     ///
     /// # Errors
     /// [`Error::Invalid`] for tokens outside of the vocabulary.
@@ -143,7 +143,7 @@ impl TextTokenizer {
         text.map_err(Error::Invalid)
     }
 
-    /// Number of tokens; each is below it.
+    /// Size of the vocabulary; every token is less than it.
     pub fn vocab_size(&self) -> usize {
         match &self.kind {
             Kind::SentencePiece(model) => model.vocab_size(),
@@ -151,10 +151,10 @@ impl TextTokenizer {
         }
     }
 
-    /// Everything about it, to be stored with a model.
+    /// The tokenizer as JSON, to be stored with a model.
     ///
     /// # Errors
-    /// [`Error::Invalid`] if it has no form in JSON.
+    /// [`Error::Invalid`] if it cannot be serialised.
     pub fn to_json(&self) -> Result<String> {
         let stored = match &self.kind {
             Kind::SentencePiece(model) => Stored::SentencePiece { model: STANDARD.encode(model.file()) },
@@ -163,7 +163,7 @@ impl TextTokenizer {
         serde_json::to_string(&stored).map_err(|error| Error::Invalid(error.to_string()))
     }
 
-    /// From [`to_json`](Self::to_json).
+    /// Reads the output of [`to_json`](Self::to_json).
     ///
     /// # Errors
     /// [`Error::Invalid`] with what is wrong.

@@ -1,4 +1,4 @@
-//! Llama's tokenizer, by the crate `kitoken`.
+//! Llama's tokenizer, on the crate `kitoken`.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use kitoken::{Definition, Fallback, Kitoken, SpecialTokenKind};
 
 use super::{BOS, EOS, PAD};
 
-/// No special token is looked for in a text.
+/// Kinds of special tokens that are recognised in a text: none.
 const NO_SPECIAL: &[SpecialTokenKind] = &[];
 
 #[derive(Clone)]
@@ -43,7 +43,7 @@ impl SentencePiece {
     }
 }
 
-/// Number of tokens; special ones must have their numbers, and every text must have tokens.
+/// Checks that special tokens have their ids and every text can be encoded. Returns the size of the vocabulary.
 fn check(definition: &Definition) -> Result<usize, String> {
     for (name, id) in [("<s>", BOS), ("</s>", EOS)] {
         if !definition.specials.iter().any(|special| special.id == id && special.bytes == name.as_bytes()) {
@@ -57,7 +57,7 @@ fn check(definition: &Definition) -> Result<usize, String> {
         return Err("it cannot encode every text: it was trained without byte fallback".to_owned());
     }
     let plain = definition.model.vocab().iter().map(|token| token.id);
-    // A special token that does not exist has the number −1.
+    // A special token that does not exist has the id −1.
     let special = definition.specials.iter().map(|special| special.id).filter(|id| *id != u32::MAX);
     Ok(plain.chain(special).max().map_or(0, |last| last as usize + 1))
 }

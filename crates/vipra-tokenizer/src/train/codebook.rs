@@ -1,4 +1,4 @@
-//! The codebook while it learns: codes move to the means of what they code, unused ones are replaced, a collapse raises an alarm.
+//! The codebook in training: codes follow the means of their vectors, unused ones are replaced, a collapse raises an alarm.
 
 use burn::tensor::Tensor;
 use rand_chacha::ChaCha8Rng;
@@ -9,24 +9,24 @@ use vipra_train::Scalars;
 use super::config::CodebookConfig;
 use crate::{Reconstruction, Vqgan};
 
-/// What is known of the codebook's use. Part of the training state.
+/// Tracks the use of the codebook. Part of the training state.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct CodebookTracker {
+pub(super) struct CodebookTracker {
     /// Counts since the last replacement.
     since_replacement: CodeUsage,
     /// Counts since the last line of metrics.
     since_line: CodeUsage,
     /// Codes replaced since the last line of metrics.
     replaced: usize,
-    /// Counts lines of metrics with few codes in use.
+    /// Raised after several lines of metrics with few codes in use.
     #[serde(rename = "low_lines")]
     alarm: CollapseAlarm,
 }
 
-/// What the passes of a step have put before the codebook.
+/// Vectors and tokens of the forward passes of a step.
 #[derive(Debug, Default)]
-pub struct Coded {
+pub(super) struct Coded {
     /// `[vectors, code_dim]` of each pass.
     vectors: Vec<Tensor<2>>,
     /// `[vectors]`, of all passes.
@@ -34,8 +34,8 @@ pub struct Coded {
 }
 
 impl Coded {
-    /// Keeps what a pass has coded.
-    pub fn add(&mut self, rebuilt: &Reconstruction) {
+    /// Adds those of a pass.
+    pub(super) fn add(&mut self, rebuilt: &Reconstruction) {
         self.vectors.push(rebuilt.vectors.clone().without_autodiff());
         if let Some(quantized) = &rebuilt.quantized {
             self.tokens.extend(quantized.tokens.clone().into_data().iter::<i64>());
@@ -43,21 +43,21 @@ impl Coded {
     }
 
     /// Whether there was no pass.
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.vectors.is_empty()
     }
 }
 
 impl CodebookTracker {
-    /// Nothing counted yet.
-    pub fn new(codes: usize) -> Self {
+    /// A tracker with all counts at 0.
+    pub(super) fn new(codes: usize) -> Self {
         let usage = CodeUsage::new(codes);
         let alarm = CollapseAlarm::default();
         Self { since_replacement: usage.clone(), since_line: usage, replaced: 0, alarm }
     }
 
-    /// The model with a codebook that has learned from a step, whose codes are counted.
-    pub fn update(
+    /// Counts the tokens of a step, and returns the model with its codebook updated from them.
+    pub(super) fn update(
         &mut self,
         model: Vqgan,
         coded: Coded,
@@ -83,8 +83,8 @@ impl CodebookTracker {
         model
     }
 
-    /// Numbers since the last line, none if nothing was coded, and a warning where the codebook has collapsed.
-    pub fn observe(&mut self, config: &CodebookConfig) -> Scalars {
+    /// Numbers since the last line of metrics, none if nothing was counted; warns if the codebook has collapsed.
+    pub(super) fn observe(&mut self, config: &CodebookConfig) -> Scalars {
         if self.since_line.distinct() == 0 {
             return Scalars::new();
         }
@@ -104,12 +104,12 @@ impl CodebookTracker {
     }
 
     /// Whether the alarm is on.
-    pub fn has_collapsed(&self) -> bool {
+    pub(super) fn has_collapsed(&self) -> bool {
         self.alarm.is_on()
     }
 }
 
-/// Share of the codes in use, and how many are effectively.
+/// Share of the codes that are in use, and their perplexity.
 pub(super) fn usage_scalars(usage: &CodeUsage) -> Scalars {
     let share = usage.distinct() as f64 / usage.counts().len().max(1) as f64;
     vec![("codes_in_use".to_owned(), share), ("perplexity".to_owned(), usage.perplexity())]

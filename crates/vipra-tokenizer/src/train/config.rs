@@ -1,11 +1,11 @@
-//! What a run is told about its frame tokenizer: the section `tokenizer` of a configuration.
+//! Configuration of a tokenizer training: the section `tokenizer`.
 
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use vipra_data::picture::{Fit, ImageConfig, Resampling};
-use vipra_nn::perceptual::PerceptualConfig;
+use vipra_nn::perceptual::{Lpips, PerceptualConfig};
 use vipra_train::TrainConfig;
 
 use crate::{Description, TextConfig, VqganConfig};
@@ -136,18 +136,18 @@ impl CodebookConfig {
 }
 
 impl TokenizerStageConfig {
-    /// How frames are made for the model.
+    /// How pictures become frames of the model.
     pub fn image(&self) -> ImageConfig {
         let [height, width] = self.model.frame_size;
         ImageConfig { width, height, fit: self.fit, resampling: self.resampling }
     }
 
-    /// What must be known of the model to use it.
+    /// The description that is stored with the model's weights.
     pub fn description(&self) -> Description {
         Description { model: self.model.clone(), image: self.image() }
     }
 
-    /// What the types cannot say; every fault as (key, what is wrong).
+    /// Checks what the types cannot express; every fault as (key, what is wrong).
     pub fn faults(&self) -> Vec<(String, String)> {
         let mut faults = Vec::new();
         if let Err(error) = self.model.validate() {
@@ -187,11 +187,33 @@ impl TokenizerStageConfig {
         }
         let perceptual = self.loss.perceptual.faults().into_iter();
         faults.extend(perceptual.map(|reason| ("loss.perceptual".to_owned(), reason)));
+        if self.loss.perceptual_weight != 0.0
+            && let Some(reason) = Lpips::size_fault(self.model.frame_size)
+        {
+            faults.push(("loss.perceptual_weight".to_owned(), format!("{reason}; 0 leaves it out")));
+        }
         let inside = |section: &'static str, list: Vec<(String, String)>| {
             list.into_iter().map(move |(key, reason)| (format!("{section}.{key}"), reason))
         };
         faults.extend(inside("text", self.text.faults()));
         faults.extend(inside("train", self.train.faults()));
         faults
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::TokenizerStageConfig;
+
+    #[test]
+    fn frames_that_are_too_small_for_the_perceptual_loss_are_a_fault() {
+        let keys = |width: usize, weight: f64| -> Vec<String> {
+            let mut config = TokenizerStageConfig::default();
+            (config.model.frame_size, config.model.multipliers) = ([32, width], vec![1, 1]);
+            config.loss.perceptual_weight = weight;
+            config.faults().into_iter().map(|(key, _)| key).collect()
+        };
+        assert_eq!(keys(8, 0.1), ["loss.perceptual_weight"]);
+        assert!(keys(8, 0.0).is_empty() && keys(16, 0.1).is_empty());
     }
 }

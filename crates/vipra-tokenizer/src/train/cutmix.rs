@@ -1,14 +1,14 @@
-//! Frames mixed from two (as in CutMix, Yun et al., 2019), to teach the encoder that a token describes its own part of a
+//! Frames mixed from two (as in CutMix, Yun et al., 2019), which teach the encoder that a token describes its own part of a
 //! frame.
 //!
-//! Group norms and attention see the whole frame, and an encoder that is only asked to rebuild it spreads what it sees over
-//! all tokens: then a moving arm changes the tokens of a table that nobody touched, which nothing can predict and few
-//! demonstrations can explain. In a mixed frame, each part must get the vectors that it gets in the frame it comes from.
+//! Group norms and attention see the whole frame, and an encoder that is only trained to rebuild it spreads information over
+//! all tokens: a moving arm then changes the tokens of a table that nobody touched, which is hard to predict and hard to learn
+//! from few demonstrations. In a mixed frame, each part must get the vectors that it gets in its original frame.
 
 use burn::tensor::{Device, Tensor, TensorData};
 use rand::{Rng, RngExt};
 
-/// A rectangle of tokens for each frame of a batch, which comes from the next frame, and for the last from the first.
+/// For each frame of a batch, a rectangle of tokens that is pasted from the next frame (for the last, from the first).
 #[derive(Debug, Clone)]
 pub(super) struct CutMix {
     rectangles: Vec<Rectangle>,
@@ -16,7 +16,7 @@ pub(super) struct CutMix {
     grid: [usize; 2],
 }
 
-/// Rows and columns of tokens, from the first to before the last.
+/// Half-open ranges of rows and columns of tokens.
 #[derive(Debug, Clone, Copy)]
 struct Rectangle {
     from: [usize; 2],
@@ -24,7 +24,7 @@ struct Rectangle {
 }
 
 impl Rectangle {
-    /// From a quarter to three quarters of each side, anywhere.
+    /// A random rectangle with sides of a quarter to three quarters of the grid's.
     fn draw(grid: [usize; 2], random: &mut impl Rng) -> Self {
         let mut span = |tokens: usize| {
             let longest = (tokens * 3).div_ceil(4).min(tokens.saturating_sub(1)).max(1);
@@ -40,7 +40,8 @@ impl Rectangle {
         (self.from[0]..self.to[0]).contains(&row) && (self.from[1]..self.to[1]).contains(&column)
     }
 
-    /// Whether a token has neighbours on both sides of the edge: its pixels' surroundings are others then.
+    /// Whether some neighbours of a token lie across the edge, so that its surroundings differ from those in its original
+    /// frame.
     fn is_edge(&self, row: usize, column: usize, grid: [usize; 2]) -> bool {
         let around = |at: usize, end: usize| at.saturating_sub(1)..(at + 2).min(end);
         let own = self.contains(row, column);
@@ -49,12 +50,12 @@ impl Rectangle {
 }
 
 impl CutMix {
-    /// For so many frames.
+    /// Draws rectangles for a batch of frames.
     pub(super) fn draw(frames: usize, grid: [usize; 2], random: &mut impl Rng) -> Self {
         Self { rectangles: (0..frames).map(|_| Rectangle::draw(grid, random)).collect(), grid }
     }
 
-    /// The frames, and after them as many mixed ones.
+    /// The frames, followed by as many mixed ones.
     ///
     /// # Shapes
     /// `[frames, 3, height, width]` → `[2·frames, 3, height, width]`
@@ -71,8 +72,9 @@ impl CutMix {
         Tensor::cat(vec![frames, mixed], 0)
     }
 
-    /// Mean squared distance between the vectors of mixed frames and those of the same parts in the frames that they come
-    /// from, over the variance of all vectors: small vectors must not make a small loss. Parts along the edges do not count.
+    /// Mean squared distance between the vectors of mixed frames and those of the same parts in their original frames. It is
+    /// divided by the variance of all vectors, so that small vectors do not make a small loss. Tokens along the edges do not
+    /// count.
     ///
     /// # Shapes
     /// `[2·frames·tokens, code_dim]` → `[1]`
@@ -89,7 +91,7 @@ impl CutMix {
         ((mixed - wanted).square() * counts).sum() / weight / variance.clamp_min(1e-8)
     }
 
-    /// Which tokens come from the other frame, and which count: 1 or 0, `[frames, tokens, 1]` each.
+    /// Which tokens are pasted, and which count: 1 or 0, `[frames, tokens, 1]` each.
     fn masks(&self, device: &Device) -> (Tensor<3>, Tensor<3>) {
         let [rows, columns] = self.grid;
         let places = || (0..rows).flat_map(|row| (0..columns).map(move |column| (row, column)));
@@ -105,7 +107,7 @@ impl CutMix {
     }
 }
 
-/// Each one's next, and the first for the last.
+/// In the place of each row the next one, and of the last the first.
 fn rolled<const D: usize>(rows: Tensor<D>) -> Tensor<D> {
     let count = rows.dims()[0];
     if count < 2 {
@@ -126,7 +128,7 @@ mod tests {
         tensor.into_scalar::<f32>()
     }
 
-    /// An encoder for whose tokens only the mean of their own pixels counts: parts of 2×2 pixels.
+    /// An encoder whose tokens are the means of their own 2×2 pixels.
     fn local(frames: &Tensor<4>) -> Tensor<2> {
         let [count, channels, height, width] = frames.dims();
         let parts = frames.clone().reshape([count * channels * height / 2, 2, width / 2, 2]).mean_dim(3).mean_dim(1);
@@ -144,7 +146,7 @@ mod tests {
         assert!(extended.clone().narrow(0, 0, 5).equal(frames.clone()).all().into_scalar::<bool>());
         let vectors = local(&extended);
         assert!(number(cutmix.locality_loss(&vectors)) < 1e-9);
-        // What tokens know of the whole frame differs in a mixed one.
+        // Information about the whole frame differs in a mixed one.
         let whole = extended.mean_dim(3).mean_dim(2).mean_dim(1).reshape([10, 1, 1]).repeat_dim(1, 24);
         let leaking = vectors + whole.reshape([240, 1]) * 3.0;
         let loss = number(cutmix.locality_loss(&leaking));

@@ -1,4 +1,4 @@
-//! Held-out numbers: how well frames are rebuilt, and by how many codes.
+//! Held-out numbers: how well frames are rebuilt, and how many codes are used.
 
 use burn::tensor::Tensor;
 use vipra_nn::codebook::CodeUsage;
@@ -8,21 +8,25 @@ use super::codebook::usage_scalars;
 use super::rare_colors::RareColors;
 use crate::{Result, Vqgan};
 
-/// Sums over frames and their reconstructions, by tokens alone.
+/// Mean squared error up to which two pictures count as the same.
+const SAME: f64 = 1e-12;
+
+/// Sums over frames and their reconstructions from tokens.
 #[derive(Debug, Clone)]
 pub struct Evaluation {
     usage: CodeUsage,
     frames: usize,
     absolute: f64,
     squared: f64,
-    /// Sums of each value of a frame, and of its square: what the mean picture leaves.
+    /// Sums of each value of a frame over all frames, from which the mean picture follows.
     sums: Vec<f64>,
+    /// Sum of the squares of all values.
     squares: f64,
     rare_colors: RareColors,
 }
 
 impl Evaluation {
-    /// Nothing seen yet.
+    /// An evaluation of no frames yet.
     pub fn new(codes: usize) -> Self {
         Self {
             usage: CodeUsage::new(codes),
@@ -35,13 +39,13 @@ impl Evaluation {
         }
     }
 
-    /// Looks at frames, and returns them as they are rebuilt.
+    /// Adds frames, and returns their reconstructions.
     ///
     /// # Shapes
     /// `frames`: `[frames, 3, height, width]` in [0, 1] → the same
     ///
     /// # Errors
-    /// If the frames have another size than the model's.
+    /// [`Error::Size`](crate::Error::Size) for frames of another size than the model's.
     pub fn add(&mut self, model: &Vqgan, frames: Tensor<4>) -> Result<Tensor<4>> {
         model.check_frames(&frames)?;
         let [count, channels, height, width] = frames.dims();
@@ -68,22 +72,25 @@ impl Evaluation {
         Ok(rebuilt)
     }
 
-    /// Frames seen.
+    /// Number of frames so far.
     pub fn frames(&self) -> usize {
         self.frames
     }
 
     /// The numbers, by name. The signal-to-noise ratio is that of the mean squared error over all frames, which is below the
-    /// mean of the frames' ratios.
+    /// mean of the frames' ratios. That of the mean picture is left out if all frames are the same, as a single one is.
     pub fn scalars(&self) -> Scalars {
         let values = (self.frames * self.sums.len()) as f64;
         let of_means: f64 = self.sums.iter().map(|sum| sum * sum).sum::<f64>() / self.frames as f64;
         let mut scalars = vec![
             ("psnr".to_owned(), psnr(self.squared / values)),
-            ("psnr_mean_picture".to_owned(), psnr((self.squares - of_means) / values)),
             ("l1".to_owned(), self.absolute / values),
             ("frames".to_owned(), self.frames as f64),
         ];
+        let spread = (self.squares - of_means) / values;
+        if spread > SAME {
+            scalars.insert(1, ("psnr_mean_picture".to_owned(), psnr(spread)));
+        }
         scalars.extend(self.rare_colors.squared_error().map(|error| ("psnr_rare_colors".to_owned(), psnr(error))));
         scalars.extend(usage_scalars(&self.usage));
         scalars
@@ -129,9 +136,14 @@ mod tests {
         let error = rebuilt - frames.clone();
         assert!((of("l1") - mean(error.clone().abs())).abs() < 1e-5);
         assert!((of("psnr") - psnr(mean(error.square()))).abs() < 1e-3);
-        let spread = frames.clone() - frames.mean_dim(0);
+        let spread = frames.clone() - frames.clone().mean_dim(0);
         assert!((of("psnr_mean_picture") - psnr(mean(spread.square()))).abs() < 1e-3);
         assert_eq!(of("frames"), 5.0);
         assert!(evaluation.add(&model, Tensor::zeros([1, 3, 8, 4], &device)).is_err());
+
+        let mut of_one = Evaluation::new(6);
+        of_one.add(&model, frames.narrow(0, 0, 1)).unwrap();
+        let names: Vec<String> = of_one.scalars().into_iter().map(|(name, _)| name).collect();
+        assert!(names.contains(&"psnr".to_owned()) && !names.contains(&"psnr_mean_picture".to_owned()), "{names:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! Single frames as training data.
+//! Single frames as data: the stream of a run's frames, and the held-out ones.
 
 use std::sync::Arc;
 
@@ -7,11 +7,12 @@ use serde_json::Value;
 use vipra_data::DataConfig;
 use vipra_data::clip::{Clip, ClipConfig, ClipDataset, ClipLoader, LoaderState};
 use vipra_data::picture::{AugmentConfig, ImageConfig};
+use vipra_data::source::Skipped;
 use vipra_nn::pixels;
 use vipra_train::StageError;
 use vipra_train::perceptual::Pictures;
 
-use crate::Result;
+use crate::{Error, Result};
 
 /// The same data as clips of one frame, at the tokenizer's size.
 pub fn frame_data(data: &DataConfig, image: ImageConfig) -> DataConfig {
@@ -19,7 +20,7 @@ pub fn frame_data(data: &DataConfig, image: ImageConfig) -> DataConfig {
     DataConfig { clip, image, ..data.clone() }
 }
 
-/// Frames side by side, those of a clip next to one another.
+/// A batch of frames, those of a clip next to one another.
 ///
 /// # Shapes
 /// → `[frames, 3, height, width]` in [0, 1]
@@ -30,7 +31,7 @@ pub fn batch_of(clips: &[Clip], device: &Device) -> Tensor<4> {
     pixels::from_bytes(&bytes, [frames, height, width], device)
 }
 
-/// The same frames for every validation, without augmentation; none if nothing is held out.
+/// The frames of every validation, without augmentation; none if nothing is held out.
 ///
 /// # Errors
 /// What is wrong with the data.
@@ -50,10 +51,12 @@ pub fn held_out_frames(
     FrameStream::start(&dataset, &Device::flex())?.clips(count)
 }
 
-/// An endless stream of frames.
+/// An endless stream of frames, which can be resumed.
 pub(super) struct FrameStream {
     dataset: Arc<ClipDataset>,
-    pub(super) loader: ClipLoader,
+    loader: ClipLoader,
+    /// Episodes that were left out before the run was resumed, which the loader does not know of.
+    skipped_before: Vec<Skipped>,
     device: Device,
 }
 
@@ -61,17 +64,53 @@ impl FrameStream {
     /// From the first frame on.
     pub(super) fn start(dataset: &Arc<ClipDataset>, device: &Device) -> Result<Self> {
         let loader = ClipLoader::start(dataset.clone(), LoaderState::default())?;
-        Ok(Self { dataset: dataset.clone(), loader, device: device.clone() })
+        Ok(Self { dataset: dataset.clone(), loader, skipped_before: Vec::new(), device: device.clone() })
     }
 
-    /// Where the frames come from.
+    /// Resumes the stream at `state`; `skipped` was left out before.
+    pub(super) fn resume(&mut self, state: LoaderState, skipped: Vec<Skipped>) -> Result<()> {
+        self.loader = ClipLoader::start(self.dataset.clone(), state)?;
+        self.skipped_before = skipped;
+        Ok(())
+    }
+
+    /// The dataset of the frames.
     pub(super) fn dataset(&self) -> &Arc<ClipDataset> {
         &self.dataset
     }
 
+    /// Where the next frame comes from.
+    pub(super) fn place(&self) -> LoaderState {
+        self.loader.state()
+    }
+
     /// The next frames, as bytes.
+    ///
+    /// # Errors
+    /// What is wrong with a frame; [`Error::Invalid`] once more episodes were left out than the configuration allows.
     pub(super) fn clips(&mut self, count: usize) -> Result<Vec<Clip>> {
-        (0..count).map(|_| Ok(self.loader.next_clip()?)).collect()
+        let clips = (0..count).map(|_| Ok(self.loader.next_clip()?)).collect::<Result<Vec<_>>>()?;
+        self.check_skipped()?;
+        Ok(clips)
+    }
+
+    /// Episodes of which frames were left out, before and after the run was resumed; each is listed once.
+    pub(super) fn skipped(&self) -> Vec<Skipped> {
+        let before = &self.skipped_before;
+        let is_new = |skipped: &&Skipped| before.iter().all(|known| known.what != skipped.what);
+        before.iter().chain(self.loader.skipped().iter().filter(is_new)).cloned().collect()
+    }
+
+    /// Applies the limit to the whole run: the loader counts only what it has left out itself.
+    fn check_skipped(&self) -> Result<()> {
+        let (skipped, limit) = (self.skipped(), self.dataset.config().skip_limit);
+        if self.skipped_before.is_empty() || skipped.len() <= limit {
+            return Ok(());
+        }
+        let mut reasons: Vec<String> = skipped.into_iter().map(|skipped| skipped.reason).collect();
+        reasons.sort_unstable();
+        let reasons = reasons.join("\n  ");
+        Err(Error::Invalid(format!("more than {limit} episodes were skipped (data.skip_limit):\n  {reasons}")))
     }
 }
 
@@ -84,11 +123,41 @@ impl Pictures for FrameStream {
     }
 
     fn state(&self) -> Value {
-        serde_json::json!(self.loader.state())
+        serde_json::json!(self.place())
     }
 
     fn restore(&mut self, state: Value) -> Result<(), StageError> {
-        self.loader = ClipLoader::start(self.dataset.clone(), serde_json::from_value(state)?)?;
-        Ok(())
+        Ok(self.resume(serde_json::from_value(state)?, Vec::new())?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use vipra_data::OnError;
+
+    use super::super::made_data::partly_broken_frames;
+    use super::*;
+
+    #[test]
+    fn what_was_left_out_is_told_once_and_counts_after_an_interruption_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let sources = vec![partly_broken_frames(folder.path(), 3)];
+        let data = DataConfig { sources, on_error: OnError::Skip, ..DataConfig::default() };
+        let data = frame_data(&data, data.image);
+        let gone_on = |skip_limit: usize, before: &[Skipped]| {
+            let data = DataConfig { skip_limit, ..data.clone() };
+            let dataset = Arc::new(ClipDataset::open(data, &|_, _| {}).unwrap());
+            let mut stream = FrameStream::start(&dataset, &Device::flex()).unwrap();
+            stream.resume(LoaderState::default(), before.to_vec()).unwrap();
+            // More than an epoch's frames that can be read.
+            stream.clips(7).map(|_| stream.skipped())
+        };
+        let broken = gone_on(2, &[]).unwrap();
+        assert_eq!(broken.len(), 2);
+        assert_eq!(gone_on(2, &broken).unwrap(), broken);
+        let gone = Skipped { what: "episode d".to_owned(), reason: "it was broken then".to_owned() };
+        assert_eq!(gone_on(3, std::slice::from_ref(&gone)).unwrap().len(), 3);
+        let message = gone_on(2, &[gone]).unwrap_err().to_string();
+        assert!(message.contains("more than 2 episodes") && message.contains("it was broken then"), "{message}");
     }
 }

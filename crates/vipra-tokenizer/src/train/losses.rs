@@ -9,8 +9,8 @@ use super::cutmix::CutMix;
 use super::rare_colors::rarity_weights;
 use crate::{Reconstruction, Result};
 
-/// What is minimised, ready to compute.
-pub struct LossSet {
+/// The losses, ready to compute.
+pub(super) struct LossSet {
     config: LossConfig,
     /// None where its weight is 0. Frozen.
     perceptual: Option<Lpips>,
@@ -20,8 +20,8 @@ impl LossSet {
     /// Loads the network that the configuration names; `own` makes it where none is named.
     ///
     /// # Errors
-    /// What is wrong with a weights file, or with making the network.
-    pub fn load(config: &LossConfig, own: impl FnOnce() -> Result<Lpips>, device: &Device) -> Result<Self> {
+    /// What is wrong with a weights file; the error of `own`.
+    pub(super) fn load(config: &LossConfig, own: impl FnOnce() -> Result<Lpips>, device: &Device) -> Result<Self> {
         let perceptual = if config.perceptual_weight == 0.0 {
             None
         } else {
@@ -36,7 +36,7 @@ impl LossSet {
     /// `frames`: `[frames, 3, height, width]` in [0, 1]
     ///
     /// # Errors
-    /// What the network refuses.
+    /// If the network cannot process frames of this size.
     pub(super) fn losses(&self, rebuilt: Reconstruction, frames: Tensor<4>, cutmix: Option<&CutMix>) -> Result<Losses> {
         let difference = rebuilt.frames.clone() - frames.clone();
         let weights = (self.config.rarity > 0.0).then(|| rarity_weights(&frames, self.config.rarity));
@@ -45,7 +45,7 @@ impl LossSet {
             None => error.mean(),
         };
         let absolute = difference.clone().abs();
-        // As it is held out too, where all pixels count alike.
+        // The unweighted error, comparable with the held-out one.
         let mut parts = vec![("l1", absolute.clone().mean())];
         let mut total = counted(absolute);
         if weights.is_some() {

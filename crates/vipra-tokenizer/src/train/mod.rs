@@ -1,4 +1,4 @@
-//! Training of the frame tokenizer, which the reference lacks: its data, its losses, its codebook, its held-out numbers.
+//! Training of the frame tokenizer, which the reference lacks: data, losses, codebook, held-out numbers.
 
 mod codebook;
 mod config;
@@ -14,10 +14,7 @@ mod seeding;
 mod session;
 mod stage;
 
-pub use codebook::CodebookTracker;
 pub use config::{CodebookConfig, LossConfig, TokenizerStageConfig};
 pub use evaluation::Evaluation;
 pub use frames::{batch_of, frame_data, held_out_frames};
-pub use losses::LossSet;
 pub use session::{Session, Summary, train};
-pub use stage::TokenizerStage;

@@ -1,8 +1,8 @@
-//! Rare colours: small objects have them, and the error of all pixels hardly feels that one is missing.
+//! Rare colours: those of small objects, whose absence hardly affects the error over all pixels.
 
 use burn::tensor::{Tensor, TensorData};
 
-/// Levels of a channel; a colour is a cell of so many to the third.
+/// Levels per channel; colours fall into `LEVELS³` cells.
 const LEVELS: usize = 16;
 /// The rarest colours that together make up at most this share of the pixels.
 const SHARE: f64 = 0.01;
@@ -33,7 +33,7 @@ pub(super) fn rarity_weights(frames: &Tensor<4>, rarity: f64) -> Tensor<4> {
     Tensor::from_data(TensorData::new(weights, [count, 1, height, width]), &frames.device())
 }
 
-/// Pixels and squared errors by the colour that they truly have.
+/// Counts and squared errors of pixels by their true colour.
 #[derive(Debug, Clone)]
 pub(super) struct RareColors {
     cells: Vec<Cell>,
@@ -50,7 +50,7 @@ impl RareColors {
         Self { cells: vec![Cell::default(); LEVELS.pow(3)] }
     }
 
-    /// Counts a pixel: its colour in [0, 1], and as it was rebuilt.
+    /// Adds a pixel: its true and its rebuilt colour, in [0, 1].
     pub(super) fn add(&mut self, color: [f32; 3], rebuilt: [f32; 3]) {
         let cell = &mut self.cells[cell(color)];
         cell.pixels += 1;
@@ -58,7 +58,8 @@ impl RareColors {
             color.iter().zip(rebuilt).map(|(color, rebuilt)| f64::from(rebuilt - color).powi(2)).sum::<f64>();
     }
 
-    /// Mean squared error of a value of the rare pixels; of the rarest colour where each is more frequent. None without pixels.
+    /// Mean squared error over the channels of pixels with rare colours, or of the single rarest colour if even that exceeds
+    /// the share. None without pixels.
     pub(super) fn squared_error(&self) -> Option<f64> {
         let mut seen: Vec<Cell> = self.cells.iter().filter(|cell| cell.pixels > 0).copied().collect();
         seen.sort_by_key(|cell| cell.pixels);

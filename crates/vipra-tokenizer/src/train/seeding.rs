@@ -1,4 +1,4 @@
-//! The first codes.
+//! Initialisation of the codebook.
 
 use std::sync::Arc;
 
@@ -13,11 +13,10 @@ use super::config::TokenizerStageConfig;
 use super::frames::FrameStream;
 use crate::{Result, Vqgan};
 
-/// Frames that the first codes are taken from: of a few, every vector would become a code, and most of a few frames is
-/// background.
+/// Frames from which the first codes are taken. Few frames have few vectors, most of them of the background.
 const FRAMES: usize = 256;
 
-/// The model with codes from what its encoder puts out for frames, far from one another.
+/// The model with codes taken from its encoder's outputs, far from one another.
 ///
 /// # Errors
 /// What is wrong with the data.
@@ -33,7 +32,7 @@ pub(super) fn seed_codebook(
     let passes = FRAMES.div_ceil(batch);
     let vectors = (0..passes).map(|_| Ok(frozen.encode_vectors(frames.next(batch).map_err(vipra_train::Error::from)?)));
     let vectors = Tensor::cat(vectors.collect::<Result<Vec<_>>>()?, 0);
-    // A stream of its own: the steps' begin at 0.
+    // A random stream of its own: those of the steps are numbered from 0.
     let mut random = for_step(config.train.seed, u64::MAX);
     let all = vec![true; config.model.codes];
     Ok(model.map_codebook(|codebook| reseed(codebook, &all, vectors, &mut random)))

@@ -21,28 +21,28 @@ use super::stage::TokenizerStage;
 use crate::Result;
 use crate::trained::start_from;
 
-/// Everything that a run needs.
+/// Inputs of a run.
 pub struct Session<'a> {
     /// The section `tokenizer`.
     pub stage: &'a TokenizerStageConfig,
-    /// The section `data`; what is held out stands in `data.validation`.
+    /// The section `data`, with the held-out data in `data.validation`.
     pub data: &'a DataConfig,
-    /// The whole configuration, for the checkpoint to be compared with, and fingerprints of the datasets in order, as
+    /// The whole configuration, with which a checkpoint is compared, and the fingerprints of the datasets in order as
     /// `inputs.datasets`.
     pub configuration: Value,
     /// Folder of the run.
     pub folder: &'a Path,
-    /// A device without gradients.
+    /// The device, without autodiff.
     pub device: Device,
-    /// When to stop.
+    /// Raised to stop the run.
     pub interrupt: &'a Interrupt,
-    /// Called with (done, all) while files are looked at.
+    /// Called with (done, all) while files are opened.
     pub opening: &'a (dyn Fn(usize, usize) + Sync),
-    /// Told what happens.
+    /// Called with every event of the training loop.
     pub progress: &'a mut dyn FnMut(Progress<'_>),
 }
 
-/// What came of a run.
+/// Result of a run.
 #[derive(Debug)]
 pub struct Summary {
     /// Its last checkpoint and held-out numbers.
@@ -55,7 +55,7 @@ pub struct Summary {
     pub parameters: usize,
 }
 
-/// Trains, or goes on training.
+/// Trains, or resumes a training from its last checkpoint.
 ///
 /// # Errors
 /// What is wrong with the data, the weights files, the checkpoint, or the run.
@@ -98,7 +98,7 @@ pub fn train(session: Session<'_>) -> Result<Summary> {
             progress: session.progress,
         },
     )?;
-    let skipped = dataset.skipped().into_iter().chain(stage.loader().skipped().iter().cloned()).collect();
+    let skipped = [dataset.skipped(), stage.skipped()].concat();
     let has_collapsed = stage.codebook().has_collapsed();
     Ok(Summary { ended: outcome.into(), has_collapsed, skipped, parameters })
 }

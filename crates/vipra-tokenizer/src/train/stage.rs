@@ -5,7 +5,9 @@ use std::sync::Arc;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use vipra_data::clip::{Clip, ClipDataset, ClipLoader};
+use vipra_data::clip::{Clip, ClipDataset, LoaderState};
+use vipra_data::source::Skipped;
+use vipra_nn::codebook::CodebookPhase;
 use vipra_train::perceptual::Pictures;
 use vipra_train::{Losses, Scalars, Stage, StageError, Step};
 
@@ -19,16 +21,16 @@ use super::seeding::seed_codebook;
 use crate::{Result, Vqgan};
 
 /// Trains a [`Vqgan`] on frames.
-pub struct TokenizerStage {
+pub(super) struct TokenizerStage {
     config: TokenizerStageConfig,
     frames: FrameStream,
     held_out: Vec<Clip>,
     losses: LossSet,
     tracker: CodebookTracker,
-    /// What this step's passes have coded.
+    /// Vectors and tokens of this step's forward passes.
     coded: Coded,
-    /// Whether codes have begun, and frames pass through them; not known before the first step.
-    codes_have_begun: Option<bool>,
+    /// Whether the decoder gets quantised vectors yet.
+    phase: CodebookPhase,
     device: Device,
 }
 
@@ -36,19 +38,20 @@ pub struct TokenizerStage {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct State {
-    loader: Value,
+    loader: LoaderState,
     codebook: CodebookTracker,
-    /// Earlier versions do not say: the first step of the run that goes on decides.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    codes_have_begun: Option<bool>,
+    #[serde(default, skip_serializing_if = "CodebookPhase::is_undecided", rename = "codes_have_begun")]
+    phase: CodebookPhase,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    skipped: Vec<Skipped>,
 }
 
 impl TokenizerStage {
-    /// A stage at the beginning of its data. `held_out` may be empty; validation then has nothing to say.
+    /// A stage at the beginning of its data. With an empty `held_out` there are no held-out numbers.
     ///
     /// # Errors
     /// If the loader cannot be started.
-    pub fn new(
+    pub(super) fn new(
         config: TokenizerStageConfig,
         dataset: &Arc<ClipDataset>,
         held_out: Vec<Clip>,
@@ -57,22 +60,22 @@ impl TokenizerStage {
     ) -> Result<Self> {
         let frames = FrameStream::start(dataset, &device)?;
         let tracker = CodebookTracker::new(config.model.codes);
-        let coded = Coded::default();
-        Ok(Self { config, frames, held_out, losses, tracker, coded, codes_have_begun: None, device })
+        let (coded, phase) = (Coded::default(), CodebookPhase::default());
+        Ok(Self { config, frames, held_out, losses, tracker, coded, phase, device })
     }
 
-    /// Episodes of which frames were left out.
-    pub fn loader(&self) -> &ClipLoader {
-        &self.frames.loader
+    /// Episodes of which frames were left out, before and after the run was resumed.
+    pub(super) fn skipped(&self) -> Vec<Skipped> {
+        self.frames.skipped()
     }
 
-    /// Whether half of the frames of a batch are mixed from the other half.
+    /// Whether half of the frames of each batch are mixed from the other half.
     fn uses_cutmix(&self) -> bool {
         self.config.loss.locality_weight > 0.0
     }
 
-    /// How the codebook does.
-    pub fn codebook(&self) -> &CodebookTracker {
+    /// Use of the codebook.
+    pub(super) fn codebook(&self) -> &CodebookTracker {
         &self.tracker
     }
 }
@@ -95,7 +98,7 @@ impl Stage for TokenizerStage {
             Some(cutmix) => cutmix.extend(batch),
             None => batch,
         };
-        let is_quantized = *self.codes_have_begun.get_or_insert(step.number >= self.config.codebook.first_step);
+        let is_quantized = self.phase.begin_at(step.number, self.config.codebook.first_step);
         let rebuilt =
             if is_quantized { model.reconstruct(batch.clone()) } else { model.reconstruct_unquantized(batch.clone()) };
         self.coded.add(&rebuilt);
@@ -105,16 +108,14 @@ impl Stage for TokenizerStage {
     fn after_step(&mut self, model: Vqgan, step: &mut Step) -> Result<Vqgan, StageError> {
         let coded = std::mem::take(&mut self.coded);
         let (config, done) = (&self.config.codebook, step.number + 1);
-        if self.codes_have_begun == Some(true) {
+        if self.phase.is_quantized() {
             let replaces = config.is_due(done, self.config.train.steps);
             return Ok(self.tracker.update(model, coded, replaces, config, &mut step.random));
         }
-        if done < config.first_step {
-            return Ok(model);
+        match self.phase.start_after(done, config.first_step) {
+            true => Ok(seed_codebook(model, &self.config, self.frames.dataset(), &self.device)?),
+            false => Ok(model),
         }
-        // After `first_step` steps; after more, if the last of them was skipped.
-        self.codes_have_begun = Some(true);
-        Ok(seed_codebook(model, &self.config, self.frames.dataset(), &self.device)?)
     }
 
     fn step_skipped(&mut self) {
@@ -138,14 +139,14 @@ impl Stage for TokenizerStage {
     }
 
     fn state(&self) -> Value {
-        let (loader, codebook) = (self.frames.state(), self.tracker.clone());
-        serde_json::json!(State { loader, codebook, codes_have_begun: self.codes_have_begun })
+        let (loader, codebook) = (self.frames.place(), self.tracker.clone());
+        serde_json::json!(State { loader, codebook, phase: self.phase, skipped: self.skipped() })
     }
 
     fn restore(&mut self, state: Value) -> Result<(), StageError> {
-        let State { loader, codebook, codes_have_begun } = serde_json::from_value(state)?;
-        self.frames.restore(loader)?;
-        (self.tracker, self.codes_have_begun) = (codebook, codes_have_begun);
+        let State { loader, codebook, phase, skipped } = serde_json::from_value(state)?;
+        self.frames.resume(loader, skipped)?;
+        (self.tracker, self.phase) = (codebook, phase);
         Ok(())
     }
 }
@@ -162,7 +163,7 @@ mod tests {
     use super::*;
     use crate::{Error, VqganConfig};
 
-    /// A stage whose codes begin after two steps, and its model.
+    /// A stage that quantises after two steps, and its model.
     fn begin(folder: &Path) -> (TokenizerStage, Vqgan) {
         let mut config = TokenizerStageConfig {
             model: VqganConfig {
@@ -194,7 +195,7 @@ mod tests {
         Step { number, is_logged: true, random: for_step(0, number) }
     }
 
-    /// A pass over the next frames times a factor. Names of its losses.
+    /// A forward pass over the next frames, multiplied by a factor. Returns the names of its losses.
     fn pass(stage: &mut TokenizerStage, model: &Vqgan, step: &mut Step, factor: f64) -> Vec<&'static str> {
         let frames = stage.next_batch().unwrap() * factor;
         stage.loss(model, frames, step).unwrap().parts.into_iter().map(|(name, _)| name).collect()
@@ -251,7 +252,19 @@ mod tests {
             let state = stage.state();
             assert_eq!(state["codes_have_begun"], have_begun);
             stage.restore(state).unwrap();
-            assert_eq!(stage.codes_have_begun, Some(have_begun));
+            assert_eq!(stage.phase, CodebookPhase::from(Some(have_begun)));
         }
+    }
+
+    #[test]
+    fn checkpoints_hold_what_was_left_out_of_the_frames() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut stage, _) = begin(folder.path());
+        let mut state = stage.state();
+        assert!(state.get("skipped").is_none(), "{state}");
+        let skipped = vec![Skipped { what: "episode 7".to_owned(), reason: "no such file".to_owned() }];
+        state["skipped"] = serde_json::json!(skipped);
+        stage.restore(state.clone()).unwrap();
+        assert_eq!((stage.skipped(), stage.state()), (skipped, state));
     }
 }

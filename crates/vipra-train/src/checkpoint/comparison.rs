@@ -1,4 +1,4 @@
-//! What a checkpoint was made with beside what is wanted now.
+//! Comparison of a checkpoint's configuration with the one that is wanted now.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -6,14 +6,15 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::State;
+use super::json_diff::differences;
 use crate::{Error, Result};
 
-/// What the datasets hold, in the order of the sources. Earlier versions have it by path, in no order.
+/// Key of the fingerprints of the datasets, in the order of the sources. Earlier versions stored them by path, in no order.
 const DATASETS: &str = "datasets";
-/// Where a dataset lies, which may change.
+/// Key of the path of a dataset, which may change.
 const PATH: &str = "path";
 
-/// Refuses a checkpoint that was made with another configuration, and says which fields differ.
+/// Refuses a checkpoint of another configuration; the error lists the fields that differ.
 pub(crate) fn check_configuration(checkpoint: &Path, state: &State, wanted: &Value) -> Result<()> {
     let fields = recipe_differences(&state.configuration, wanted);
     if fields.is_empty() {
@@ -22,7 +23,7 @@ pub(crate) fn check_configuration(checkpoint: &Path, state: &State, wanted: &Val
     Err(Error::Configuration { fields, path: checkpoint.to_path_buf() })
 }
 
-/// Differences wherever data lie, as far as the versions that wrote both know their keys.
+/// Differences in what a result depends on: not in the paths of data, nor, outside of `inputs`, in keys that only one has.
 fn recipe_differences(before: &Value, now: &Value) -> Vec<String> {
     let in_order = !names_datasets_by_path(before) && !names_datasets_by_path(now);
     let (before, now) = (by_content(before, in_order), by_content(now, in_order));
@@ -39,7 +40,7 @@ fn names_datasets_by_path(configuration: &Value) -> bool {
     }
 }
 
-/// A configuration without the places where data lie: its datasets say what they hold, in their order or in none.
+/// A configuration without the paths of its data: datasets are told by their fingerprints, in their order or in none.
 fn by_content(configuration: &Value, in_order: bool) -> Value {
     let inner = |(key, value): (&String, &Value)| {
         let value = if key == DATASETS && !in_order { unordered(value) } else { by_content(value, in_order) };
@@ -52,7 +53,7 @@ fn by_content(configuration: &Value, in_order: bool) -> Value {
     }
 }
 
-/// What datasets hold, by path or in order, as a set.
+/// The fingerprints of datasets, stored by path or in order, as a set.
 fn unordered(datasets: &Value) -> Value {
     let contents: BTreeSet<String> = match datasets {
         Value::Object(by_path) => by_path.values().map(Value::to_string).collect(),
@@ -62,8 +63,8 @@ fn unordered(datasets: &Value) -> Value {
     contents.into_iter().collect()
 }
 
-/// The keys of a configuration that another one has as well, but all of its `inputs`. A key that one of two versions of the
-/// program does not know is for the caller to judge, who has the defaults.
+/// The entries of a configuration whose keys another one has as well, and all of its `inputs`. A key that only one of two
+/// versions of the program knows is left to the caller, who has the defaults.
 fn known_to(other: &Value, configuration: &Value) -> Value {
     let (Value::Object(entries), Value::Object(other)) = (configuration, other) else { return configuration.clone() };
     let known = entries.iter().filter_map(|(key, value)| match (key.as_str(), other.get(key)) {
@@ -73,52 +74,13 @@ fn known_to(other: &Value, configuration: &Value) -> Value {
     Value::Object(known.collect())
 }
 
-/// Fields in which two configurations differ: "key: before, now".
-pub fn differences(before: &Value, now: &Value) -> Vec<String> {
-    let told = |(path, before, now): (String, &Value, &Value)| format!("{path}: {before} before, {now} now");
-    differing_fields(before, now).into_iter().map(told).collect()
-}
-
-/// The first of some differences, and how many more there are: "a; b; 7 more".
-pub fn first_of(differences: &[String]) -> String {
-    const NAMED: usize = 5;
-    let first = differences[..differences.len().min(NAMED)].join("; ");
-    match differences.len().saturating_sub(NAMED) {
-        0 => first,
-        more => format!("{first}; {more} more"),
-    }
-}
-
-/// Fields in which two configurations differ, with what either says.
-pub fn differing_fields<'a>(before: &'a Value, now: &'a Value) -> Vec<(String, &'a Value, &'a Value)> {
-    type Found<'a> = Vec<(String, &'a Value, &'a Value)>;
-    fn walk<'a>(path: &str, before: &'a Value, now: &'a Value, found: &mut Found<'a>) {
-        match (before, now) {
-            (Value::Object(left), Value::Object(right)) => {
-                let mut keys: Vec<&String> = left.keys().chain(right.keys()).collect();
-                keys.sort();
-                keys.dedup();
-                for key in keys {
-                    let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
-                    walk(&path, left.get(key).unwrap_or(&Value::Null), right.get(key).unwrap_or(&Value::Null), found);
-                }
-            }
-            (before, now) if before != now => found.push((path.to_owned(), before, now)),
-            _ => {}
-        }
-    }
-    let mut found = Vec::new();
-    walk("", before, now, &mut found);
-    found
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
 
-    /// A training on sources of (path, weight, content).
+    /// The configuration of a training on sources of (path, weight, fingerprint).
     fn trained(sources: &[(&str, f64, &str)]) -> Value {
         let told = sources.iter().map(|(path, weight, _)| json!({ "path": path, "weight": weight }));
         let contents = sources.iter().map(|(_, _, content)| *content);
@@ -128,7 +90,7 @@ mod tests {
         })
     }
 
-    /// The same as an earlier version wrote it.
+    /// The same in the form of an earlier version.
     fn trained_by_path(sources: &[(&str, f64, &str)]) -> Value {
         let mut configuration = trained(sources);
         let by_path = sources.iter().map(|(path, _, content)| ((*path).to_owned(), json!(content))).collect();
@@ -165,13 +127,5 @@ mod tests {
         assert_eq!(recipe_differences(&before, &trained_by_path(&sources)), [""; 0]);
         let others = recipe_differences(&before, &trained(&[("/z", 1.0, "a"), ("/b", 1.0, "c"), ("/z", 1.0, "a")]));
         assert_eq!(others.len(), 1, "{others:?}");
-    }
-
-    #[test]
-    fn every_field_that_differs_is_named() {
-        let before = json!({"model": {"dim": 128, "heads": 4}, "seed": 0});
-        let now = json!({"model": {"dim": 64, "heads": 4}, "seed": 0, "new": true});
-        assert_eq!(differences(&before, &now), ["model.dim: 128 before, 64 now", "new: null before, true now"]);
-        assert!(differences(&now, &now).is_empty());
     }
 }

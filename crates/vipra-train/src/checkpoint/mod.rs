@@ -2,9 +2,10 @@
 //!
 //! `checkpoints/step-00001000/` holds `model.safetensors` (with the model's configuration in its header), `ema.safetensors`
 //! if there is a moving average, `optimizer.safetensors`, and `state.json`: step, counts, the stage's own state and the
-//! configuration. A checkpoint is written to a folder beside, brought to disk, and renamed.
+//! configuration. A checkpoint is written to a temporary folder beside, synced to disk, and renamed.
 
 mod comparison;
+mod json_diff;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -16,7 +17,7 @@ use serde_json::Value;
 use vipra_nn::weights::{Names, Weights, load, save};
 
 pub(crate) use comparison::check_configuration;
-pub use comparison::{differences, differing_fields, first_of};
+pub use json_diff::{differences, differing_fields, first_of};
 
 use crate::config::CheckpointConfig;
 use crate::ema::MovingAverage;
@@ -30,20 +31,20 @@ pub(crate) const EMA_FILE: &str = "ema.safetensors";
 const OPTIMIZER_FILE: &str = "optimizer.safetensors";
 const STATE_FILE: &str = "state.json";
 const PREFIX: &str = "step-";
-/// End of the name of a folder in which a checkpoint is put together.
+/// Suffix of the folder to which a checkpoint is written before it is renamed.
 const UNFINISHED: &str = ".partial";
-/// The folder of a run that its checkpoints lie in.
+/// Folder of the checkpoints within that of a run.
 const FOLDER: &str = "checkpoints";
 
-/// What a checkpoint holds beside tensors.
+/// Everything in a checkpoint but tensors.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct State {
     /// Steps done.
     pub step: u64,
-    /// Steps that changed nothing because their loss was no number.
+    /// Steps that were skipped because their loss or gradient was not finite.
     pub skipped: u64,
-    /// What the stage keeps.
+    /// State of the stage.
     pub stage: Value,
     /// Configuration of the run.
     pub configuration: Value,
@@ -56,7 +57,7 @@ pub struct Checkpoints {
     config: CheckpointConfig,
 }
 
-/// Everything that goes into a checkpoint.
+/// Contents of a checkpoint that is written.
 pub(crate) struct Contents<'a, M> {
     pub(crate) model: &'a M,
     pub(crate) average: Option<&'a MovingAverage<M>>,
@@ -66,7 +67,7 @@ pub(crate) struct Contents<'a, M> {
 }
 
 impl Checkpoints {
-    /// Those of a run folder.
+    /// The checkpoints of a run folder.
     pub fn of_run(folder: &Path, config: CheckpointConfig) -> Self {
         Self { folder: folder.join(FOLDER), config }
     }
@@ -83,7 +84,7 @@ impl Checkpoints {
         Ok(steps)
     }
 
-    /// Names of everything in the folder; none where there is no folder.
+    /// Names of everything in the folder; none if there is no folder.
     fn names(&self) -> Result<Vec<String>> {
         let fault = |error| Error::io("listing checkpoints", &self.folder, error);
         let entries = match fs::read_dir(&self.folder) {
@@ -98,7 +99,7 @@ impl Checkpoints {
         self.folder.join(format!("{PREFIX}{step:08}"))
     }
 
-    /// Folder of the checkpoint of a step, if it is there.
+    /// Folder of the checkpoint of a step, if it exists.
     pub(crate) fn existing(&self, step: u64) -> Option<PathBuf> {
         Some(self.path(step)).filter(|path| path.is_dir())
     }
@@ -111,7 +112,7 @@ impl Checkpoints {
         Ok(self.steps()?.last().map(|step| self.path(*step)))
     }
 
-    /// Removes what killed processes have left of checkpoints that they were writing: nothing else would.
+    /// Removes unfinished checkpoints that killed processes have left; nothing else does.
     pub(crate) fn remove_unfinished(&self) -> Result<()> {
         let begins = format!(".{PREFIX}");
         let is_unfinished = |name: &String| name.starts_with(&begins) && name.ends_with(UNFINISHED);
@@ -133,7 +134,7 @@ impl Checkpoints {
             Ok(path)
         });
         let path = written.map_err(|error| {
-            // What could not be written whole only takes up the space that is missing.
+            // A partial checkpoint would only take up space, which may be what is missing.
             drop(remove(&partial));
             Error::CheckpointWrite { step, error: Box::new(error) }
         })?;
@@ -178,7 +179,7 @@ impl Checkpoints {
     }
 }
 
-/// The weights to use at a path: a weights file itself, those of a checkpoint (averaged weights first), or of the last
+/// The weights file to use at a path: the file itself, that of a checkpoint (averaged weights first), or that of the last
 /// checkpoint of a run folder.
 ///
 /// # Errors
@@ -200,7 +201,7 @@ pub fn find_weights(path: &Path) -> Result<PathBuf> {
     })
 }
 
-/// Folders within one that trainings left checkpoints in, by name.
+/// Names of the run folders within a folder that have checkpoints.
 fn trained_within(folder: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let trained = entries.filter(|entry| entry.path().join(FOLDER).is_dir());
@@ -209,7 +210,7 @@ fn trained_within(folder: &Path) -> Vec<String> {
     names
 }
 
-/// Reads what a checkpoint holds beside tensors.
+/// Reads everything in a checkpoint but tensors.
 ///
 /// # Errors
 /// [`Error::Io`], [`Error::Checkpoint`].
@@ -219,8 +220,8 @@ pub fn read_state(checkpoint: &Path) -> Result<State> {
     serde_json::from_slice(&bytes).map_err(|error| Error::Checkpoint { reason: error.to_string(), path })
 }
 
-/// Refuses a run folder whose newest checkpoint was made with another configuration than is wanted. One without checkpoints
-/// can begin with any.
+/// Refuses a run folder whose newest checkpoint was made with another configuration than the wanted one. Without checkpoints
+/// any configuration is fine.
 ///
 /// # Errors
 /// [`Error::Configuration`] with the fields that differ; [`Error::Io`], [`Error::Checkpoint`].
@@ -237,7 +238,7 @@ pub(crate) fn load_model<M: Module>(checkpoint: &Path, file: &str, blank: M) -> 
     Ok(load(blank, &weights, &Names::default())?)
 }
 
-/// The moments of a checkpoint.
+/// The optimiser's state in a checkpoint.
 pub(crate) fn load_optimizer(checkpoint: &Path) -> Result<Weights> {
     Ok(Weights::read_safetensors(&checkpoint.join(OPTIMIZER_FILE))?)
 }

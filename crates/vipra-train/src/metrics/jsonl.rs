@@ -1,4 +1,4 @@
-//! One JSON object a line.
+//! One JSON object per line.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -13,31 +13,46 @@ use crate::{Error, Result};
 pub(super) struct JsonLines {
     file: File,
     path: PathBuf,
-    /// Step of the last held-out numbers that were kept.
-    last_validation: Option<u64>,
+    /// Lines of the newest step that was kept.
+    newest: Vec<KeptLine>,
+}
+
+#[derive(Debug)]
+struct KeptLine {
+    /// Bytes before it.
+    start: u64,
+    step: u64,
+    line: Value,
 }
 
 impl JsonLines {
-    /// Opens the file for appending; lines of steps after `step`, and a last line that was cut short, are cut off. What is
-    /// kept is not written again: on a full disk it would be lost.
+    /// Opens the file for appending; lines of steps after `step`, and a last line that was cut short, are cut off. The rest is
+    /// not written again, because it would be lost on a full disk.
     pub(super) fn open(path: &Path, step: u64) -> Result<Self> {
         let io = |doing, error| Error::io(doing, path, error);
         let file = OpenOptions::new().append(true).create(true).open(path);
         let file = file.map_err(|error| io("opening the metrics", error))?;
         let text = std::fs::read_to_string(path).map_err(|error| io("reading the metrics", error))?;
-        let whole = text.split_inclusive('\n').take_while(|line| line.ends_with('\n'));
-        let kept = whole.map_while(|line| Some((line, parsed(line).filter(|(at, _)| *at <= step)?)));
-        let (mut length, mut last_validation) = (0, None);
-        for (line, (at, kind)) in kept {
+        let (mut length, mut newest) = (0, Vec::<KeptLine>::new());
+        for line in text.split_inclusive('\n').take_while(|line| line.ends_with('\n')) {
+            let Some(kept) = KeptLine::parse(line, length).filter(|kept| kept.step <= step) else { break };
             length += line.len() as u64;
-            last_validation = (kind == VALIDATION).then_some(at).or(last_validation);
+            newest.retain(|other| other.step == kept.step);
+            newest.push(kept);
         }
         file.set_len(length).map_err(|error| io("writing the metrics", error))?;
-        Ok(Self { file, path: path.to_path_buf(), last_validation })
+        Ok(Self { file, path: path.to_path_buf(), newest })
     }
 
-    pub(super) fn last_validation(&self) -> Option<u64> {
-        self.last_validation
+    /// The kept lines of a step, if it is the newest one.
+    pub(super) fn of_step(&self, step: u64) -> impl Iterator<Item = &Value> {
+        self.newest.iter().filter(move |kept| kept.step == step).map(|kept| &kept.line)
+    }
+
+    /// Cuts off the last line if it holds held-out numbers.
+    pub(super) fn cut_validation(&mut self) -> Result<()> {
+        let Some(last) = self.newest.pop_if(|kept| kept.line["kind"] == VALIDATION) else { return Ok(()) };
+        self.file.set_len(last.start).map_err(|error| Error::io("writing the metrics", &self.path, error))
     }
 
     pub(super) fn write(&mut self, line: &Value) -> Result<()> {
@@ -47,10 +62,12 @@ impl JsonLines {
     }
 }
 
-/// Step and kind of a line; None of what is no line of metrics.
-fn parsed(line: &str) -> Option<(u64, String)> {
-    let line: Value = serde_json::from_str(line).ok()?;
-    Some((line["step"].as_u64()?, line["kind"].as_str().unwrap_or_default().to_owned()))
+impl KeptLine {
+    /// None if it is not a line of metrics.
+    fn parse(line: &str, start: u64) -> Option<Self> {
+        let line: Value = serde_json::from_str(line).ok()?;
+        Some(Self { start, step: line["step"].as_u64()?, line })
+    }
 }
 
 #[cfg(test)]
@@ -70,8 +87,21 @@ mod tests {
         drop(lines);
         let whole = std::fs::read_to_string(&path).unwrap();
         std::fs::write(&path, &whole[..whole.len() - 3]).unwrap();
-        assert_eq!(JsonLines::open(&path, 20).unwrap().last_validation(), Some(10));
+        let lines = JsonLines::open(&path, 20).unwrap();
+        assert_eq!(lines.of_step(20).collect::<Vec<_>>(), [&json!({ "step": 20, "kind": "train" })]);
         let kept = "{\"step\":10,\"kind\":\"validation\"}\n{\"step\":20,\"kind\":\"train\"}\n";
         assert_eq!(std::fs::read_to_string(&path).unwrap(), kept);
+    }
+
+    #[test]
+    fn only_a_last_line_of_held_out_numbers_is_cut_off() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("metrics.jsonl");
+        let lines = ["{\"step\":20,\"kind\":\"train\"}\n", "{\"step\":20,\"kind\":\"validation\"}\n"];
+        std::fs::write(&path, lines.concat()).unwrap();
+        for _ in 0..2 {
+            JsonLines::open(&path, 20).unwrap().cut_validation().unwrap();
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), lines[0]);
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! Event files for TensorBoard: records of a length, protobuf bytes, and a masked checksum of each.
+//! Event files for TensorBoard: records of a length and protobuf bytes, each with a masked checksum.
 //!
 //! The messages are the few fields of TensorFlow's `event.proto` and `summary.proto` that a curve needs.
 
@@ -31,7 +31,7 @@ struct Event {
 
 #[derive(Clone, PartialEq, Message)]
 struct SessionLog {
-    /// An enumeration, which is written like a number.
+    /// An enumeration, which is encoded as a number.
     #[prost(int32, tag = "1")]
     status: i32,
 }
@@ -57,17 +57,21 @@ pub(super) struct EventFile {
 }
 
 impl EventFile {
-    /// A new file in the folder for a run that goes on after `step`. It is named after the time, by which TensorBoard sorts
-    /// files, and the process.
+    /// A new file in the folder, for a run that is at `step`. Its name has the time, by which TensorBoard sorts files, and the
+    /// process id.
     pub(super) fn create(folder: &Path, step: u64) -> Result<Self> {
         let path = folder.join(format!("events.out.tfevents.{:.6}.{}.vipra", now_secs(), std::process::id()));
         let file = File::create_new(&path).map_err(|error| Error::io("writing an event file", &path, error))?;
         let mut events = Self { file, path };
         events.append(&Event { file_version: Some("brain.Event:2".into()), ..Event::at(0) })?;
-        // TensorBoard leaves out what earlier files say of the step of this event and of later ones.
-        let session_log = Some(SessionLog { status: SESSION_START });
-        events.append(&Event { session_log, ..Event::at(step + 1) })?;
+        events.forget_from(step + 1)?;
         Ok(events)
+    }
+
+    /// Makes TensorBoard hide what was written so far for this and later steps, in this file and in earlier ones.
+    pub(super) fn forget_from(&mut self, step: u64) -> Result<()> {
+        let session_log = Some(SessionLog { status: SESSION_START });
+        self.append(&Event { session_log, ..Event::at(step) })
     }
 
     pub(super) fn write(&mut self, step: u64, kind: &str, scalars: &Scalars) -> Result<()> {
@@ -106,7 +110,7 @@ fn record(bytes: &[u8]) -> Vec<u8> {
     record
 }
 
-/// CRC-32C, turned and shifted as TFRecord files do it.
+/// CRC-32C, rotated and offset as in TFRecord files.
 fn masked_checksum(bytes: &[u8]) -> u32 {
     const MASK: u32 = 0xa282_ead8;
     crc32c::crc32c(bytes).rotate_right(15).wrapping_add(MASK)
@@ -116,9 +120,10 @@ fn masked_checksum(bytes: &[u8]) -> u32 {
 mod tests {
     use prost::Message;
 
+    use super::super::{Metrics, TRAIN, VALIDATION};
     use super::{Event, EventFile, SESSION_START, masked_checksum};
 
-    /// The events of a file, whose framing must be right.
+    /// The events of a file; asserts that their framing is right.
     fn read(events: &EventFile) -> Vec<Event> {
         let bytes = std::fs::read(&events.path).unwrap();
         let mut rest = bytes.as_slice();
@@ -156,6 +161,26 @@ mod tests {
             (event.step, event.session_log.unwrap().status)
         });
         assert_eq!(started, [(1, SESSION_START), (21, SESSION_START)]);
+    }
+
+    #[test]
+    fn held_out_numbers_that_changed_are_shown_in_the_place_of_those_before_and_beside_their_steps_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let scalars = |error: f64| vec![("error".to_owned(), error)];
+        let mut metrics = Metrics::open(folder.path(), 0).unwrap();
+        metrics.write(20, TRAIN, &scalars(0.5)).unwrap();
+        metrics.write(20, VALIDATION, &scalars(0.5)).unwrap();
+        let told = |error: f64| -> Vec<(i64, Option<(String, f32)>)> {
+            let mut metrics = Metrics::open(folder.path(), 20).unwrap();
+            metrics.replace_validation(20, &scalars(error)).unwrap();
+            let value = |event: Event| event.summary.map(|summary| summary.value[0].clone());
+            let event = |event: Event| (event.step, value(event).map(|value| (value.tag, value.simple_value)));
+            read(&metrics.events).into_iter().skip(1).map(event).collect()
+        };
+        assert_eq!(told(0.5), [(21, None)]);
+        let value = |tag: &str, error: f32| (20, Some((tag.to_owned(), error)));
+        let replaced = vec![(21, None), (20, None), value("train/error", 0.5), value("validation/error", 0.25)];
+        assert_eq!(told(0.25), replaced);
     }
 
     /// Of the bytes of "123456789": CRC-32C's published check value, masked by hand.
