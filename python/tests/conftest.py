@@ -31,7 +31,7 @@ class MadeServer:
 
 
     def __init__(self, metadata):
-        self.metadata, self.requests, self.answer = metadata, [], self.chunk
+        self.metadata, self.requests, self.answer, self.headers = metadata, [], self.chunk, []
         self._server = websockets.sync.server.serve(self._serve, "127.0.0.1", 0, compression=None, max_size=None)
         self.port = self._server.socket.getsockname()[1]
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
@@ -43,6 +43,7 @@ class MadeServer:
         return pack({"actions": actions, "policy_timing": {"infer_ms": 3.0}, "server_timing": {"infer_ms": 4.0}})
 
     def _serve(self, socket):
+        self.headers.append(socket.request.headers)
         if not self.greets:
             return
         socket.send(pack(self.metadata))

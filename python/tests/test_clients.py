@@ -29,6 +29,19 @@ def test_a_request_has_the_keys_of_the_greeting(made_server):
     assert list(second) == ["observation/image"]
 
 
+def test_no_client_looks_like_a_web_page(made_server, published_server):
+    """Servers refuse requests with an `Origin`: browsers send it."""
+    server, (port, asked) = made_server(), published_server
+    with WebSocketClient(port=server.port) as client:
+        client.infer(IMAGE, "pick")
+    with HttpClient(port=port) as client:
+        client.reset("pick")
+        client.step(IMAGE, IMAGE)
+        client.step_bytes(IMAGE, IMAGE)
+    headers = [*server.headers, *(headers for _, headers, _ in asked)]
+    assert len(headers) == 4 and all(one.get("Origin") is None for one in headers)
+
+
 def test_images_can_travel_as_files(made_server):
     server = made_server()
     with WebSocketClient(port=server.port, jpeg=True) as client:

@@ -1,5 +1,7 @@
 """Many clients at a time."""
 
+import threading
+
 import pytest
 
 from vipra_client.load import main
@@ -24,6 +26,13 @@ def test_http_is_a_protocol_too(made_server, capsys, monkeypatch):
     previous, image, task, state = asked[0]
     assert (previous.shape, image.shape, state.tolist()) == ((4, 6, 3), (4, 6, 3), [[0.0], [0.0]])
     assert task.startswith("put object")
+
+
+def test_no_client_keeps_the_program_from_ending(made_server, monkeypatch):
+    daemons = []
+    monkeypatch.setattr("vipra_client.load.ask", lambda *_: daemons.append(threading.current_thread().daemon))
+    main(["--port", str(made_server().port), "--clients", "2"])
+    assert daemons == [True, True]
 
 
 def test_nobody_there_is_said(capsys):

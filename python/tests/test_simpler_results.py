@@ -37,6 +37,15 @@ def test_episodes_can_be_looked_at(tmp_path):
         assert abs(int(np.asarray(video.convert("RGB"))[0, 0, 0]) - 240) < 8
 
 
+def test_a_video_that_cannot_be_written_is_a_warning(tmp_path):
+    out, videos = tmp_path / "out.jsonl", tmp_path / "videos"
+    videos.write_text("a file and no folder")
+    with pytest.warns(UserWarning, match="a-0[01].webp cannot be written") as warned:
+        results = evaluate(MadeEnvironment, SimplerPolicy(MadeClient()), ["a"], range(2), out, {"policy": "x"}, print, videos)
+    assert len(warned) == len(results) == 2
+    assert list(finished(out, {"policy": "x"})) == [("a", 0), ("a", 1)]
+
+
 def test_an_interrupted_run_goes_on(tmp_path):
     out = tmp_path / "out.jsonl"
     whole, _ = run(out)

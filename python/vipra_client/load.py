@@ -71,7 +71,8 @@ def load(protocol, host, port, clients, secs, size):
         except (OSError, ValueError, ServerError, requests.RequestException) as error:
             faults.append(f"client {number}: {error}")
 
-    threads = [threading.Thread(target=one, args=(number,)) for number in range(clients)]
+    # Ctrl-C ends the program and does not wait for their answers.
+    threads = [threading.Thread(target=one, args=(number,), daemon=True) for number in range(clients)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -52,7 +52,7 @@ pub struct ActionSpace {
     pub gripper: Option<Gripper>,
     /// A name for each dimension.
     pub names: Vec<String>,
-    /// A unit for each dimension; `1` where there is none.
+    /// A unit for each dimension; `1` where there is none. Those of angles, `rad` and `deg`, are averaged as such by ensembles.
     pub units: Vec<String>,
     /// From the robot's units to the model's.
     pub normalizer: Normalizer,

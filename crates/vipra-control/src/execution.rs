@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::ensemble::Ensemble;
 use crate::{ActionChunk, ActionSpace, Error, Result};
 
 /// How chunks are executed.
@@ -35,7 +36,7 @@ impl Default for Execution {
 #[derive(Debug, Clone)]
 pub struct ChunkExecutor {
     execution: Execution,
-    gripper: Option<(usize, f32)>,
+    ensemble: Ensemble,
     /// What is left of each chunk, the oldest first; the first action of each is for the current step.
     chunks: VecDeque<VecDeque<Vec<f32>>>,
 }
@@ -53,11 +54,7 @@ impl ChunkExecutor {
             Execution::Ensemble { decay } if !decay.is_finite() => {
                 Err(Error::Invalid(format!("a decay of {decay} weighs nothing")))
             }
-            _ => {
-                let middle = space.gripper.as_ref().map(|gripper| ((gripper.open + gripper.closed) / 2.0) as f32);
-                let gripper = space.gripper_dimension().zip(middle);
-                Ok(Self { execution, gripper, chunks: VecDeque::new() })
-            }
+            _ => Ok(Self { execution, ensemble: Ensemble::new(space), chunks: VecDeque::new() }),
         }
     }
 
@@ -81,40 +78,20 @@ impl ChunkExecutor {
         }
     }
 
-    /// The action of this step; the next call is for the next step. None without a chunk.
+    /// The action of this step; the next call is for the next step. None without a chunk. An ensemble averages angles (units `rad`
+    /// and `deg`) along the shorter way from that of the newest chunk, so that they may lie a little beyond half a turn.
     pub fn next_action(&mut self) -> Option<Vec<f32>> {
         let now: Vec<Vec<f32>> = self.chunks.iter_mut().filter_map(VecDeque::pop_front).collect();
         self.chunks.retain(|chunk| !chunk.is_empty());
         match self.execution {
             Execution::First { .. } => now.into_iter().next_back(),
-            Execution::Ensemble { decay } => self.average(&now, decay),
+            Execution::Ensemble { decay } => self.ensemble.average(&now, decay),
         }
     }
 
     /// An episode begins.
     pub fn reset(&mut self) {
         self.chunks.clear();
-    }
-
-    fn average(&self, actions: &[Vec<f32>], decay: f64) -> Option<Vec<f32>> {
-        let newest = actions.last()?;
-        let weights: Vec<f64> = (0..actions.len()).map(|index| (-decay * index as f64).exp()).collect();
-        let total: f64 = weights.iter().sum();
-        let mean = |at: usize| {
-            let sum: f64 = actions.iter().zip(&weights).map(|(action, weight)| weight * f64::from(action[at])).sum();
-            (sum / total) as f32
-        };
-        let mut action: Vec<f32> = (0..newest.len()).map(mean).collect();
-        if let Some((at, middle)) = self.gripper {
-            action[at] = self.majority(actions, at, middle, action[at]);
-        }
-        Some(action)
-    }
-
-    /// A gripper half way between open and closed is neither: where chunks disagree, the value nearest to the mean wins.
-    fn majority(&self, actions: &[Vec<f32>], at: usize, middle: f32, mean: f32) -> f32 {
-        let same_side = actions.iter().map(|action| action[at]).filter(|value| (*value > middle) == (mean > middle));
-        same_side.min_by(|a, b| (a - mean).abs().total_cmp(&(b - mean).abs())).unwrap_or(mean)
     }
 }
 

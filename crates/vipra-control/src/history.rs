@@ -10,6 +10,9 @@ use crate::{Observation, PolicyDescription};
 /// where the policy was trained, whatever rounding does to their times.
 const OLDER_STEPS: f64 = 1e-3;
 
+/// Frames that are kept however many bytes they have: the current one, the oldest one, and one that takes its place in time.
+const MIN_FRAMES: usize = 3;
+
 /// Keeps frames and states of one robot for as long as its policy looks back.
 #[derive(Debug, Clone)]
 pub struct History {
@@ -41,8 +44,9 @@ impl History {
         }
     }
 
-    /// Keeps no more than so many bytes of frames, but always the last two: of a robot that shows its frames much faster than
-    /// it acts, the earlier frame is then younger than it should be. States are small, and all of them are kept.
+    /// Keeps no more than so many bytes of frames, but always three frames. Of a robot that shows its frames much faster than it
+    /// acts, frames in between are then forgotten: of `n` frames that fit, the earlier one is older or younger than it should be by
+    /// about `1 / n` of its age. States are small, and all of them are kept.
     pub fn limited(mut self, max_bytes: usize) -> Self {
         self.max_bytes = max_bytes;
         self
@@ -52,10 +56,7 @@ impl History {
     pub fn push(&mut self, secs: f64, frame: Frame, state: Vec<f32>) {
         self.frames.push_back(Timed { secs, value: frame });
         forget_before(&mut self.frames, secs - self.frame_age_secs);
-        let mut bytes: usize = self.frames.iter().map(|frame| frame.value.pixels().len()).sum();
-        while self.frames.len() > 2 && bytes > self.max_bytes {
-            bytes -= self.frames.pop_front().map_or(0, |frame| frame.value.pixels().len());
-        }
+        thin_out(&mut self.frames, self.max_bytes);
         if self.states_wanted > 0 {
             self.states.push_back(Timed { secs, value: state });
             forget_before(&mut self.states, secs - self.step_secs * (self.states_wanted - 1) as f64);
@@ -87,6 +88,17 @@ impl History {
 fn forget_before<T>(moments: &mut VecDeque<Timed<T>>, secs: f64) {
     while moments.len() > 1 && moments[1].secs <= secs {
         moments.pop_front();
+    }
+}
+
+/// Forgets frames between the oldest and the current one until they fit. The one whose neighbours are nearest to each other goes
+/// first, so that no gap becomes much longer than others and a frame of about every age stays.
+fn thin_out(frames: &mut VecDeque<Timed<Frame>>, max_bytes: usize) {
+    let mut bytes: usize = frames.iter().map(|frame| frame.value.pixels().len()).sum();
+    while frames.len() > MIN_FRAMES && bytes > max_bytes {
+        let gap = |at: usize| frames[at + 1].secs - frames[at - 1].secs;
+        let Some(at) = (1..frames.len() - 1).min_by(|a, b| gap(*a).total_cmp(&gap(*b))) else { return };
+        bytes -= frames.remove(at).map_or(0, |frame| frame.value.pixels().len());
     }
 }
 
@@ -174,17 +186,28 @@ mod tests {
         assert!(history.observe("x").is_none());
     }
 
-    #[test]
-    fn of_too_many_bytes_the_oldest_are_forgotten() {
-        let mut history = History::new(&description()).limited(3 * 3);
-        for step in 0..40_u8 {
+    /// Ages of the earlier frame, wanted is 0.4 s, where so many frames may be kept and one comes every 0.01 s.
+    fn ages(max_frames: usize) -> Vec<f64> {
+        let mut history = History::new(&description()).limited(max_frames * 3);
+        let age = |step: u8| {
             history.push(f64::from(step) * 0.01, frame(step), vec![0.0]);
+            assert!(history.frames.len() <= max_frames.max(MIN_FRAMES), "{}", history.frames.len());
+            let [past, now] = history.observe("x").unwrap().frames;
+            assert_eq!(now, frame(step), "the current frame is never forgotten");
+            f64::from(step - past.pixels()[0]) * 0.01
+        };
+        (0..=255).map(age).collect()
+    }
+
+    #[test]
+    fn of_too_many_bytes_frames_in_between_are_forgotten() {
+        for (max_frames, tolerance_secs) in [(50, 0.001), (20, 0.03), (10, 0.06), (3, 0.21), (0, 0.21)] {
+            for (step, age) in ages(max_frames).into_iter().enumerate() {
+                // At the beginning there is none that old.
+                let wanted = (step as f64 * 0.01).min(0.4);
+                assert!((age - wanted).abs() < tolerance_secs, "{max_frames} frames, step {step}: {age} s old");
+            }
         }
-        assert_eq!(history.frames.len(), 3);
-        assert_eq!(history.observe("x").unwrap().frames, [frame(37), frame(39)]);
-        let mut tight = History::new(&description()).limited(0);
-        (0..5).for_each(|step| tight.push(f64::from(step), frame(step), vec![0.0]));
-        assert_eq!(tight.frames.len(), 2);
     }
 
     #[test]
@@ -204,7 +227,8 @@ mod tests {
         /// What is forgotten is never what would have been seen, and what is kept does not grow.
         #[test]
         fn forgetting_changes_nothing(gaps in prop::collection::vec(0.01_f64..1.0, 1..60)) {
-            let mut history = History::new(&description());
+            // 43 frames are as many as are ever looked for: a limit that is not reached changes nothing either.
+            let mut history = History::new(&description()).limited(43 * 3);
             let (mut all, mut now) = (Vec::new(), 0.0);
             for (index, gap) in gaps.iter().enumerate() {
                 now += gap;

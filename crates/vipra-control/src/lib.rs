@@ -5,6 +5,7 @@
 //! [`ChunkExecutor`] makes single actions of chunks. Nothing here knows how a policy computes.
 
 mod description;
+mod ensemble;
 mod error;
 mod execution;
 mod history;

@@ -18,7 +18,7 @@ use common::size_of;
 use timing::{median, peak_memory_mib, rounded, time};
 use vipra_nn::threads::on_a_worker;
 use vipra_policy::flow_matching::SolverConfig;
-use vipra_policy::layout::Kind;
+use vipra_policy::layout::TokenKind;
 use vipra_policy::model::{ActionDecoder, ActionSizes, ContinuousInputs, KvCache, NewParameters, PolicyModel, Tokens};
 use vipra_policy::policy::{flow_chunks, flow_chunks_naively};
 
@@ -74,18 +74,21 @@ fn model(size: &str) -> Result<PolicyModel> {
 /// From tokens to numbers, as a robot waits for them.
 fn make(model: &PolicyModel, sampler: &str, rows: usize, length: usize) -> Result<Vec<f32>> {
     let ids: Vec<u32> = (0..rows * length).map(|at| (at * 7 % 500) as u32).collect();
-    let kind = |at: usize| if at % length * 3 < length { Kind::Text } else { Kind::Vision };
-    let kinds: Vec<Kind> = (0..rows * length).map(kind).collect();
+    let kind = |at: usize| if at % length * 3 < length { TokenKind::Text } else { TokenKind::Vision };
+    let kinds: Vec<TokenKind> = (0..rows * length).map(kind).collect();
     let noise = Tensor::random([rows, HORIZON, ACTION], Distribution::Normal(0.0, 1.0), &Device::flex());
-    let condition = model.embed(Tokens::new(rows, &ids, &kinds), &ContinuousInputs::default())?;
+    let condition = Tokens::new(rows, &ids, &kinds);
     let solver = SolverConfig::default();
     let chunks = match sampler {
         "cached" => {
             let mut cache = KvCache::default();
-            model.transformer.forward_cached_last(condition, &mut cache);
+            model.transformer.forward_cached_last(condition, &[], &mut cache)?;
             flow_chunks(model, &cache, 1, noise, solver)?
         }
-        "naive" => flow_chunks_naively(model, &condition, None, noise, solver)?,
+        "naive" => {
+            let condition = model.embed(condition, &ContinuousInputs::default())?;
+            flow_chunks_naively(model, &condition, None, noise, solver)?
+        }
         other => return Err(format!("`--sampler {other}`: there are cached and naive").into()),
     };
     Ok(chunks.into_data().iter::<f32>().collect())

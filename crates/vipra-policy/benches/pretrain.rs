@@ -19,7 +19,7 @@ use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
 use common::size_of;
 use timing::{median, peak_memory_mib, rounded, time};
-use vipra_policy::layout::{Batch, Kind, Sample};
+use vipra_policy::layout::{Batch, Sample, TokenKind};
 use vipra_policy::loss::{TokenWeights, cross_entropies};
 use vipra_policy::model::{Tokens, Transformer, TransformerConfig, Vocabularies};
 use vipra_train::{Optimizer, OptimizerConfig, clip_by_norm, global_norm};
@@ -133,11 +133,11 @@ impl Trainer {
 /// Tokens that depend on the row and the position alone.
 fn sample(length: usize, row: usize, vocabularies: &Vocabularies) -> Sample {
     let kind = |position: usize| match position * 10 / length {
-        _ if position + MARKERS >= length => (Kind::Text, vocabularies.text, true),
-        0 => (Kind::Text, vocabularies.text, false),
-        1..=4 => (Kind::Vision, vocabularies.vision, false),
-        5..=6 => (Kind::LatentState, vocabularies.vision, true),
-        _ => (Kind::LatentAction, vocabularies.latent_action, true),
+        _ if position + MARKERS >= length => (TokenKind::Text, vocabularies.text, true),
+        0 => (TokenKind::Text, vocabularies.text, false),
+        1..=4 => (TokenKind::Vision, vocabularies.vision, false),
+        5..=6 => (TokenKind::LatentState, vocabularies.vision, true),
+        _ => (TokenKind::LatentAction, vocabularies.latent_action, true),
     };
     let mut sample = Sample::default();
     for position in 0..length {

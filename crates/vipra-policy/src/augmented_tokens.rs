@@ -1,19 +1,20 @@
-//! Tokens of frames under augmentations, on disk for the next run.
+//! Tokens of augmented frames, kept on disk for the next run.
 //!
-//! A folder `views-HASH` for each dataset, with `views.json`, which says whose tokens of what, and a file for each episode and
-//! augmentation: its tokens, two bytes each, little-endian.
+//! Each dataset has a folder `views-HASH` with `views.json`, which says what the tokens were made of, and a file for each episode
+//! and augmentation: its tokens, two bytes each, little-endian.
 
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use vipra_data::picture::{AugmentConfig, ImageConfig};
-use vipra_data::source::{Source, fingerprint};
+use vipra_data::source::fingerprint;
 use vipra_data::writer::write_atomic;
 use vipra_tokenizer::TrainedTokenizer;
 
+use crate::frames::CameraView;
 use crate::{Error, Result};
 
-/// Everything that the tokens depend on, but the episode and the number of its augmentation.
+/// Everything that the tokens depend on, except the episode and the number of its augmentation.
 #[derive(Serialize)]
 struct AugmentationInfo<'a> {
     tokenizer: &'a str,
@@ -35,11 +36,11 @@ pub(crate) struct AugmentedTokenCache {
 }
 
 impl AugmentedTokenCache {
-    /// The folder of these tokens within `root`, which is made.
+    /// Opens the folder of these tokens within `root`, and makes it if it is missing.
     pub(crate) fn open(
         root: &Path,
         tokenizer: &TrainedTokenizer,
-        (number, source, camera): (usize, &dyn Source, &str),
+        CameraView { number, source, camera }: CameraView<'_>,
         augmentation: &AugmentConfig,
         seed: u64,
     ) -> Result<Self> {
@@ -61,7 +62,7 @@ impl AugmentedTokenCache {
         Ok(Self { folder, tokens_per_frame: model.tokens_per_frame(), codes: model.codes })
     }
 
-    /// Tokens of an episode's frames under the nth augmentation, if they are there.
+    /// Tokens of an episode's frames under the nth augmentation, `[frames, tokens_per_frame]`, if they were kept.
     pub(crate) fn read(&self, episode: usize, nth: u64, frames: usize) -> Result<Option<Vec<u16>>> {
         let path = self.path(episode, nth);
         let what = "reading kept tokens";
@@ -99,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_written_is_read() {
+    fn kept_tokens_are_read_back() {
         let folder = tempfile::tempdir().unwrap();
         let kept = kept(folder.path());
         assert_eq!(kept.read(4, 1, 2).unwrap(), None);

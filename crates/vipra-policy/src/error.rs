@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::layout::Kind;
+use crate::layout::TokenKind;
 
 /// What this crate returns.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -32,7 +32,7 @@ pub enum Error {
         /// The token.
         id: u32,
         /// Its kind.
-        kind: Kind,
+        kind: TokenKind,
         /// Size of the vocabulary.
         size: usize,
     },

@@ -13,7 +13,7 @@ use crate::{Error, Result};
 /// The probability path, and where on it velocities are learned.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct FlowConfig {
+pub struct FlowMatchingConfig {
     /// Noise that is left at the end of the flow.
     #[schemars(range(min = 0.0, max = 0.5))]
     pub sigma_min: f64,
@@ -24,7 +24,7 @@ pub struct FlowConfig {
     pub noises: usize,
 }
 
-impl Default for FlowConfig {
+impl Default for FlowMatchingConfig {
     fn default() -> Self {
         Self { sigma_min: 0.001, times: TimeDistribution::Beta, noises: 1 }
     }
@@ -41,7 +41,7 @@ pub enum TimeDistribution {
     Uniform,
 }
 
-impl FlowConfig {
+impl FlowMatchingConfig {
     /// Samples a time for each noise of each row, row by row.
     pub(crate) fn sample_times(&self, rows: usize, random: &mut impl Rng) -> Vec<f32> {
         let all = rows * self.noises;
@@ -164,7 +164,7 @@ mod tests {
 
     #[test]
     fn times_are_skewed_to_the_noise() {
-        let config = FlowConfig::default();
+        let config = FlowMatchingConfig::default();
         let mut random = ChaCha8Rng::seed_from_u64(3);
         let mut times = config.sample_times(40_000, &mut random);
         times.sort_by(f32::total_cmp);
@@ -178,7 +178,7 @@ mod tests {
 
     #[test]
     fn uniform_times_fill_the_range() {
-        let config = FlowConfig { times: TimeDistribution::Uniform, ..FlowConfig::default() };
+        let config = FlowMatchingConfig { times: TimeDistribution::Uniform, ..FlowMatchingConfig::default() };
         let mut times = config.sample_times(100, &mut ChaCha8Rng::seed_from_u64(1));
         times.sort_by(f32::total_cmp);
         assert!(times.windows(2).all(|pair| pair[1] - pair[0] < 0.0101));
@@ -187,7 +187,8 @@ mod tests {
 
     #[test]
     fn uniform_times_of_a_row_lie_far_apart() {
-        let config = FlowConfig { times: TimeDistribution::Uniform, noises: 4, ..FlowConfig::default() };
+        let config =
+            FlowMatchingConfig { times: TimeDistribution::Uniform, noises: 4, ..FlowMatchingConfig::default() };
         let times = config.sample_times(8, &mut ChaCha8Rng::seed_from_u64(1));
         assert_eq!(times.len(), 32);
         for of_row in times.chunks(4) {
@@ -205,7 +206,7 @@ mod tests {
             actions in prop::collection::vec(-3.0_f32..3.0, 4),
             steps in 1..12_usize,
         ) {
-            let flow = FlowConfig { sigma_min: 0.0, ..FlowConfig::default() };
+            let flow = FlowMatchingConfig { sigma_min: 0.0, ..FlowMatchingConfig::default() };
             let (_, target) = flow.interpolate(numbers(&noise), numbers(&actions), &[0.3]);
             for method in [SolverMethod::Euler, SolverMethod::Heun] {
                 let solver = SolverConfig { method, steps, ..SolverConfig::default() };

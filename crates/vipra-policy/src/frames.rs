@@ -1,4 +1,4 @@
-//! Tokens of frames under random crops and colours, made when they are first asked for.
+//! Tokens of frames under random crops and colours, made when they are first needed.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -16,12 +16,12 @@ use crate::augmented_tokens::AugmentedTokenCache;
 
 /// Frames of an episode that are in memory together.
 const FRAMES_AT_ONCE: usize = 64;
-/// By how many steps the earlier frame is looked for before its time, as by [`vipra_control::History`]: of two frames equally near
-/// to it the older one is seen, whatever rounding does.
+/// How many steps before its time the earlier frame is looked for, as in [`vipra_control::History`], so that of two equally near
+/// frames the older one is seen in spite of rounding.
 const OLDER_STEPS: f64 = 1e-3;
 
-/// The frame that is seen beside another one: the nearest to a time before it, of two equally near the older, and the first
-/// where the episode begins later.
+/// The earlier frame that is seen beside a frame: the one nearest to `interval_secs` before it, of two equally near ones the
+/// older, and the first where the episode begins later.
 pub fn past_frame(frame: usize, interval_secs: f64, fps: f64) -> usize {
     frame.saturating_sub((interval_secs * fps + OLDER_STEPS).round() as usize)
 }
@@ -29,16 +29,25 @@ pub fn past_frame(frame: usize, interval_secs: f64, fps: f64) -> usize {
 /// Which augmentation an episode is seen under.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum FrameAugmentation {
-    /// What a robot sees: the centred crop, true colours.
+    /// As a robot's frames: the centred crop, true colours.
     Plain,
     /// The nth random one.
     Augmented(u64),
 }
 
-/// Which of some views a moment is seen under, from 0 on. Moments of an episode look alike: neighbours are seen under
-/// different views in each epoch, and a moment under all of them after as many epochs as there are views.
-pub(crate) fn turn(moment: ClipAddress, epoch: u64, views: u64) -> u64 {
+/// Which of `views` views a moment is seen under, from 0 on. Moments of an episode look alike, so that neighbours are seen under
+/// different views in each epoch, and a moment under all of them in as many epochs as there are views.
+pub(crate) fn view_index(moment: ClipAddress, epoch: u64, views: u64) -> u64 {
     (moment.start as u64 + epoch) % views
+}
+
+/// A camera of an open dataset.
+#[derive(Clone, Copy)]
+pub(crate) struct CameraView<'a> {
+    /// Number of the dataset in the run: augmentations are drawn by it.
+    pub(crate) number: usize,
+    pub(crate) source: &'a dyn Source,
+    pub(crate) camera: &'a str,
 }
 
 /// Tokens of whole episodes, each under the views that were asked for. An augmentation is drawn for an episode and not for
@@ -47,9 +56,11 @@ pub(crate) struct FrameTokens {
     augmentation: AugmentConfig,
     seed: u64,
     decoders: DecoderPool,
-    /// Where tokens are kept for other runs, and what was opened there, by source.
+    /// Where tokens are kept for other runs.
     cache: PathBuf,
+    /// What was opened there, by number of the dataset.
     kept: HashMap<usize, AugmentedTokenCache>,
+    /// By number of the dataset, episode and view.
     known: HashMap<(usize, usize, FrameAugmentation), Vec<u16>>,
 }
 
@@ -60,21 +71,21 @@ impl FrameTokens {
         Self { augmentation, seed, decoders: DecoderPool::new(2), cache, kept, known }
     }
 
-    /// Tokens of all frames of an episode, `[frames, tokens]`.
+    /// Tokens of all frames of an episode, `[frames, tokens_per_frame]`.
     pub(crate) fn of(
         &mut self,
         tokenizer: &TrainedTokenizer,
-        (at, source, camera): (usize, &dyn Source, &str),
+        camera: CameraView<'_>,
         episode: usize,
         view: FrameAugmentation,
     ) -> Result<&[u16]> {
-        // What changes nothing need not be read and encoded as often as there are views.
+        // Without an augmentation all views are the same, and one is read and encoded for all of them.
         let view = if self.augmentation == AugmentConfig::default() { FrameAugmentation::Plain } else { view };
-        let key = (at, episode, view);
+        let key = (camera.number, episode, view);
         if !self.known.contains_key(&key) {
             let tokens = match view {
-                FrameAugmentation::Plain => self.encode(tokenizer, (at, source, camera), episode, view)?,
-                FrameAugmentation::Augmented(nth) => self.look_up(tokenizer, (at, source, camera), episode, nth)?,
+                FrameAugmentation::Plain => self.encode(tokenizer, camera, episode, view)?,
+                FrameAugmentation::Augmented(nth) => self.look_up(tokenizer, camera, episode, nth)?,
             };
             self.known.insert(key, tokens);
         }
@@ -85,33 +96,33 @@ impl FrameTokens {
     fn look_up(
         &mut self,
         tokenizer: &TrainedTokenizer,
-        seen: (usize, &dyn Source, &str),
+        camera: CameraView<'_>,
         episode: usize,
         nth: u64,
     ) -> Result<Vec<u16>> {
-        let (at, source, _) = seen;
-        if !self.kept.contains_key(&at) {
-            let kept = AugmentedTokenCache::open(&self.cache, tokenizer, seen, &self.augmentation, self.seed)?;
-            self.kept.insert(at, kept);
+        let number = camera.number;
+        if !self.kept.contains_key(&number) {
+            let kept = AugmentedTokenCache::open(&self.cache, tokenizer, camera, &self.augmentation, self.seed)?;
+            self.kept.insert(number, kept);
         }
-        let frames = source.episodes()[episode].length;
-        if let Some(tokens) = self.kept[&at].read(episode, nth, frames)? {
+        let frames = camera.source.episodes()[episode].length;
+        if let Some(tokens) = self.kept[&number].read(episode, nth, frames)? {
             return Ok(tokens);
         }
-        let tokens = self.encode(tokenizer, seen, episode, FrameAugmentation::Augmented(nth))?;
-        self.kept[&at].write(episode, nth, &tokens)?;
+        let tokens = self.encode(tokenizer, camera, episode, FrameAugmentation::Augmented(nth))?;
+        self.kept[&number].write(episode, nth, &tokens)?;
         Ok(tokens)
     }
 
     fn encode(
         &mut self,
         tokenizer: &TrainedTokenizer,
-        (at, source, camera): (usize, &dyn Source, &str),
+        CameraView { number, source, camera }: CameraView<'_>,
         episode: usize,
         view: FrameAugmentation,
     ) -> Result<Vec<u16>> {
         let frames: Vec<usize> = (0..source.episodes()[episode].length).collect();
-        let augmentation = self.draw(at, episode, view);
+        let augmentation = self.draw(number, episode, view);
         let image = tokenizer.description.image;
         let mut tokens = Vec::with_capacity(frames.len() * tokenizer.description.model.tokens_per_frame());
         for frames in frames.chunks(FRAMES_AT_ONCE) {
@@ -122,7 +133,7 @@ impl FrameTokens {
         Ok(tokens)
     }
 
-    /// A function of seed, source, episode and number: a resumed run sees what it saw.
+    /// The augmentation of a view, a function of seed, dataset, episode and view alone, so that a resumed run sees the same.
     fn draw(&self, source: usize, episode: usize, view: FrameAugmentation) -> Augmentation {
         match view {
             FrameAugmentation::Plain => self.augmentation.at_inference(),
@@ -139,10 +150,10 @@ impl FrameTokens {
 mod tests {
     use vipra_data::clip::ClipAddress;
 
-    use super::{past_frame, turn};
+    use super::{past_frame, view_index};
 
     #[test]
-    fn of_two_frames_that_are_equally_near_the_older_is_seen() {
+    fn of_two_equally_near_frames_the_older_one_is_seen() {
         // A step and a half; two steps; 1.4 steps.
         assert_eq!([0.3, 0.4, 0.28].map(|secs| past_frame(10, secs, 5.0)), [8, 8, 9]);
         // The product is 14.499999999999998.
@@ -151,12 +162,12 @@ mod tests {
     }
 
     #[test]
-    fn neighbours_differ_and_each_moment_is_seen_under_every_view() {
+    fn neighbours_have_different_views_and_each_moment_gets_every_view() {
         let moment = |start| ClipAddress { source: 0, episode: 0, start };
         let views = 4;
         for start in 0..9 {
-            assert_ne!(turn(moment(start), 0, views), turn(moment(start + 1), 0, views));
-            let mut seen: Vec<u64> = (0..views).map(|epoch| turn(moment(start), epoch, views)).collect();
+            assert_ne!(view_index(moment(start), 0, views), view_index(moment(start + 1), 0, views));
+            let mut seen: Vec<u64> = (0..views).map(|epoch| view_index(moment(start), epoch, views)).collect();
             seen.sort_unstable();
             assert_eq!(seen, [0, 1, 2, 3]);
         }

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use vipra_nn::ops;
 
-use crate::layout::{Batch, Kind, Targets};
+use crate::layout::{Batch, Targets, TokenKind};
 use crate::model::indices;
 use crate::{Error, Result};
 
@@ -34,12 +34,12 @@ impl Default for TokenWeights {
 
 impl TokenWeights {
     /// Of a kind.
-    pub fn of(&self, kind: Kind) -> f64 {
+    pub fn of(&self, kind: TokenKind) -> f64 {
         match kind {
-            Kind::LatentAction => self.latent_action,
-            Kind::LatentState => self.latent_state,
-            Kind::Text => self.text,
-            Kind::Vision | Kind::Proprio | Kind::Action => 0.0,
+            TokenKind::LatentAction => self.latent_action,
+            TokenKind::LatentState => self.latent_state,
+            TokenKind::Text => self.text,
+            TokenKind::Vision | TokenKind::Proprio | TokenKind::Action => 0.0,
         }
     }
 }
@@ -61,8 +61,8 @@ pub(crate) fn at_targets(hidden: &Tensor<3>, targets: &Targets) -> Tensor<2> {
 pub fn cross_entropies(
     batch: &Batch,
     hidden: &Tensor<3>,
-    logits: impl Fn(Kind, Tensor<2>) -> Result<Tensor<2>>,
-) -> Result<BTreeMap<Kind, Tensor<1>>> {
+    logits: impl Fn(TokenKind, Tensor<2>) -> Result<Tensor<2>>,
+) -> Result<BTreeMap<TokenKind, Tensor<1>>> {
     // All positions at once, cut by kind afterwards: one gather, whose gradient is one scatter.
     let positions = batch.targets.values().flat_map(|targets| &targets.positions).copied().collect();
     let rows = at_targets(hidden, &Targets { positions, ..Targets::default() });

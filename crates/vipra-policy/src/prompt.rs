@@ -12,15 +12,15 @@ pub fn prompt(instruction: &str) -> String {
     format!("<s> You are a helpful assistant. USER: What action should the robot take to `{instruction}` ASSISTANT:")
 }
 
-/// Tokens of each instruction within its budget, and of none at all.
+/// Tokens of each instruction within its budget, and of none at all, the empty one.
 pub(crate) fn encode_instructions(
-    tasks: BTreeSet<&str>,
+    mut tasks: BTreeSet<&str>,
     text: &TextTokenizer,
     budget: usize,
 ) -> Result<HashMap<String, Vec<u32>>> {
+    tasks.insert("");
     let all = tasks.len();
-    let mut cut = Vec::new();
-    let mut encoded = HashMap::from([(String::new(), text.encode(&prompt(""))?)]);
+    let (mut cut, mut encoded) = (Vec::new(), HashMap::new());
     for task in tasks {
         let mut tokens = text.encode(&prompt(task))?;
         if tokens.len() > budget {
@@ -34,4 +34,24 @@ pub(crate) fn encode_instructions(
         tracing::warn!("{} of {all} instructions are cut to {budget} tokens: {first}", cut.len());
     }
     Ok(encoded)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures::{INSTRUCTIONS, text_tokenizer};
+
+    #[test]
+    fn no_instruction_at_all_has_the_budget_of_others() {
+        let text = text_tokenizer();
+        let whole = |task: &str| text.encode(&prompt(task)).unwrap();
+        let tokens = whole("").len();
+        for budget in [tokens - 1, tokens] {
+            let encoded = encode_instructions(BTreeSet::from([INSTRUCTIONS[0]]), &text, budget).unwrap();
+            assert_eq!(encoded.len(), 2);
+            for task in ["", INSTRUCTIONS[0]] {
+                assert_eq!(encoded[task], whole(task)[..budget], "`{task}` within {budget} tokens");
+            }
+        }
+    }
 }

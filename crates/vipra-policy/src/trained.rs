@@ -1,4 +1,4 @@
-//! A pretrained model, as it lies in a checkpoint.
+//! A pretrained model out of a checkpoint.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -10,25 +10,25 @@ use vipra_nn::weights::{Names, load};
 use vipra_tokenizer::{TextTokenizer, TrainedTokenizer};
 use vipra_train::{TrainedWeights, WeightsHeader};
 
-use crate::layout::{Content, Fields, Kind, Layout, Sample};
+use crate::layout::{CodebookSizes, Content, Fields, SampleLayout, Template, TokenKind};
 use crate::model::{Transformer, TransformerConfig, Vocabularies};
 use crate::prompt::prompt;
 use crate::{Error, Result};
 
-/// Discrete codes that another model makes.
+/// The codebook of another model whose codes are tokens of this one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CodebookInfo {
     /// Fingerprint of the model.
     pub fingerprint: String,
-    /// Its codes.
+    /// Number of codes.
     pub codes: usize,
     /// Codes of a frame, or of a transition.
     pub length: usize,
 }
 
 impl CodebookInfo {
-    /// Of a frame tokenizer: its tokens.
+    /// The codebook of a frame tokenizer.
     pub(crate) fn of_tokenizer(tokenizer: &TrainedTokenizer) -> Self {
         Self {
             fingerprint: tokenizer.fingerprint.clone(),
@@ -38,12 +38,12 @@ impl CodebookInfo {
     }
 }
 
-/// What the header of the weights holds.
+/// Contents of the weights file's header.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Header {
     description: Description,
-    /// As the text tokenizer stores itself.
+    /// In the text tokenizer's own form.
     text_tokenizer: String,
 }
 
@@ -52,7 +52,7 @@ impl WeightsHeader for Header {
     const MODEL: &'static str = "a multimodal transformer";
 }
 
-/// What must be known of a model to use it: written into the header of its weights.
+/// What must be known of a model to use it, written into the header of its weights.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Description {
@@ -60,7 +60,7 @@ pub struct Description {
     pub model: TransformerConfig,
     /// Sizes of the vocabularies.
     pub vocabularies: Vocabularies,
-    /// What its samples held.
+    /// Fields of its samples.
     pub fields: Fields,
     /// Steps from the current frame to the latent state.
     pub horizon: usize,
@@ -77,23 +77,32 @@ pub struct Description {
 }
 
 impl Description {
-    /// As the header of a weights file holds it, with the text tokenizer.
+    /// The header of a weights file with this description and the text tokenizer.
     ///
     /// # Errors
-    /// [`Error::Invalid`] if it has no form in JSON.
+    /// [`Error::Invalid`] if it cannot be written as JSON.
     pub(crate) fn to_metadata(&self, text: &TextTokenizer) -> Result<BTreeMap<String, String>> {
         Ok(Header { description: self.clone(), text_tokenizer: text.to_json()? }.to_metadata()?)
     }
+
+    /// The layout of the model's samples, with the markers of its text tokenizer.
+    ///
+    /// # Errors
+    /// Tokenizer failure; unreachable for valid tokenizers.
+    pub(crate) fn layout(&self, text: &TextTokenizer) -> Result<SampleLayout> {
+        let codebooks = CodebookSizes { frames: self.frames.codes, latent_actions: self.latent_actions.codes };
+        SampleLayout::new(self.fields.clone(), text, codebooks, self.model.tokens_per_patch())
+    }
 }
 
-/// A trained model and what must be known of it.
+/// A trained model and what is needed to use it.
 #[derive(Debug)]
 pub struct TrainedTransformer {
     /// In evaluation mode.
     pub model: Transformer,
-    /// What it was made for.
+    /// What must be known to use it.
     pub description: Description,
-    /// Reads its instructions.
+    /// Tokenizer of its instructions.
     pub text: TextTokenizer,
     /// Hash of the weights file, by which a policy knows what it was made from.
     pub fingerprint: String,
@@ -118,19 +127,17 @@ impl TrainedTransformer {
     /// The layout of its samples.
     ///
     /// # Errors
-    /// What the text tokenizer says, which it never should.
-    pub(crate) fn layout(&self) -> Result<Layout> {
-        let Description { fields, frames, latent_actions, .. } = &self.description;
-        let codes = (frames.codes, latent_actions.codes);
-        Layout::new(fields.clone(), &self.text, codes, self.description.model.merged())
+    /// Tokenizer failure; unreachable for valid tokenizers.
+    pub(crate) fn layout(&self) -> Result<SampleLayout> {
+        self.description.layout(&self.text)
     }
 
     /// What it [imagines](crate::generate::imagine) from: a sample of an instruction, the frame one interval ago and the current
-    /// one, in which zeros stand in the place of what it predicts.
+    /// one, whose other tokens are still to be predicted.
     ///
     /// # Errors
     /// [`Error::Invalid`] if its fields predict nothing.
-    pub fn prompt(&self, instruction: &str, past: &[u16], current: &[u16]) -> Result<Sample> {
+    pub fn template(&self, instruction: &str, past: &[u16], current: &[u16]) -> Result<Template> {
         let Description { frames, latent_actions, transitions, instruction_tokens, .. } = &self.description;
         let layout = self.layout()?;
         if layout.fields.predicted().next().is_none() {
@@ -138,17 +145,17 @@ impl TrainedTransformer {
         }
         let mut text = self.text.encode(&prompt(instruction))?;
         text.truncate(*instruction_tokens);
-        let blank =
-            |kind: Kind, tokens: usize| if layout.fields.predicted().any(|one| one == kind) { tokens } else { 0 };
-        let latent_state = vec![0; blank(Kind::LatentState, frames.length)];
-        let codes = vec![0; blank(Kind::LatentAction, transitions * latent_actions.length)];
-        Ok(layout.sample(&Content {
+        let predicts = |kind: TokenKind| layout.fields.predicted().any(|one| one == kind);
+        let latent_state = if predicts(TokenKind::LatentState) { vec![0; frames.length] } else { Vec::new() };
+        let codes = transitions * latent_actions.length;
+        let codes = if predicts(TokenKind::LatentAction) { vec![0; codes] } else { Vec::new() };
+        Ok(layout.template(layout.sample(&Content {
             text: &text,
             frames: &[past, current],
             latent_state: &latent_state,
             latent_actions: &codes,
             code_length: latent_actions.length,
             ..Content::default()
-        }))
+        })))
     }
 }

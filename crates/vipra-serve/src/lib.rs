@@ -4,6 +4,9 @@
 //! model has a thread of its own behind a bounded queue: requests of several connections that wait are answered in one
 //! inference, and the network never waits for it. [`codec`] is MessagePack with NumPy arrays.
 //!
+//! Web pages are refused (403): any that is open in a browser on the machine reaches its loopback addresses too, and must not move
+//! a robot. Browsers mark what a page asks with an `Origin` header; clients of robots send none.
+//!
 //! Of a policy it knows [`vipra_control::Policy`], and nothing of how it computes.
 
 pub mod codec;

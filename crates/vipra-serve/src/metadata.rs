@@ -71,9 +71,11 @@ pub(crate) fn to_value(json: &Json) -> Value<'_> {
     match json {
         Json::Null => Value::Nil,
         Json::Bool(value) => Value::Bool(*value),
-        Json::Number(number) => {
-            number.as_i64().map_or_else(|| Value::Float(number.as_f64().unwrap_or(f64::NAN)), Value::Int)
-        }
+        Json::Number(number) => match (number.as_i64(), number.as_u64()) {
+            (Some(value), _) => Value::Int(value),
+            (None, Some(value)) => Value::Unsigned(value),
+            (None, None) => Value::Float(number.as_f64().unwrap_or(f64::NAN)),
+        },
         Json::String(text) => Value::text(text.as_str()),
         Json::Array(values) => Value::List(values.iter().map(to_value).collect()),
         Json::Object(entries) => {

@@ -72,7 +72,7 @@ def evaluate(
     """All episodes of all tasks; those that `out` already has are not run again.
 
     make_environment: of a task's name. header: what the results belong to; a file with another one is refused, and one that another
-    process writes. videos: a folder that gets a video of each episode that is run.
+    process writes. videos: a folder that gets a video of each episode that is run; one that cannot be written is a warning.
     """
     out = Path(out)
     # Named twice, an episode is still one.
@@ -92,16 +92,25 @@ def evaluate(
                 for episode in missing:
                     seen = None if videos is None else []
                     result = run_episode(environment, policy, task, episode, seen)
-                    if videos is not None:
-                        write_video(seen, Path(videos) / f"{task}-{episode:02}.webp")
                     write(lines, result)
                     results.append(result)
                     report(describe(result))
+                    if videos is not None:
+                        try_write_video(seen, Path(videos) / f"{task}-{episode:02}.webp")
             finally:
                 close = getattr(environment, "close", None)
                 if close:
                     close()
     return [result for result in results if result["task"] in tasks and result["episode"] in set(episodes)]
+
+
+def try_write_video(images, path: Path) -> None:
+    """A video that cannot be written is a warning: results count, and the next episode is run."""
+    try:
+        write_video(images, path)
+    # A Pillow that was built without WebP does not know its name.
+    except (OSError, ValueError, KeyError) as error:
+        warnings.warn(f"{path} cannot be written: {error}", stacklevel=2)
 
 
 def write_video(images, path: Path) -> None:

@@ -7,9 +7,9 @@ use vipra_data::picture::AugmentConfig;
 use vipra_train::{CheckpointConfig, OptimizerConfig, Schedule, TrainConfig};
 
 use super::masking::MaskingConfig;
-use crate::flow_matching::{FlowConfig, SolverConfig};
+use crate::flow_matching::{FlowMatchingConfig, SolverConfig};
 use crate::generate::Sampling;
-use crate::layout::{Fields, Kind};
+use crate::layout::{Fields, TokenKind};
 use crate::model::{ActionDecoder, NewParameters};
 use crate::policy::crops_fault;
 
@@ -49,7 +49,7 @@ pub struct FinetuneConfig {
     /// Inputs that are dropped at random in training, against knowing few demonstrations by heart.
     pub hidden: MaskingConfig,
     /// How the flow is learned.
-    pub flow: FlowConfig,
+    pub flow: FlowMatchingConfig,
     /// How chunks are made at inference.
     pub solver: SolverConfig,
     /// Most bins of a dimension of an action, for the autoregressive decoder.
@@ -141,7 +141,7 @@ impl Default for FinetuneConfig {
             crops: 1,
             augmentations: 16,
             hidden: MaskingConfig::default(),
-            flow: FlowConfig::default(),
+            flow: FlowMatchingConfig::default(),
             solver: SolverConfig::default(),
             bins: 256,
             sampling: Sampling::default(),
@@ -175,7 +175,7 @@ impl FinetuneConfig {
 
     /// Whether the policy sees states.
     pub fn sees_proprio(&self) -> bool {
-        self.fields.has(Kind::Proprio)
+        self.fields.has(TokenKind::Proprio)
     }
 
     /// What the types cannot say; every fault as (key, what is wrong).
@@ -231,15 +231,15 @@ impl FinetuneConfig {
             fault("fields", reason);
         }
         let last = self.fields.iter().last();
-        if !last.is_some_and(|field| field.kind == Kind::Action && field.is_predicted) {
+        if !last.is_some_and(|field| field.kind == TokenKind::Action && field.is_predicted) {
             fault("fields", "`action` without brackets must come last: it is what a policy puts out".to_owned());
         }
-        if self.fields.has(Kind::LatentAction) {
+        if self.fields.has(TokenKind::LatentAction) {
             fault("fields", "demonstrations have actions and no labels: `latent_action` is for pretraining".to_owned());
         }
         for field in self.fields.iter() {
-            let is_given = field.kind == Kind::LatentState && !field.is_predicted;
-            let is_guessed = matches!(field.kind, Kind::Proprio | Kind::Vision) && field.is_predicted;
+            let is_given = field.kind == TokenKind::LatentState && !field.is_predicted;
+            let is_guessed = matches!(field.kind, TokenKind::Proprio | TokenKind::Vision) && field.is_predicted;
             if is_given {
                 fault(
                     "fields",

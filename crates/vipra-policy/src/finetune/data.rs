@@ -12,11 +12,26 @@ use vipra_tokenizer::{TextTokenizer, TrainedTokenizer};
 use super::chunk::{Chunk, cut};
 use super::config::FinetuneConfig;
 use super::numbers::DemonstrationSource;
-use crate::frames::{FrameAugmentation, FrameTokens, past_frame};
-use crate::layout::{Content, Kind, Layout, Sample};
+use crate::frames::{CameraView, FrameAugmentation, FrameTokens, past_frame};
+use crate::layout::{Content, Sample, SampleLayout, TokenKind};
 use crate::policy::Specification;
 use crate::prompt::encode_instructions;
 use crate::{Error, Result};
+
+/// How samples are made of demonstrations.
+#[derive(Clone, Copy)]
+pub(super) struct SampleSettings<'a> {
+    pub(super) data: &'a DataConfig,
+    pub(super) config: &'a FinetuneConfig,
+    /// Where tokens of augmented frames are kept for other runs.
+    pub(super) cache: &'a Path,
+    pub(super) specification: &'a Specification,
+    /// Which numbers of an action keep their last value behind an episode's end, `[action_dim]`.
+    pub(super) held: &'a [bool],
+    pub(super) layout: &'a SampleLayout,
+    /// Tokenizer of the instructions.
+    pub(super) text: &'a TextTokenizer,
+}
 
 /// Demonstrations that are learned from or measured on.
 pub(super) struct Demonstrations {
@@ -25,38 +40,35 @@ pub(super) struct Demonstrations {
     instructions: HashMap<String, Vec<u32>>,
     frames: FrameTokens,
     specification: Specification,
-    layout: Layout,
-    /// Which numbers of an action stay what they were behind an episode's end, `[action]`.
+    layout: SampleLayout,
+    /// Which numbers of an action keep their last value behind an episode's end, `[action_dim]`.
     held: Vec<bool>,
     learn_padding: bool,
 }
 
-/// One moment of a demonstration.
-pub(super) struct Moment {
-    /// Tokens; a robot has those before the actions.
+/// One moment of a demonstration as tokens and numbers.
+pub(super) struct DemonstrationSample {
+    /// Tokens, of which a robot has those before the actions.
     pub(super) sample: Sample,
-    /// What is done from there on, in the robot's units.
+    /// The actions from there on, in the robot's units.
     pub(super) chunk: Chunk,
-    /// `[states·state]`, normalised.
+    /// `[states·state_dim]`, normalised.
     pub(super) proprio: Vec<f32>,
 }
 
 impl Demonstrations {
-    pub(super) fn new(
-        sources: Vec<DemonstrationSource>,
-        data: &DataConfig,
-        (config, cache): (&FinetuneConfig, &Path),
-        specification: &Specification,
-        held: &[bool],
-        layout: &Layout,
-        text: &TextTokenizer,
-    ) -> Result<Self> {
+    /// Samples of datasets.
+    ///
+    /// # Errors
+    /// [`Error::Data`] if the episodes have no samples; tokenizer failure.
+    pub(super) fn new(sources: Vec<DemonstrationSource>, settings: SampleSettings<'_>) -> Result<Self> {
+        let SampleSettings { data, config, cache, specification, held, layout, text } = settings;
         let chosen = |source| {
             let DemonstrationSource { source, episodes, weight, .. }: &DemonstrationSource = source;
             (*weight, episodes.keys().map(|at| (*at, &source.episodes()[*at])).collect())
         };
         let weighted: Vec<(f64, Vec<(usize, &Episode)>)> = sources.iter().map(chosen).collect();
-        // Every frame begins a sample: what lies behind the end is no motion.
+        // Every frame begins a sample, because behind an episode's end there is no motion.
         let clip = ClipConfig { frames: 1, min_real_frames: 1, ..data.clip };
         let sampler = ClipSampler::new(data.seed, &weighted, &clip)?;
         let tasks: BTreeSet<&str> = weighted
@@ -81,13 +93,16 @@ impl Demonstrations {
         &self.sampler
     }
 
-    /// The moment at an address.
-    pub(super) fn moment(
+    /// The sample at an address.
+    ///
+    /// # Errors
+    /// [`Error::Vocabulary`] for an id that its vocabulary does not have; frames that cannot be read.
+    pub(super) fn sample(
         &mut self,
         tokenizer: &TrainedTokenizer,
         address: ClipAddress,
         view: FrameAugmentation,
-    ) -> Result<Moment> {
+    ) -> Result<DemonstrationSample> {
         let source = &self.sources[address.source];
         let episode = &source.source.episodes()[address.episode];
         let numbers = source.episodes.get(&address.episode);
@@ -102,8 +117,8 @@ impl Demonstrations {
         let past = past_frame(address.start, control.frame_interval_secs, episode.fps);
         let ahead = (address.start + control.horizon).min(episode.length.saturating_sub(1));
         let text = self.instructions.get(episode.instruction().unwrap_or_default());
-        let seen = (address.source, source.source.as_ref(), source.camera.as_str());
-        let tokens = self.frames.of(tokenizer, seen, address.episode, view)?;
+        let camera = CameraView { number: address.source, source: source.source.as_ref(), camera: &source.camera };
+        let tokens = self.frames.of(tokenizer, camera, address.episode, view)?;
         let length = self.specification.frames.length;
         let frame = |at: usize| &tokens[at * length..][..length];
         let content = Content {
@@ -120,33 +135,33 @@ impl Demonstrations {
         }
         sample
             .check(&self.specification.vocabularies, || format!("episode {}, frame {}", episode.name, address.start))?;
-        Ok(Moment { sample, chunk, proprio })
+        Ok(DemonstrationSample { sample, chunk, proprio })
     }
 
-    /// Chunks on the model's scale, `[moments, horizon, action]`.
-    pub(super) fn normalized_chunks(&self, moments: &[Moment]) -> Vec<f32> {
+    /// Normalised chunks, `[samples, horizon, action_dim]`.
+    pub(super) fn normalized_chunks(&self, samples: &[DemonstrationSample]) -> Vec<f32> {
         let mut values: Vec<f64> =
-            moments.iter().flat_map(|moment| moment.chunk.actions.iter().map(|value| f64::from(*value))).collect();
+            samples.iter().flat_map(|sample| sample.chunk.actions.iter().map(|value| f64::from(*value))).collect();
         self.specification.control.action.normalizer.normalize(&mut values);
         values.into_iter().map(|value| value as f32).collect()
     }
 
-    /// Which actions count in the loss, `[moments, horizon]`: 1 or 0.
-    pub(super) fn counts(&self, moments: &[Moment]) -> Vec<f32> {
-        let is_real = moments.iter().flat_map(|moment| moment.chunk.is_real.iter());
+    /// 1 for actions that count in the loss and 0 for others, `[samples, horizon]`.
+    pub(super) fn counts(&self, samples: &[DemonstrationSample]) -> Vec<f32> {
+        let is_real = samples.iter().flat_map(|sample| sample.chunk.is_real.iter());
         is_real.map(|is_real| if *is_real || self.learn_padding { 1.0 } else { 0.0 }).collect()
     }
 
-    /// States of moments, if the policy sees them, `[moments, states, state]`.
-    pub(super) fn proprio(&self, moments: &[Moment], device: &Device) -> Option<Tensor<3>> {
+    /// Normalised states, `[samples, states, state_dim]`, if the policy sees them.
+    pub(super) fn proprio(&self, samples: &[DemonstrationSample], device: &Device) -> Option<Tensor<3>> {
         let space = self.specification.control.proprio.as_ref()?;
-        let values: Vec<f32> = moments.iter().flat_map(|moment| moment.proprio.iter().copied()).collect();
-        let shape = [moments.len(), space.states, space.names.len()];
+        let values: Vec<f32> = samples.iter().flat_map(|sample| sample.proprio.iter().copied()).collect();
+        let shape = [samples.len(), space.states, space.names.len()];
         Some(Tensor::from_data(TensorData::new(values, shape), &device.clone().without_autodiff()))
     }
 }
 
-/// States up to a step, the oldest first, normalised; at the beginning the first one stands for those before it.
+/// Normalised states up to a step, the oldest first, `[states·state_dim]`. The first state stands for those before it.
 fn past_states(states: &[f32], space: Option<&vipra_control::ProprioSpace>, step: usize) -> Vec<f32> {
     let Some(space) = space else { return Vec::new() };
     let width = space.names.len();
@@ -157,9 +172,9 @@ fn past_states(states: &[f32], space: Option<&vipra_control::ProprioSpace>, step
     values.into_iter().map(|value| value as f32).collect()
 }
 
-/// Nothing is learned from tokens of actions that the episode does not have.
+/// Takes no loss of the tokens of actions that the episode does not have.
 fn forget_padding(sample: &mut Sample, chunk: &Chunk) {
-    let tokens: Vec<usize> = (0..sample.len()).filter(|at| sample.kinds[*at] == Kind::Action).collect();
+    let tokens: Vec<usize> = (0..sample.len()).filter(|at| sample.kinds[*at] == TokenKind::Action).collect();
     let per_action = tokens.len() / chunk.is_real.len().max(1);
     for (token, is_real) in tokens.chunks(per_action.max(1)).zip(&chunk.is_real) {
         token.iter().filter(|_| !is_real).for_each(|at| sample.is_predicted[*at] = false);
@@ -175,7 +190,7 @@ mod tests {
     use crate::model::ActionDecoder;
 
     #[test]
-    fn a_policy_learns_from_the_states_that_it_will_be_shown() {
+    fn training_states_match_those_of_inference() {
         let (tokenizer, text) = (frame_tokenizer(), text_tokenizer());
         let control = specification(ActionDecoder::FlowMatching, Some(3), &tokenizer, &text).control;
         let states: Vec<f32> = (0..8).map(|step| 0.5 * step as f32 - 1.0).collect();
@@ -190,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn a_policy_learns_from_the_frames_that_it_will_be_shown() {
+    fn training_frames_match_those_of_inference() {
         let (tokenizer, text) = (frame_tokenizer(), text_tokenizer());
         let mut control = specification(ActionDecoder::FlowMatching, None, &tokenizer, &text).control;
         for secs in [0.3, 0.4, 0.5] {
@@ -206,9 +221,9 @@ mod tests {
     }
 
     #[test]
-    fn tokens_of_padding_are_not_predicted_where_they_are_not_learned() {
-        let kinds = vec![Kind::Text, Kind::Action, Kind::Action, Kind::Action, Kind::Action, Kind::Text];
-        let mut sample = Sample { ids: vec![0; 6], is_predicted: vec![true; 6], kinds, observed: Vec::new() };
+    fn forgotten_padding_is_not_predicted() {
+        let kinds = [vec![TokenKind::Text], vec![TokenKind::Action; 4], vec![TokenKind::Text]].concat();
+        let mut sample = Sample { ids: vec![0; 6], is_predicted: vec![true; 6], kinds, ..Sample::default() };
         let chunk = Chunk { actions: vec![0.0; 4], is_real: vec![true, false] };
         forget_padding(&mut sample, &chunk);
         assert_eq!(sample.is_predicted, [true, true, true, false, false, true]);

@@ -1,4 +1,4 @@
-//! Held-out chunks: how far the policy's are from the true ones.
+//! Held-out chunks: errors of the policy's actions.
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -8,7 +8,7 @@ use vipra_tokenizer::TrainedTokenizer;
 use vipra_train::Scalars;
 
 use super::chunk::Chunk;
-use super::data::{Demonstrations, Moment};
+use super::data::{DemonstrationSample, Demonstrations};
 use crate::frames::FrameAugmentation;
 use crate::layout::Sample;
 use crate::policy::ChunkDecoder;
@@ -21,7 +21,7 @@ const VALIDATION_SEED: u64 = 0x7a11;
 pub(super) struct HeldOut {
     pub(super) demonstrations: Demonstrations,
     pub(super) addresses: Vec<ClipAddress>,
-    /// Some of those that are learned from.
+    /// Some of the demonstrations that are learned from, to compare with.
     pub(super) learned: Vec<ClipAddress>,
     /// Mean action of the demonstrations that are learned from, in the robot's units.
     pub(super) mean: Vec<f64>,
@@ -31,7 +31,7 @@ pub(super) struct HeldOut {
 pub(super) struct ChunkEvaluator<'a> {
     pub(super) decoder: ChunkDecoder<'a>,
     pub(super) tokenizer: &'a TrainedTokenizer,
-    /// Chunks that are made together.
+    /// Chunks that are predicted together.
     pub(super) rows: usize,
     /// Leading actions that are measured beside the whole chunk.
     pub(super) measured: usize,
@@ -40,7 +40,10 @@ pub(super) struct ChunkEvaluator<'a> {
 }
 
 impl<'a> ChunkEvaluator<'a> {
-    /// Chunks from the same noise each time, against the true ones.
+    /// Compares predicted chunks, from the same noise each time, with the true ones.
+    ///
+    /// # Errors
+    /// What is wrong with a sample; [`Error::Invalid`] for predicted actions that are no numbers.
     pub(super) fn measure(
         &self,
         demonstrations: &mut Demonstrations,
@@ -52,42 +55,44 @@ impl<'a> ChunkEvaluator<'a> {
         let prefix = self.decoder.read_prefix(vec![layout.ids.begin])?;
         let device = vipra_nn::device::of(self.decoder.model);
         for addresses in addresses.chunks(self.rows.max(1)) {
-            let moments =
-                addresses.iter().map(|at| demonstrations.moment(self.tokenizer, *at, FrameAugmentation::Plain));
-            let moments = moments.collect::<Result<Vec<Moment>>>()?;
+            let samples =
+                addresses.iter().map(|at| demonstrations.sample(self.tokenizer, *at, FrameAugmentation::Plain));
+            let samples = samples.collect::<Result<Vec<DemonstrationSample>>>()?;
             // Prompts are read together if they are laid out alike.
-            for group in moments.chunk_by(|a, b| a.sample.kinds == b.sample.kinds) {
-                let prompts: Vec<Sample> = group.iter().map(|moment| layout.up_to_actions(&moment.sample)).collect();
+            for group in samples.chunk_by(|a, b| a.sample.kinds == b.sample.kinds) {
+                let prompts: Vec<Sample> = group.iter().map(|one| layout.up_to_actions(&one.sample)).collect();
                 let proprio = demonstrations.proprio(group, &device);
                 let chunks = self.decoder.decode(&prompts, proprio, &prefix, &mut random)?;
                 if chunks.iter().flatten().any(|value| !value.is_finite()) {
                     return Err(Error::Invalid("the policy's actions are no numbers".to_owned()));
                 }
-                group.iter().zip(chunks).for_each(|(moment, chunk)| errors.add(&chunk, &moment.chunk, self.mean));
+                group.iter().zip(chunks).for_each(|(one, chunk)| errors.add(&chunk, &one.chunk, self.mean));
             }
         }
         Ok(errors)
     }
 }
 
-/// Sums of squared errors, and of those of a policy that always puts out the mean action of the training data.
+/// Sums of squared errors of the policy, and of one that always predicts the mean action of the training data.
 #[derive(Debug)]
 pub(super) struct ActionErrors<'a> {
     space: &'a ActionSpace,
     measured: usize,
-    /// By dimension: of the policy, of the mean action; first actions, then the whole chunk.
+    /// Of the first actions, by dimension: of the policy, of the mean action.
     first: Vec<[f64; 2]>,
+    /// Of whole chunks.
     all: Vec<[f64; 2]>,
 }
 
 impl<'a> ActionErrors<'a> {
-    /// Nothing was measured yet. `mean` is the mean action, in the robot's units.
+    /// Empty sums, of the first `measured` actions and of whole chunks.
     pub(super) fn new(space: &'a ActionSpace, measured: usize) -> Self {
         let none = vec![[0.0; 2]; space.width()];
         Self { space, measured, first: none.clone(), all: none }
     }
 
-    /// Compares a chunk, `[horizon·action]`, with the true one. Actions behind an episode's end are left out.
+    /// Compares a chunk, `[horizon·action_dim]`, with the true one. `mean` is the mean action, in the robot's units. Actions behind
+    /// an episode's end are left out.
     pub(super) fn add(&mut self, predicted: &[f32], chunk: &Chunk, mean: &[f64]) {
         let width = self.space.width();
         for (step, is_real) in chunk.is_real.iter().enumerate() {
@@ -108,7 +113,7 @@ impl<'a> ActionErrors<'a> {
         }
     }
 
-    /// Squared errors over those of the mean action: of the first actions, of the whole chunk, and of the first actions by
+    /// Squared errors divided by those of the mean action: of the first actions, of whole chunks, and of the first actions by
     /// dimension.
     pub(super) fn scalars(&self) -> Scalars {
         let total = |sums: &[[f64; 2]]| {
@@ -135,7 +140,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_mean_action_scores_one_and_the_truth_nothing() {
+    fn the_mean_action_scores_one_and_the_truth_zero() {
         let space = ActionSpace {
             kind: ActionKind::Absolute,
             rotation: RotationForm::None,

@@ -5,7 +5,7 @@ use rand::{Rng, RngExt};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::layout::{Batch, Kind};
+use crate::layout::{Batch, TokenKind};
 
 /// Shares of what is seen that are left out at random in each step of training. Few demonstrations are soon known by
 /// heart, from a few tokens or from the states alone; what may be missing has to be found in several places.
@@ -51,9 +51,9 @@ impl MaskingConfig {
         for row in rows {
             let masks_states = random.random_bool(self.states);
             seen.extend(row.iter().map(|kind| match kind {
-                Kind::Vision if random.random_bool(self.frame_tokens) => 0.0,
-                Kind::Proprio if masks_states => 0.0,
-                Kind::Action if self.actions > 0.0 && random.random_bool(self.actions) => 0.0,
+                TokenKind::Vision if random.random_bool(self.frame_tokens) => 0.0,
+                TokenKind::Proprio if masks_states => 0.0,
+                TokenKind::Action if self.actions > 0.0 && random.random_bool(self.actions) => 0.0,
                 _ => 1.0,
             }));
         }
@@ -80,13 +80,13 @@ mod tests {
 
     use super::*;
 
-    fn batch(rows: usize, kinds: &[Kind]) -> Batch {
+    fn batch(rows: usize, kinds: &[TokenKind]) -> Batch {
         Batch {
             rows,
             length: kinds.len(),
             ids: vec![0; rows * kinds.len()],
             kinds: kinds.repeat(rows),
-            observed: Vec::new(),
+            unmerged_frame_tokens: Vec::new(),
             first_seen: None,
             targets: BTreeMap::new(),
             samples: rows,
@@ -96,7 +96,8 @@ mod tests {
 
     #[test]
     fn a_share_of_frame_tokens_is_masked_and_nothing_else() {
-        let kinds = [[Kind::Text; 10], [Kind::Vision; 10], [Kind::Proprio; 10], [Kind::Action; 10]].concat();
+        let kinds = [[TokenKind::Text; 10], [TokenKind::Vision; 10], [TokenKind::Proprio; 10], [TokenKind::Action; 10]]
+            .concat();
         let batch = batch(1000, &kinds);
         let masking = MaskingConfig { frame_tokens: 0.3, ..MaskingConfig::default() };
         let embedded = Tensor::<3>::ones([1000, 40, 2], &Device::flex());
@@ -108,7 +109,7 @@ mod tests {
 
     #[test]
     fn states_of_a_sample_are_masked_together() {
-        let batch = batch(1000, &[Kind::Text, Kind::Proprio, Kind::Proprio]);
+        let batch = batch(1000, &[TokenKind::Text, TokenKind::Proprio, TokenKind::Proprio]);
         let masking = MaskingConfig { states: 0.4, ..MaskingConfig::default() };
         let seen = masking.mask(&batch, &mut ChaCha8Rng::seed_from_u64(2));
         assert!(seen.chunks(3).all(|row| row[0] == 1.0 && row[1] == row[2]));
@@ -118,7 +119,7 @@ mod tests {
 
     #[test]
     fn a_share_of_the_actions_that_are_read_back_is_masked() {
-        let batch = batch(1000, &[Kind::Vision, Kind::Action, Kind::Action]);
+        let batch = batch(1000, &[TokenKind::Vision, TokenKind::Action, TokenKind::Action]);
         let masking = MaskingConfig { actions: 0.6, ..MaskingConfig::default() };
         let seen = masking.mask(&batch, &mut ChaCha8Rng::seed_from_u64(3));
         assert!(seen.iter().step_by(3).all(|&seen| seen == 1.0));

@@ -13,7 +13,7 @@ use vipra_train::checkpoint::find_weights;
 use vipra_train::{Ended, Interrupt, Progress, Run, as_json, run};
 
 use super::config::FinetuneConfig;
-use super::data::Demonstrations;
+use super::data::{Demonstrations, SampleSettings};
 use super::evaluation::HeldOut;
 use super::numbers::{DemonstrationSource, open_all};
 use super::spaces::Spaces;
@@ -33,13 +33,13 @@ pub struct Session<'a> {
     pub learned: &'a [SourceConfig],
     /// Demonstrations that are held out.
     pub held_out: &'a [SourceConfig],
-    /// What the policy begins as.
+    /// What the policy starts from.
     pub start: Start,
     /// The frame tokenizer.
     pub tokenizer: TrainedTokenizer,
     /// The whole configuration, for the checkpoint to be compared with.
     pub configuration: Value,
-    /// The same as the package keeps it, as TOML.
+    /// The same as TOML, for the package.
     pub config_toml: &'a str,
     /// Folder of the run.
     pub folder: &'a Path,
@@ -47,7 +47,7 @@ pub struct Session<'a> {
     pub cache: &'a Path,
     /// A device without gradients.
     pub device: Device,
-    /// When to stop.
+    /// Stops the run early.
     pub interrupt: &'a Interrupt,
     /// Told (episodes read, all).
     pub reading: &'a dyn Fn(usize, usize),
@@ -55,7 +55,7 @@ pub struct Session<'a> {
     pub progress: &'a mut dyn FnMut(Progress<'_>),
 }
 
-/// What came of a run.
+/// The outcome of a run.
 #[derive(Debug)]
 pub struct Summary {
     /// Its last checkpoint and held-out numbers.
@@ -68,11 +68,11 @@ pub struct Summary {
     pub new_parameters: Vec<String>,
     /// Samples of an epoch.
     pub samples_per_epoch: u64,
-    /// What was left out of the demonstrations because it is broken.
+    /// Broken parts of the demonstrations that were left out.
     pub skipped: Vec<Skipped>,
 }
 
-/// Refuses demonstrations that no policy can be learned from: what [`train`] would say of them, before anything else is made.
+/// Refuses demonstrations that no policy can be learned from, for the reasons of [`train`], before anything else is made.
 /// `progress` is told (episodes read, all) of each dataset.
 ///
 /// # Errors
@@ -87,7 +87,7 @@ pub fn check_demonstrations(
     Ok(())
 }
 
-/// Finetunes, or goes on finetuning.
+/// Finetunes, or resumes finetuning.
 ///
 /// # Errors
 /// What is wrong with the demonstrations, the pretrained model, the checkpoint, or the run.
@@ -103,17 +103,23 @@ pub fn train(session: Session<'_>) -> Result<Summary> {
     let autodiff = session.device.clone().autodiff();
     session.device.seed(config.train.seed);
     let is_pretrained = matches!(session.start, Start::Pretrained(_));
-    let (specification, text) = session.start.specify(config, &spaces, &learned, &session.tokenizer)?;
-    let (model, new_parameters) = session.start.begin(&specification, config, &session.tokenizer, &autodiff)?;
+    let (specification, text) = session.start.specification(config, &spaces, &learned, &session.tokenizer)?;
+    let (model, new_parameters) = session.start.init(&specification, config, &session.tokenizer, &autodiff)?;
     let parameters = model.num_params();
 
     let layout = specification.layout(&text)?;
-    let demonstrations = |sources| {
-        Demonstrations::new(sources, data, (config, session.cache), &specification, &spaces.held, &layout, &text)
+    let settings = SampleSettings {
+        data,
+        config,
+        cache: session.cache,
+        specification: &specification,
+        held: &spaces.held,
+        layout: &layout,
+        text: &text,
     };
     let recorded_size = recorded_size(&learned);
-    let learned = demonstrations(learned)?;
-    let held_out = open_held_out(held_out, demonstrations, &learned, config, &spaces)?;
+    let learned = Demonstrations::new(learned, settings)?;
+    let held_out = open_held_out(held_out, settings, &learned, &spaces)?;
     let samples_per_epoch = learned.sampler().clips_per_epoch();
     let mut stage = FinetuneStage {
         stream: SampleStream::at(Position::default(), learned.sampler())?,
@@ -159,7 +165,7 @@ fn recorded_size(sources: &[DemonstrationSource]) -> Option<[usize; 2]> {
     sources.iter().all(|source| size(source) == Some(first)).then_some(first)
 }
 
-/// Writes the policy of a run that did all its steps into the run's folder.
+/// Writes the package of a run that completed all its steps into the run's folder.
 fn write_package(
     folder: &Path,
     ended: &Ended,
@@ -181,19 +187,19 @@ fn write_package(
     Ok(package)
 }
 
-/// Moments that are held out, and some of those that are learned from, to compare with; none where nothing is held out.
+/// Held-out moments, and some of those that are learned from, to compare with; none where nothing is held out.
 fn open_held_out(
     held_out: Vec<DemonstrationSource>,
-    demonstrations: impl Fn(Vec<DemonstrationSource>) -> Result<Demonstrations>,
+    settings: SampleSettings<'_>,
     learned: &Demonstrations,
-    config: &FinetuneConfig,
     spaces: &Spaces,
 ) -> Result<Option<HeldOut>> {
     if held_out.is_empty() {
         tracing::warn!("nothing is held out (data.validation is empty): this run says nothing about new scenes");
         return Ok(None);
     }
-    let demonstrations = demonstrations(held_out)?;
+    let demonstrations = Demonstrations::new(held_out, settings)?;
+    let config = settings.config;
     Ok(Some(HeldOut {
         addresses: evenly_spread(&moments(demonstrations.sampler())?, config.validation_samples),
         demonstrations,
@@ -202,7 +208,7 @@ fn open_held_out(
     }))
 }
 
-/// The two frames that a policy sees are the same one if less than half a step lies between them.
+/// Warns if less than half a step lies between the two frames that the policy sees, which are then the same.
 fn warn_of_one_frame(config: &FinetuneConfig, rate_hz: f64) {
     let interval_secs = config.frame_interval_secs;
     if interval_secs > 0.0 && interval_secs * rate_hz < 0.5 {
@@ -213,7 +219,7 @@ fn warn_of_one_frame(config: &FinetuneConfig, rate_hz: f64) {
     }
 }
 
-/// What was left out of datasets, once: splits of one dataset leave out the same.
+/// Broken parts of the datasets that were left out, each once: splits of one dataset leave out the same.
 fn skipped<'a>(sources: impl Iterator<Item = &'a DemonstrationSource>) -> Vec<Skipped> {
     let mut distinct: Vec<Skipped> = Vec::new();
     for skipped in sources.flat_map(|source| &source.skipped) {

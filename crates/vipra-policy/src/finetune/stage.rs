@@ -12,7 +12,7 @@ use super::data::Demonstrations;
 use super::evaluation::{ChunkEvaluator, HeldOut};
 use crate::flow_matching::flow_loss;
 use crate::frames::{self, FrameAugmentation};
-use crate::layout::{Batch, Kind, Layout, Sample};
+use crate::layout::{Batch, Sample, SampleLayout, TokenKind};
 use crate::loss::cross_entropies;
 use crate::model::{ActionDecoder, ContinuousInputs, PolicyModel, Tokens};
 use crate::policy::{ChunkDecoder, Specification};
@@ -23,7 +23,7 @@ use crate::{Error, Result};
 pub(super) struct FinetuneStage {
     pub(super) config: FinetuneConfig,
     pub(super) specification: Specification,
-    pub(super) layout: Layout,
+    pub(super) layout: SampleLayout,
     pub(super) tokenizer: Arc<TrainedTokenizer>,
     pub(super) learned: Demonstrations,
     pub(super) stream: SampleStream,
@@ -36,27 +36,28 @@ pub(super) struct FinetuneStage {
 /// Samples as tokens and numbers.
 pub(super) struct FinetuneBatch {
     tokens: Batch,
-    /// `[rows, horizon, action]`, normalised.
+    /// `[rows, horizon, action_dim]`, normalised.
     actions: Vec<f32>,
-    /// `[rows, horizon]`: whether an action counts.
+    /// `[rows, horizon]`: 1 for actions that count in the loss, 0 for others.
     counts: Vec<f32>,
+    /// `[rows, states, state_dim]`, normalised.
     proprio: Option<Tensor<3>>,
 }
 
 impl FinetuneStage {
-    /// The kinds of tokens that a loss is taken of.
-    fn learned_kinds(&self) -> Vec<Kind> {
+    /// The kinds of tokens that are learned by cross-entropy.
+    fn learned_kinds(&self) -> Vec<TokenKind> {
         let is_binned = self.config.decoder == ActionDecoder::Autoregressive;
         let kinds = self.config.fields.predicted();
-        kinds.filter(|kind| *kind == Kind::LatentState || (*kind == Kind::Action && is_binned)).collect()
+        kinds.filter(|kind| *kind == TokenKind::LatentState || (*kind == TokenKind::Action && is_binned)).collect()
     }
 
-    /// Loss of the velocities at the actions of a batch, and the hidden states.
+    /// Loss of the velocities at the actions of a batch, `[1]`, and the hidden states, `[rows, length, dim]`.
     fn flow_term(&self, model: &PolicyModel, batch: &FinetuneBatch, step: &mut Step) -> Result<(Tensor<1>, Tensor<3>)> {
         let (rows, horizon, noises) = (batch.tokens.rows, self.config.horizon, self.config.flow.noises);
         let shape = [rows * noises, horizon, self.specification.sizes.action];
         let device = self.device.clone().without_autodiff();
-        // Chunks stand row by row, each as often as it is learned from.
+        // Row by row, each chunk as often as there are noises.
         let repeated = |values: &[f32]| -> Vec<f32> {
             values.chunks(values.len() / rows.max(1)).flat_map(|chunk| chunk.repeat(noises)).collect()
         };
@@ -78,6 +79,7 @@ impl FinetuneStage {
         Ok((flow_loss(velocity, target, &repeated(&batch.counts)), hidden))
     }
 
+    /// Hidden states of a batch without noisy actions, `[rows, length, dim]`.
     fn read(
         &self,
         model: &PolicyModel,
@@ -96,22 +98,21 @@ impl Stage for FinetuneStage {
     type Batch = FinetuneBatch;
 
     fn next_batch(&mut self) -> Result<FinetuneBatch, StageError> {
-        let mut moments = Vec::with_capacity(self.config.train.batch_size);
+        let mut samples = Vec::with_capacity(self.config.train.batch_size);
         for _ in 0..self.config.train.batch_size {
             let address = self.stream.peek(self.learned.sampler())?;
-            let turn = frames::turn(address, self.stream.position().epoch, self.config.augmentations);
-            moments.push(self.learned.moment(&self.tokenizer, address, FrameAugmentation::Augmented(turn))?);
+            let view = frames::view_index(address, self.stream.position().epoch, self.config.augmentations);
+            samples.push(self.learned.sample(&self.tokenizer, address, FrameAugmentation::Augmented(view))?);
             self.stream.take();
         }
         let padding = self.layout.ids.begin;
         let mut tokens = match self.config.decoder {
             ActionDecoder::FlowMatching => {
-                let seen: Vec<Sample> =
-                    moments.iter().map(|moment| self.layout.up_to_actions(&moment.sample)).collect();
-                Batch::branching(&seen, padding, Kind::Action, self.config.flow.noises, self.config.horizon)
+                let prompts: Vec<Sample> = samples.iter().map(|one| self.layout.up_to_actions(&one.sample)).collect();
+                Batch::branching(&prompts, padding, TokenKind::Action, self.config.flow.noises, self.config.horizon)
             }
             ActionDecoder::Autoregressive => {
-                let rows: Vec<Vec<Sample>> = moments.iter().map(|moment| vec![moment.sample.clone()]).collect();
+                let rows: Vec<Vec<Sample>> = samples.iter().map(|one| vec![one.sample.clone()]).collect();
                 Batch::new(&rows, padding)
             }
         };
@@ -119,9 +120,9 @@ impl Stage for FinetuneStage {
         tokens.targets.retain(|kind, _| kinds.contains(kind));
         Ok(FinetuneBatch {
             tokens,
-            actions: self.learned.normalized_chunks(&moments),
-            counts: self.learned.counts(&moments),
-            proprio: self.learned.proprio(&moments, &self.device),
+            actions: self.learned.normalized_chunks(&samples),
+            counts: self.learned.counts(&samples),
+            proprio: self.learned.proprio(&samples, &self.device),
         })
     }
 
@@ -151,7 +152,7 @@ impl Stage for FinetuneStage {
     fn validate(&mut self, model: &PolicyModel) -> Result<Scalars, StageError> {
         let Some(held_out) = &mut self.held_out else { return Ok(Scalars::new()) };
         let evaluator = ChunkEvaluator {
-            // One crop of several: so that validations stay short.
+            // One crop alone, so that validations stay short.
             decoder: ChunkDecoder { model, specification: &self.specification, layout: &self.layout, crops: 1 },
             tokenizer: &self.tokenizer,
             rows: self.config.train.batch_size,
@@ -160,7 +161,7 @@ impl Stage for FinetuneStage {
         };
         let mut scalars = evaluator.measure(&mut held_out.demonstrations, &held_out.addresses)?.scalars();
         let learned = evaluator.measure(&mut self.learned, &held_out.learned)?.scalars();
-        // Far below the held-out one: the demonstrations are known by heart.
+        // An error far below the held-out one means that the demonstrations are known by heart.
         scalars.extend(learned.into_iter().take(1).map(|(name, value)| (format!("learned_{name}"), value)));
         Ok(scalars)
     }

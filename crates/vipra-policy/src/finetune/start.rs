@@ -1,4 +1,4 @@
-//! What a policy begins as: its sizes, vocabularies, and weights at the first step.
+//! What a policy starts from: its sizes, vocabularies, and weights at the first step.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use crate::policy::{Features, Specification};
 use crate::trained::{CodebookInfo, TrainedTransformer};
 use crate::{Error, Result};
 
-/// What a policy begins as.
+/// What a policy starts from.
 pub enum Start {
     /// A pretrained transformer, with the text tokenizer that goes with it.
     Pretrained(Box<TrainedTransformer>),
@@ -31,7 +31,7 @@ pub enum Start {
     },
 }
 
-/// What a policy takes over from what it begins as.
+/// What a policy takes over from what it starts from.
 struct Inherited {
     model: TransformerConfig,
     vocabularies: Vocabularies,
@@ -47,7 +47,7 @@ impl Start {
     /// # Errors
     /// [`Error::Mismatch`] for a model that reads the tokens of another frame tokenizer; [`Error::Invalid`] for actions that
     /// cannot be put into bins.
-    pub(super) fn specify(
+    pub(super) fn specification(
         &self,
         config: &FinetuneConfig,
         spaces: &Spaces,
@@ -137,7 +137,7 @@ impl Start {
     ///
     /// # Errors
     /// What is wrong with the pretrained weights.
-    pub(super) fn begin(
+    pub(super) fn init(
         self,
         specification: &Specification,
         config: &FinetuneConfig,
@@ -161,7 +161,7 @@ impl Start {
         device: &Device,
     ) -> Result<Transformer> {
         match self {
-            Start::Scratch { .. } => model.begin(vocabularies, tokenizer, device),
+            Start::Scratch { .. } => model.init_with_tokenizer(vocabularies, tokenizer, device),
             Start::Pretrained(trained) => {
                 // Without gradients it is of no use here, and large.
                 let TrainedTransformer { path, model: _, .. } = *trained;
@@ -215,7 +215,7 @@ mod tests {
         };
         let config = FinetuneConfig { new_parameters, ..FinetuneConfig::default() };
         let start = Start::Pretrained(Box::new(TrainedTransformer { path, ..trained }));
-        start.begin(&specification, &config, &tokenizer, &Device::flex()).unwrap()
+        start.init(&specification, &config, &tokenizer, &Device::flex()).unwrap()
     }
 
     #[test]

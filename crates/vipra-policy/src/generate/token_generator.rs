@@ -1,51 +1,23 @@
-//! A model that goes on from several prompts, token by token.
+//! A model that continues several prompts, token by token.
 
-use burn::tensor::Tensor;
+use std::ops::Range;
+
+use burn::tensor::{Device, Tensor};
 use rand::Rng;
 
 use super::Sampling;
-use crate::layout::{Kind, Sample};
-use crate::model::{ContinuousInputs, KvCache, PolicyModel, Run, Tokens, Transformer};
+use super::autoregressive_model::AutoregressiveModel;
+use crate::layout::{Sample, Template, TokenKind};
+use crate::model::{ContinuousInputs, KvCache, Tokens};
 use crate::{Error, Result};
-
-/// A model that reads tokens and scores the next ones.
-pub(crate) trait AutoregressiveModel {
-    /// Output of the last layer at the last of some tokens, `[rows, 1, dim]`. They come behind those of a cache, to which they
-    /// are added.
-    fn forward_last(&self, tokens: Tokens<'_>, cache: &mut KvCache) -> Result<Tensor<3>>;
-    /// Logits of a kind's vocabulary for the next token, `[rows, 1, dim]` → `[rows, 1, vocabulary]`.
-    fn next_logits(&self, kind: Kind, hidden: Tensor<3>) -> Result<Tensor<3>>;
-}
-
-impl AutoregressiveModel for Transformer {
-    fn forward_last(&self, tokens: Tokens<'_>, cache: &mut KvCache) -> Result<Tensor<3>> {
-        Ok(self.forward_cached_last(self.embed(tokens, &[])?, cache))
-    }
-
-    fn next_logits(&self, kind: Kind, hidden: Tensor<3>) -> Result<Tensor<3>> {
-        self.logits(kind, hidden)
-    }
-}
-
-impl AutoregressiveModel for PolicyModel {
-    fn forward_last(&self, tokens: Tokens<'_>, cache: &mut KvCache) -> Result<Tensor<3>> {
-        Ok(self.transformer.forward_cached_last(self.embed(tokens, &ContinuousInputs::default())?, cache))
-    }
-
-    fn next_logits(&self, kind: Kind, hidden: Tensor<3>) -> Result<Tensor<3>> {
-        self.logits(kind, hidden)
-    }
-}
 
 /// Rows of tokens that grow.
 pub(crate) struct TokenGenerator<'a, M> {
-    pub(crate) model: &'a M,
-    pub(crate) cache: KvCache,
-    pub(crate) rows: usize,
-    /// Output of the last layer at the last token, `[rows, 1, dim]`.
-    pub(crate) last_hidden: Tensor<3>,
-    /// The last tokens, as far as they are of one kind.
-    pub(crate) last_run: Option<Run>,
+    model: &'a M,
+    cache: KvCache,
+    rows: usize,
+    /// Output of the last layer at each row's last token, `[rows, 1, dim]`.
+    last_hidden: Tensor<3>,
 }
 
 impl<'a, M: AutoregressiveModel> TokenGenerator<'a, M> {
@@ -57,18 +29,56 @@ impl<'a, M: AutoregressiveModel> TokenGenerator<'a, M> {
         let length = prompts.iter().map(Sample::len).max().filter(|length| *length > 0);
         let length = length.ok_or_else(|| Error::Invalid("there is no prompt to go on from".to_owned()))?;
         let (mut ids, mut kinds, mut unseen) = (Vec::new(), Vec::new(), Vec::new());
-        let observed: Vec<u16> = prompts.iter().flat_map(|prompt| prompt.observed.iter().copied()).collect();
         for prompt in prompts {
             let missing = length - prompt.len();
             unseen.push(missing as u32);
             ids.extend(std::iter::repeat_n(padding, missing).chain(prompt.ids.iter().copied()));
-            kinds.extend(std::iter::repeat_n(Kind::Text, missing).chain(prompt.kinds.iter().copied()));
+            kinds.extend(std::iter::repeat_n(TokenKind::Text, missing).chain(prompt.kinds.iter().copied()));
         }
+        let unmerged = unmerged_of(prompts);
         let is_padded = unseen.iter().any(|missing| *missing > 0);
         let mut cache = KvCache::new(is_padded.then_some(unseen));
-        let tokens = Tokens::new(prompts.len(), &ids, &kinds).seeing(&observed);
-        let last_hidden = model.forward_last(tokens, &mut cache)?;
-        Ok(Self { model, cache, rows: prompts.len(), last_hidden, last_run: Run::at_end(&kinds[..length]) })
+        let tokens = Tokens::new(prompts.len(), &ids, &kinds).with_unmerged(&unmerged);
+        let last_hidden = model.forward_last(tokens, &ContinuousInputs::default(), &mut cache)?;
+        Ok(Self { model, cache, rows: prompts.len(), last_hidden })
+    }
+
+    /// Continues what the model has read in one row, in each of `rows` rows. `last_hidden` is its output there, `[1, 1, dim]`.
+    pub(crate) fn behind(model: &'a M, cache: &KvCache, last_hidden: &Tensor<3>, rows: usize) -> Self {
+        Self { model, cache: cache.repeat(rows), rows, last_hidden: last_hidden.clone().repeat_dim(0, rows) }
+    }
+
+    /// Continues each row with one of the templates, which must agree in their kinds: reads what is known and samples what is
+    /// predicted, in the order of the tokens. `proprio` is read where the templates have states. Returns the complete samples.
+    ///
+    /// # Shapes
+    /// `templates`: `[rows]`; `proprio`: `[rows, states, state_dim]`, normalised → `[rows]`
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for templates that differ in their kinds, or logits that are no numbers; [`Error::Vocabulary`].
+    pub(crate) fn fill(
+        &mut self,
+        templates: &[Template],
+        mut proprio: Option<Tensor<3>>,
+        sampling: Sampling,
+        random: &mut impl Rng,
+    ) -> Result<Vec<Sample>> {
+        let alike = templates.first().filter(|first| templates.iter().all(|other| first.is_like(other)));
+        let Some(Template { sample, predicted }) = alike.filter(|_| templates.len() == self.rows) else {
+            return Err(Error::Invalid("prompts that are read together must be laid out alike".to_owned()));
+        };
+        let mut samples: Vec<Sample> = templates.iter().map(|template| template.sample.clone()).collect();
+        let mut next = 0;
+        for run in predicted {
+            self.read(&samples, next..run.positions.start, &mut proprio)?;
+            for position in run.positions.clone() {
+                let tokens = self.sample(run.kind, run.codes, sampling, random)?;
+                samples.iter_mut().zip(tokens).for_each(|(sample, token)| sample.ids[position] = token);
+            }
+            next = run.positions.end;
+        }
+        self.read(&samples, next..sample.len(), &mut proprio)?;
+        Ok(samples)
     }
 
     /// Samples a token for each row, out of the first `codes` of its vocabulary, and appends it.
@@ -77,7 +87,7 @@ impl<'a, M: AutoregressiveModel> TokenGenerator<'a, M> {
     /// [`Error::Invalid`] for logits that are no numbers.
     pub(crate) fn sample(
         &mut self,
-        kind: Kind,
+        kind: TokenKind,
         codes: usize,
         sampling: Sampling,
         random: &mut impl Rng,
@@ -89,70 +99,130 @@ impl<'a, M: AutoregressiveModel> TokenGenerator<'a, M> {
         }
         let sampled: Vec<u32> =
             scores.chunks_exact(codes).map(|row| sampling.sample_index(row, random) as u32).collect();
-        self.append(&sampled, kind, &[])?;
+        let kinds = vec![kind; sampled.len()];
+        self.append(Tokens::new(self.rows, &sampled, &kinds), &ContinuousInputs::default())?;
         Ok(sampled)
     }
 
-    /// Appends as many tokens to each row, row by row; `observed` are the codes of frames that are read merged.
-    ///
-    /// # Errors
-    /// [`Error::Vocabulary`].
-    pub(crate) fn append(&mut self, ids: &[u32], kind: Kind, observed: &[u16]) -> Result<()> {
-        let new = ids.len() / self.rows;
-        let kinds = vec![kind; ids.len()];
-        let tokens = Tokens::new(self.rows, ids, &kinds).seeing(observed).behind(self.last_run);
-        self.last_hidden = self.model.forward_last(tokens, &mut self.cache)?;
-        self.last_run = Some(Run::and_then(self.last_run, kind, new));
+    /// Keys and values of all rows.
+    pub(crate) fn cache(&self) -> &KvCache {
+        &self.cache
+    }
+
+    /// Number of rows.
+    pub(crate) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Where the model computes.
+    pub(crate) fn device(&self) -> Device {
+        self.last_hidden.device()
+    }
+
+    /// Appends to each row the tokens at some positions of its sample, if there are any.
+    fn read(&mut self, samples: &[Sample], positions: Range<usize>, proprio: &mut Option<Tensor<3>>) -> Result<()> {
+        if positions.is_empty() {
+            return Ok(());
+        }
+        let parts: Vec<Sample> = samples.iter().map(|sample| sample.part(positions.clone())).collect();
+        let ids: Vec<u32> = parts.iter().flat_map(|part| part.ids.iter().copied()).collect();
+        let kinds: Vec<TokenKind> = parts.iter().flat_map(|part| part.kinds.iter().copied()).collect();
+        let unmerged = unmerged_of(&parts);
+        let proprio = if kinds.contains(&TokenKind::Proprio) { proprio.take() } else { None };
+        let tokens = Tokens::new(self.rows, &ids, &kinds).with_unmerged(&unmerged);
+        self.append(tokens, &ContinuousInputs { proprio, actions: None })
+    }
+
+    fn append(&mut self, tokens: Tokens<'_>, numbers: &ContinuousInputs<'_>) -> Result<()> {
+        self.last_hidden = self.model.forward_last(tokens, numbers, &mut self.cache)?;
         Ok(())
     }
 }
 
+/// Tokens of the observed frames of samples that are to be merged, sample by sample.
+fn unmerged_of(samples: &[Sample]) -> Vec<u16> {
+    samples.iter().flat_map(|sample| sample.unmerged_frame_tokens.iter().copied()).collect()
+}
+
 #[cfg(test)]
 mod tests {
-    use burn::tensor::{Device, Tensor};
+    use burn::tensor::Device;
     use rand::SeedableRng;
     use rand_chacha::ChaCha8Rng;
 
     use super::{Sampling, TokenGenerator};
-    use crate::layout::{Kind, Sample};
-    use crate::model::{Tokens, TransformerConfig, Vocabularies};
+    use crate::fixtures::{small_transformer, small_vocabularies, transformer_config, values};
+    use crate::layout::{CodebookSizes, Sample, SpecialIds, Template, TokenKind};
+    use crate::model::{Tokens, Transformer, Vocabularies};
+
+    /// Codes of frames; then come the ends of a frame and of the last frame.
+    const CODES: usize = 4;
+    const END_OF_VISION: u32 = 5;
+
+    /// A model that tells the places of frames of 2×2 tokens apart.
+    fn model() -> Transformer {
+        let vocabularies = Vocabularies { frame_positions: 5, ..small_vocabularies() };
+        let model = small_transformer(&transformer_config(), &vocabularies, &Device::flex());
+        model.with_sinusoidal_frame_positions([2, 2])
+    }
+
+    fn sample(kinds: Vec<TokenKind>, ids: Vec<u32>) -> Sample {
+        Sample { is_predicted: vec![false; ids.len()], ids, kinds, ..Sample::default() }
+    }
+
+    /// So many words and an observed frame.
+    fn prompt(words: usize) -> Sample {
+        let kinds = [vec![TokenKind::Text; words], vec![TokenKind::Vision; 5]].concat();
+        let ids = (0..kinds.len()).map(|at| (at * 7 % 6) as u32).collect();
+        sample(kinds, ids)
+    }
+
+    /// The frame ahead, which is predicted, its end, and a word.
+    fn continuation() -> Template {
+        let kinds = [vec![TokenKind::LatentState; 5], vec![TokenKind::Text]].concat();
+        let ids = SpecialIds::behind(CodebookSizes { frames: CODES, latent_actions: 2 });
+        Template::new(sample(kinds, vec![0, 0, 0, 0, END_OF_VISION, 1]), ids)
+    }
+
+    fn generator<'a>(model: &'a Transformer, prompts: &[Sample]) -> TokenGenerator<'a, Transformer> {
+        TokenGenerator::from_prompts(model, prompts, 0).unwrap()
+    }
 
     /// Frame tokens that are sampled one by one stand at the places where they stand in a row that is read as a whole.
     #[test]
-    fn what_is_generated_token_by_token_is_what_is_read_as_a_whole() {
-        let config =
-            TransformerConfig { dim: 16, layers: 2, heads: 2, feed_forward: 8, ..TransformerConfig::default() };
-        let vocabularies = Vocabularies { text: 6, vision: 6, latent_action: 3, frame_positions: 5, frame_grid: None };
-        let device = Device::flex();
-        device.seed(3);
-        let model = config.init(&vocabularies, &device).unwrap().with_sinusoidal_frame_positions([2, 2]);
-        let prompt = |text: usize| {
-            let kinds = [vec![Kind::Text; text], vec![Kind::Vision; 5]].concat();
-            let ids = (0..kinds.len()).map(|at| (at * 7 % 6) as u32).collect();
-            Sample { ids, is_predicted: vec![false; kinds.len()], kinds, observed: Vec::new() }
-        };
+    fn generation_token_by_token_matches_a_pass_over_the_whole() {
+        let model = model();
         let prompts = [prompt(3), prompt(1)];
-        let mut generator = TokenGenerator::from_prompts(&model, &prompts, 0).unwrap();
+        let mut generator = generator(&model, &prompts);
+        let templates = vec![continuation(); 2];
         let mut random = ChaCha8Rng::seed_from_u64(0);
-        let mut generated = vec![Vec::new(); 2];
-        for _ in 0..4 {
-            let tokens = generator.sample(Kind::LatentState, 4, Sampling::default(), &mut random).unwrap();
-            generated.iter_mut().zip(tokens).for_each(|(row, token)| row.push((token, Kind::LatentState)));
-        }
-        generator.append(&[5, 5], Kind::LatentState, &[]).unwrap();
-        generator.append(&[1, 1], Kind::Text, &[]).unwrap();
-        for (row, (prompt, mut rest)) in prompts.iter().zip(generated).enumerate() {
-            rest.extend([(5, Kind::LatentState), (1, Kind::Text)]);
-            let ids: Vec<u32> = prompt.ids.iter().copied().chain(rest.iter().map(|(id, _)| *id)).collect();
-            let kinds: Vec<Kind> = prompt.kinds.iter().copied().chain(rest.iter().map(|(_, kind)| *kind)).collect();
+        let filled = generator.fill(&templates, None, Sampling::default(), &mut random).unwrap();
+        for (row, (prompt, filled)) in prompts.iter().zip(&filled).enumerate() {
+            let ids = [&prompt.ids[..], &filled.ids[..]].concat();
+            let kinds = [&prompt.kinds[..], &filled.kinds[..]].concat();
             let whole = model.forward(Tokens::new(1, &ids, &kinds), None).unwrap();
-            let expected = values(whole.narrow(1, ids.len() - 1, 1));
+            let expected = values(whole.clone().narrow(1, ids.len() - 1, 1));
             let found = values(generator.last_hidden.clone().narrow(0, row, 1));
             assert!(expected.iter().zip(&found).all(|(a, b)| (a - b).abs() < 1e-4), "{expected:?} against {found:?}");
+            for at in 0..CODES {
+                let before = whole.clone().narrow(1, prompt.len() + at - 1, 1);
+                let scores = values(model.logits(TokenKind::LatentState, before).unwrap().narrow(2, 0, CODES));
+                let best = scores.iter().copied().fold(f32::MIN, f32::max);
+                assert!(best - scores[filled.ids[at] as usize] < 1e-3, "token {at} of row {row} is not the likeliest");
+            }
         }
     }
 
-    fn values(tensor: Tensor<3>) -> Vec<f32> {
-        tensor.into_data().iter::<f32>().collect()
+    #[test]
+    fn templates_that_differ_in_their_kinds_are_refused() {
+        let model = model();
+        let mut generator = generator(&model, &[prompt(1), prompt(1)]);
+        let mut other = continuation();
+        other.sample.kinds[5] = TokenKind::Vision;
+        let mut random = ChaCha8Rng::seed_from_u64(0);
+        for templates in [vec![continuation(), other], vec![continuation()], Vec::new()] {
+            let error = generator.fill(&templates, None, Sampling::default(), &mut random).unwrap_err();
+            assert!(error.to_string().contains("laid out alike"), "{error}");
+        }
     }
 }

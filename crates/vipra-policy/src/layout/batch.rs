@@ -1,17 +1,17 @@
-//! Samples side by side, or one behind the other.
+//! Samples in rows: one a row, or several one after the other.
 
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Kind, Sample};
+use super::{Sample, TokenKind};
 
 /// How samples share rows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Arrangement {
-    /// One sample a row, filled up to the longest of the batch.
+    /// One sample a row, padded to the longest of the batch.
     #[default]
     Padded,
     /// As many samples as a row has room for; they do not see each other. (The release's see what comes before.)
@@ -30,98 +30,98 @@ pub struct Targets {
     pub weights: Vec<f32>,
 }
 
-/// Samples as the model takes them.
+/// Samples in the form in which the model takes them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Batch {
-    /// Rows.
+    /// Number of rows.
     pub rows: usize,
     /// Positions of a row.
     pub length: usize,
     /// Token at each position, `[rows, length]`.
     pub ids: Vec<u32>,
-    /// Kind of each token.
-    pub kinds: Vec<Kind>,
-    /// Codes of observed frames that are read merged, sample by sample (see [`Sample::observed`]).
-    pub observed: Vec<u16>,
-    /// Position in its row where the sample of each position begins, if rows hold several.
+    /// Kind of each token, `[rows, length]`.
+    pub kinds: Vec<TokenKind>,
+    /// Tokens of observed frames that the model merges, sample by sample (see [`Sample::unmerged_frame_tokens`]).
+    pub unmerged_frame_tokens: Vec<u16>,
+    /// Position in its row where the sample of each position begins, `[rows, length]`, if rows hold several.
     pub first_seen: Option<Vec<u32>>,
     /// What is predicted, by kind.
-    pub targets: BTreeMap<Kind, Targets>,
-    /// Samples.
+    pub targets: BTreeMap<TokenKind, Targets>,
+    /// Number of samples.
     pub samples: usize,
     /// Positions that hold no sample.
     pub padding: usize,
 }
 
 impl Batch {
-    /// Rows of samples, filled up with `padding` on the right to the longest row. A sample's last token is predicted but
+    /// Rows of samples, padded with the token `padding` on the right to the longest row. A sample's last token is predicted but
     /// not read.
     pub fn new(rows: &[Vec<Sample>], padding: u32) -> Self {
         let used = |row: &Vec<Sample>| row.iter().map(|sample| sample.len().saturating_sub(1)).sum::<usize>();
         let length = rows.iter().map(used).max().unwrap_or(0);
         let samples = rows.iter().map(Vec::len).sum();
-        let mut batch = Self {
-            rows: rows.len(),
-            length,
-            ids: Vec::with_capacity(rows.len() * length),
-            kinds: Vec::with_capacity(rows.len() * length),
-            observed: Vec::new(),
-            first_seen: rows.iter().any(|row| row.len() > 1).then(Vec::new),
-            targets: BTreeMap::new(),
-            samples,
-            padding: 0,
-        };
+        let mut batch = Self::empty(rows.len(), length, samples, rows.iter().any(|row| row.len() > 1));
         for (index, row) in rows.iter().enumerate() {
-            row.iter().for_each(|sample| batch.push(sample, index * length));
+            for sample in row {
+                let start = batch.ids.len();
+                batch.push_tokens(sample, sample.len().saturating_sub(1));
+                batch.push_targets(sample, start);
+                if let Some(first_seen) = &mut batch.first_seen {
+                    first_seen.resize(batch.ids.len(), (start - index * length) as u32);
+                }
+            }
             batch.fill_row((index + 1) * length, padding);
         }
         batch
     }
 
-    /// Samples that end at the same column, and `branches` times `length` tokens of a kind behind each. Branch tokens have id
-    /// 0; the caller supplies their embeddings.
-    pub fn branching(samples: &[Sample], padding: u32, kind: Kind, branches: usize, length: usize) -> Self {
-        let longest = samples.iter().map(Sample::len).max().unwrap_or(0);
-        let behind = branches * length;
-        let mut batch = Self {
-            rows: samples.len(),
-            length: longest + behind,
-            ids: Vec::with_capacity(samples.len() * (longest + behind)),
-            kinds: Vec::with_capacity(samples.len() * (longest + behind)),
-            observed: Vec::new(),
-            first_seen: samples.iter().any(|sample| sample.len() < longest).then(Vec::new),
-            targets: BTreeMap::new(),
-            samples: samples.len(),
-            padding: 0,
-        };
-        for (row, sample) in samples.iter().enumerate() {
-            let missing = longest - sample.len();
+    /// Left-padded prompts, each followed by `branches` chunks of `length` tokens that share the prompt and do not see each
+    /// other. Tokens of chunks are of kind `kind` and have id 0; the caller supplies their embeddings.
+    pub fn branching(prompts: &[Sample], padding: u32, kind: TokenKind, branches: usize, length: usize) -> Self {
+        let longest = prompts.iter().map(Sample::len).max().unwrap_or(0);
+        let is_padded = prompts.iter().any(|prompt| prompt.len() < longest);
+        let mut batch = Self::empty(prompts.len(), longest + branches * length, prompts.len(), is_padded);
+        for (row, prompt) in prompts.iter().enumerate() {
+            let missing = longest - prompt.len();
             batch.padding += missing;
             batch.ids.extend(std::iter::repeat_n(padding, missing));
-            batch.kinds.resize(batch.ids.len(), Kind::Text);
-            batch.push(sample, row * batch.length);
-            batch.ids.extend(sample.ids.last());
-            batch.kinds.extend(sample.kinds.last());
+            batch.kinds.resize(batch.ids.len(), TokenKind::Text);
+            let start = batch.ids.len();
+            batch.push_tokens(prompt, prompt.len());
+            batch.push_targets(prompt, start);
             batch.ids.resize((row + 1) * batch.length, 0);
             batch.kinds.resize(batch.ids.len(), kind);
             if let Some(first_seen) = &mut batch.first_seen {
-                first_seen.truncate(row * batch.length);
                 first_seen.resize(batch.ids.len(), missing as u32);
             }
         }
         batch
     }
 
-    fn push(&mut self, sample: &Sample, row: usize) {
-        let start = self.ids.len();
-        let count = sample.len().saturating_sub(1);
+    fn empty(rows: usize, length: usize, samples: usize, has_first_seen: bool) -> Self {
+        Self {
+            rows,
+            length,
+            ids: Vec::with_capacity(rows * length),
+            kinds: Vec::with_capacity(rows * length),
+            unmerged_frame_tokens: Vec::new(),
+            first_seen: has_first_seen.then(Vec::new),
+            targets: BTreeMap::new(),
+            samples,
+            padding: 0,
+        }
+    }
+
+    /// Appends the first `count` tokens of a sample, which leave out no observed frame.
+    fn push_tokens(&mut self, sample: &Sample, count: usize) {
         self.ids.extend_from_slice(&sample.ids[..count]);
         self.kinds.extend_from_slice(&sample.kinds[..count]);
-        self.observed.extend_from_slice(&sample.observed);
-        if let Some(first_seen) = &mut self.first_seen {
-            first_seen.resize(self.ids.len(), (start - row) as u32);
-        }
-        let mut counts: BTreeMap<Kind, usize> = BTreeMap::new();
+        self.unmerged_frame_tokens.extend_from_slice(&sample.unmerged_frame_tokens);
+    }
+
+    /// Appends what is predicted of a sample whose first token is at position `start` of the batch.
+    fn push_targets(&mut self, sample: &Sample, start: usize) {
+        let mut counts: BTreeMap<TokenKind, usize> = BTreeMap::new();
         for token in (1..sample.len()).filter(|token| sample.is_predicted[*token]) {
             let kind = sample.kinds[token];
             let targets = self.targets.entry(kind).or_default();
@@ -139,7 +139,7 @@ impl Batch {
         let start = self.ids.len();
         self.padding += end - start;
         self.ids.resize(end, id);
-        self.kinds.resize(end, Kind::Text);
+        self.kinds.resize(end, TokenKind::Text);
         if let Some(first_seen) = &mut self.first_seen {
             // Padding sees itself alone.
             let row = end - self.length;
@@ -155,24 +155,24 @@ mod tests {
     use super::*;
 
     fn sample(length: usize, seed: usize) -> Sample {
-        let kind = |index: usize| Kind::ALL[(index + seed) % 4];
+        let kind = |index: usize| TokenKind::ALL[(index + seed) % 4];
         Sample {
             ids: (0..length).map(|index| (index * 7 + seed) as u32).collect(),
             kinds: (0..length).map(kind).collect(),
             is_predicted: (0..length).map(|index| !(index + seed).is_multiple_of(3)).collect(),
-            observed: Vec::new(),
+            unmerged_frame_tokens: Vec::new(),
         }
     }
 
     #[test]
-    fn branches_begin_at_the_same_column() {
+    fn prompts_of_branches_end_at_the_same_column() {
         let samples = [sample(4, 0), sample(7, 1)];
-        let batch = Batch::branching(&samples, 1, Kind::Action, 2, 3);
+        let batch = Batch::branching(&samples, 1, TokenKind::Action, 2, 3);
         assert_eq!((batch.rows, batch.length, batch.padding), (2, 7 + 6, 3));
         let [short, long] = [0, 1].map(|row| &batch.ids[row * 13..][..13]);
         assert_eq!(short, [&[1; 3], &samples[0].ids[..], &[0; 6]].concat());
         assert_eq!(long, [&samples[1].ids[..], &[0; 6]].concat());
-        assert!([7, 20].iter().all(|first| batch.kinds[*first..][..6] == [Kind::Action; 6]));
+        assert!([7, 20].iter().all(|first| batch.kinds[*first..][..6] == [TokenKind::Action; 6]));
         assert_eq!(batch.first_seen.as_ref().unwrap()[..], [[3; 13], [0; 13]].concat()[..]);
         for targets in batch.targets.values() {
             for (position, id) in targets.positions.iter().zip(&targets.ids) {
@@ -185,7 +185,9 @@ mod tests {
         /// Every predicted token is a target exactly once, right behind the position that predicts it, and the weights of
         /// each kind are the mean of means.
         #[test]
-        fn no_token_is_lost(lengths in prop::collection::vec(prop::collection::vec(2..30_usize, 1..4), 1..5)) {
+        fn each_predicted_token_is_a_target_once(
+            lengths in prop::collection::vec(prop::collection::vec(2..30_usize, 1..4), 1..5),
+        ) {
             let rows: Vec<Vec<Sample>> = lengths
                 .iter()
                 .enumerate()
@@ -195,7 +197,7 @@ mod tests {
             let all: Vec<&Sample> = rows.iter().flatten().collect();
             prop_assert_eq!(batch.ids.len(), batch.rows * batch.length);
             prop_assert_eq!(batch.padding, batch.ids.len() - all.iter().map(|s| s.len() - 1).sum::<usize>());
-            for kind in Kind::ALL {
+            for kind in TokenKind::ALL {
                 let expected: Vec<u32> = all
                     .iter()
                     .flat_map(|s| (1..s.len()).filter(|t| s.is_predicted[*t] && s.kinds[*t] == kind).map(|t| s.ids[t]))

@@ -1,24 +1,26 @@
 //! Which token stands where in a sample (reference 7).
 //!
-//! A sample is written down as fields, `[instruction],[vision],latent_state,latent_action`; brackets say that nothing is to
-//! be learned from a field. [`Layout`] turns fields and their contents into a [`Sample`]: for each token its id, its
-//! [`Kind`], which says to which vocabulary the id belongs, and whether it is to be predicted.
+//! A sample is written down as fields, `[instruction],[vision],latent_state,latent_action`; brackets mark fields that are
+//! not learned. [`SampleLayout`] turns fields and their contents into a [`Sample`]: for each token its id, its [`TokenKind`],
+//! which says to which vocabulary the id belongs, and whether it is to be predicted.
 
 mod batch;
 mod fields;
 mod sample;
 mod table;
+mod template;
 
 pub use batch::{Arrangement, Batch, Targets};
 pub use fields::{Field, Fields};
-pub use sample::{Layout, Sample};
-pub use table::{Content, Markers, SpecialIds};
+pub use sample::{Sample, SampleLayout};
+pub use table::{CodebookSizes, Content, Markers, SpecialIds};
+pub use template::Template;
 
 use std::fmt;
 
-/// What a token stands for, and with it which embedding and which head it belongs to.
+/// What a token stands for; it decides which embedding and which head the token uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Kind {
+pub enum TokenKind {
     /// A piece of text, a marker or padding.
     Text,
     /// A token of an observed frame.
@@ -27,13 +29,13 @@ pub enum Kind {
     LatentState,
     /// A code of a transition.
     LatentAction,
-    /// A state of the robot; embedded from its numbers.
+    /// A state of the robot, embedded from its numbers.
     Proprio,
     /// A step of an action chunk, embedded from its numbers, or a bin of one of its dimensions.
     Action,
 }
 
-impl Kind {
+impl TokenKind {
     /// All of them.
     pub const ALL: [Self; 6] =
         [Self::Text, Self::Vision, Self::LatentState, Self::LatentAction, Self::Proprio, Self::Action];
@@ -51,7 +53,7 @@ impl Kind {
     }
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for TokenKind {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(self.name())
     }

@@ -1,15 +1,24 @@
-//! The table that the layout is made from.
+//! Fixed ids and texts of a layout, and the contents of a sample.
 
 use vipra_tokenizer::TextTokenizer;
 use vipra_tokenizer::text::{BOS, EOS};
 
-use super::Kind;
+use super::TokenKind;
 use crate::Result;
+
+/// Sizes of the codebooks of which tokens are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CodebookSizes {
+    /// Codes of the frame tokenizer.
+    pub frames: usize,
+    /// Codes of the latent action model.
+    pub latent_actions: usize,
+}
 
 /// Ids with a meaning of their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SpecialIds {
-    /// Begins a sample, and fills rows up.
+    /// Begins a sample, and pads rows.
     pub begin: u32,
     /// Ends a sample.
     pub end: u32,
@@ -22,16 +31,26 @@ pub struct SpecialIds {
 }
 
 impl SpecialIds {
-    /// Behind the last token of a frame and the last code of the codebook (8192, 8193 and 8 in the release).
-    pub fn behind(frame_codes: usize, action_codes: usize) -> Self {
-        let frame_codes = frame_codes as u32;
+    /// Those that follow the codes in each vocabulary (8192, 8193 and 8 in the release).
+    pub fn behind(codebooks: CodebookSizes) -> Self {
+        let frame_codes = codebooks.frames as u32;
         Self {
             begin: BOS,
             end: EOS,
             end_of_frame: frame_codes,
             end_of_vision: frame_codes + 1,
-            end_of_latent_action: action_codes as u32,
+            end_of_latent_action: codebooks.latent_actions as u32,
         }
+    }
+
+    /// Codes of the frame tokenizer: the ids of a frame's tokens are below.
+    pub(crate) fn frame_codes(&self) -> usize {
+        self.end_of_frame as usize
+    }
+
+    /// Codes of the latent action model.
+    pub(crate) fn latent_action_codes(&self) -> usize {
+        self.end_of_latent_action as usize
     }
 }
 
@@ -49,7 +68,7 @@ pub struct Markers {
 }
 
 impl Markers {
-    /// What stands around fields, by kind.
+    /// All markers, a pair for each kind of field.
     pub const TEXTS: [[&'static str; 2]; 4] = [
         ["<vision>", "</vision>"],
         ["<dynamics>", "</dynamics>"],
@@ -57,10 +76,10 @@ impl Markers {
         ["<proprio>", "</proprio>"],
     ];
 
-    /// By a text tokenizer.
+    /// The markers as a text tokenizer reads them.
     ///
     /// # Errors
-    /// What the tokenizer says, which it never should.
+    /// Tokenizer failure; unreachable for valid tokenizers.
     pub fn new(text: &TextTokenizer) -> Result<Self> {
         let [vision, dynamics, action, proprio] = Self::TEXTS;
         let encode = |[before, behind]: [&str; 2]| Ok::<_, crate::Error>([text.encode(before)?, text.encode(behind)?]);
@@ -72,14 +91,14 @@ impl Markers {
         })
     }
 
-    /// What stands before and behind the contents of a field.
-    pub(super) fn around(&self, kind: Kind) -> [&[u32]; 2] {
+    /// The markers before and behind the contents of a field.
+    pub(super) fn around(&self, kind: TokenKind) -> [&[u32]; 2] {
         let [before, behind] = match kind {
-            Kind::Text => return [&[], &[]],
-            Kind::Vision | Kind::LatentState => &self.vision,
-            Kind::LatentAction => &self.dynamics,
-            Kind::Action => &self.action,
-            Kind::Proprio => &self.proprio,
+            TokenKind::Text => return [&[], &[]],
+            TokenKind::Vision | TokenKind::LatentState => &self.vision,
+            TokenKind::LatentAction => &self.dynamics,
+            TokenKind::Action => &self.action,
+            TokenKind::Proprio => &self.proprio,
         };
         [before, behind]
     }
@@ -100,6 +119,6 @@ pub struct Content<'a> {
     pub code_length: usize,
     /// Bins of an action chunk, or `0..` for one that is embedded from its numbers.
     pub actions: &'a [u32],
-    /// States of the robot.
+    /// Number of states of the robot.
     pub states: usize,
 }

@@ -11,10 +11,10 @@ use super::init::NewParameters;
 /// Longest period of the time embedding, relative to the shortest.
 const LONGEST_PERIOD: f32 = 10_000.0;
 
-/// Sines, then cosines of a time, at frequencies from 1 down to 1/10 000.
+/// Sines, then cosines of each time, at frequencies from 1 down to 1/10 000.
 ///
 /// # Shapes
-/// `times`: one for each row, from 0 (noise) to 1 (data) → `[rows, width]`
+/// `times`: `[rows]`, from 0 (noise) to 1 (data) → `[rows, width]`
 pub fn time_embedding(times: &[f32], width: usize, device: &Device) -> Tensor<2> {
     let half = width / 2;
     let step = LONGEST_PERIOD.ln() / (half as f32 - 1.0).max(1.0);
@@ -27,10 +27,10 @@ pub fn time_embedding(times: &[f32], width: usize, device: &Device) -> Tensor<2>
     Tensor::from_data(TensorData::new(values.collect::<Vec<f32>>(), [times.len(), width]), device)
 }
 
-/// Embeds a noisy action together with its time: `linear → [time; it] → linear → silu → linear`.
+/// Embeds a noisy action together with its time: `linear → [time; action] → linear → silu → linear`.
 #[derive(Module, Debug)]
 pub struct ActionEncoder {
-    /// `action → dim/2`
+    /// `action_dim → dim/2`
     pub linear_1: Linear,
     /// `dim → dim`
     pub linear_2: Linear,
@@ -39,16 +39,16 @@ pub struct ActionEncoder {
 }
 
 impl ActionEncoder {
-    fn new(width: usize, dim: usize, new: &NewParameters, device: &Device) -> Self {
+    fn new(action_dim: usize, dim: usize, new: &NewParameters, device: &Device) -> Self {
         Self {
-            linear_1: new.linear(width, dim / 2, device),
+            linear_1: new.linear(action_dim, dim / 2, device),
             linear_2: new.linear(dim / 2 * 2, dim, device),
             linear_3: new.linear(dim, dim, device),
         }
     }
 
     /// # Shapes
-    /// `actions`: `[rows, horizon, action]`, one time for each row → `[rows, horizon, dim]`
+    /// `actions`: `[rows, horizon, action_dim]`; `times`: `[rows]` → `[rows, horizon, dim]`
     pub fn forward(&self, actions: Tensor<3>, times: &[f32]) -> Tensor<3> {
         let [rows, horizon, _] = actions.dims();
         let actions = ops::linear(&self.linear_1, actions);
@@ -63,7 +63,7 @@ impl ActionEncoder {
 /// Embeds a state of the robot: `linear → linear → silu → linear`.
 #[derive(Module, Debug)]
 pub struct ProprioEncoder {
-    /// `state → dim/2`
+    /// `state_dim → dim/2`
     pub linear_1: Linear,
     /// `dim/2 → dim/2`
     pub linear_2: Linear,
@@ -72,40 +72,41 @@ pub struct ProprioEncoder {
 }
 
 impl ProprioEncoder {
-    /// For states of `width` numbers.
-    pub fn new(width: usize, dim: usize, new: &NewParameters, device: &Device) -> Self {
+    /// For states of `state_dim` numbers; `dim` is the width of the model.
+    pub fn new(state_dim: usize, dim: usize, new: &NewParameters, device: &Device) -> Self {
         Self {
-            linear_1: new.linear(width, dim / 2, device),
+            linear_1: new.linear(state_dim, dim / 2, device),
             linear_2: new.linear(dim / 2, dim / 2, device),
             linear_3: new.linear(dim / 2, dim, device),
         }
     }
 
     /// # Shapes
-    /// `[rows, states, state]` → `[rows, states, dim]`
+    /// `[rows, states, state_dim]` → `[rows, states, dim]`
     pub fn forward(&self, states: Tensor<3>) -> Tensor<3> {
         let x = ops::linear(&self.linear_2, ops::linear(&self.linear_1, states));
         ops::linear(&self.linear_3, silu(x))
     }
 }
 
-/// Continuous actions: noisy ones go in, velocities come out.
+/// Continuous actions: noisy actions are read, velocities are predicted.
 #[derive(Module, Debug)]
 pub struct FlowActions {
     /// Embeds noisy actions.
     pub encoder: ActionEncoder,
-    /// `dim → action`, with a bias.
+    /// `dim → action_dim`, with a bias.
     pub velocity_head: Linear,
 }
 
 impl FlowActions {
-    /// For actions of `width` numbers.
-    pub fn new(width: usize, dim: usize, new: &NewParameters, device: &Device) -> Self {
-        Self { encoder: ActionEncoder::new(width, dim, new, device), velocity_head: new.linear(dim, width, device) }
+    /// For actions of `action_dim` numbers; `dim` is the width of the model.
+    pub fn new(action_dim: usize, dim: usize, new: &NewParameters, device: &Device) -> Self {
+        let encoder = ActionEncoder::new(action_dim, dim, new, device);
+        Self { encoder, velocity_head: new.linear(dim, action_dim, device) }
     }
 
     /// # Shapes
-    /// `hidden`: `[.., dim]` at the tokens of the actions → `[.., action]`
+    /// `hidden`: `[.., dim]` at the tokens of the actions → `[.., action_dim]`
     pub fn velocity<const D: usize>(&self, hidden: Tensor<D>) -> Tensor<D> {
         ops::linear(&self.velocity_head, hidden)
     }
@@ -121,7 +122,7 @@ pub struct BinActions {
 }
 
 impl BinActions {
-    /// For so many bins.
+    /// For so many bins; `dim` is the width of the model.
     pub fn new(bins: usize, dim: usize, new: &NewParameters, device: &Device) -> Self {
         let spread = Initializer::Normal { mean: 0.0, std: new.matrix_gain / (dim as f64).sqrt() };
         Self {

@@ -82,17 +82,17 @@ impl From<RotaryPrecision> for AnglePrecision {
     }
 }
 
-/// Sizes of the vocabularies, one for each embedding.
+/// Sizes of the vocabularies; each has an embedding of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Vocabularies {
-    /// Text.
+    /// Text tokens.
     pub text: usize,
-    /// Frames: the codes, the end of a frame, the end of the vision.
+    /// Frames: the tokenizer's codes, the end of a frame, the end of the last frame.
     pub vision: usize,
     /// Latent actions: the codes, the end of a transition.
     pub latent_action: usize,
-    /// Places in a frame that have embeddings, its end among them; 0 without such embeddings.
+    /// Places of a frame that have an embedding, the token that ends it included; 0 without such embeddings.
     #[serde(default)]
     pub frame_positions: usize,
     /// Rows and columns of a frame's tokens, for a model that merges them.
@@ -101,17 +101,18 @@ pub struct Vocabularies {
 }
 
 impl TransformerConfig {
-    /// Codes of an observed frame that are one token.
-    pub fn merged(&self) -> usize {
+    /// Tokens of an observed frame that are merged into one.
+    pub fn tokens_per_patch(&self) -> usize {
         self.merged_side * self.merged_side
     }
 
-    /// Channels of a head.
+    /// Channels of an attention head.
     pub fn head_dim(&self) -> usize {
         self.dim / self.heads.max(1)
     }
 
-    /// Vocabularies for these numbers of ids, as large as the configuration wants them at least.
+    /// Vocabularies for so many text tokens, frame tokens and codes of latent actions, at least as large as the configuration
+    /// wants them. `frame_grid` is the number of rows and columns of a frame's tokens.
     pub fn vocabularies(
         &self,
         text: usize,
@@ -128,7 +129,7 @@ impl TransformerConfig {
         }
     }
 
-    /// What keeps frames of these rows and columns of codes from being merged, if anything does.
+    /// What keeps frames of these rows and columns of tokens from being merged, if anything does.
     pub fn merging_fault(&self, [rows, columns]: [usize; 2]) -> Option<String> {
         let side = self.merged_side;
         let divides = side > 0 && rows.is_multiple_of(side) && columns.is_multiple_of(side);
@@ -136,7 +137,7 @@ impl TransformerConfig {
             .then(|| format!("frames of {rows}×{columns} tokens do not divide into squares of `merged_side` {side}"))
     }
 
-    /// Every fault of the sizes at once.
+    /// Checks the sizes and reports every fault at once.
     ///
     /// # Errors
     /// [`Error::Invalid`].

@@ -12,7 +12,7 @@ const PLAIN: [(&str, &str); 4] = [
     ("norm.weight", "transformer/ln_f/kernel"),
 ];
 
-/// Heads, whose matrices we keep as they are.
+/// Heads: our name, theirs.
 const HEADS: [(&str, &str); 3] = [
     ("text_head.weight", "lm_head/kernel"),
     ("vision_head.weight", "vision_head/kernel"),
@@ -21,7 +21,7 @@ const HEADS: [(&str, &str); 3] = [
 
 const LAYERS: &str = "transformer/h/scan_decoder/";
 
-/// Matrices of a layer: our name, and theirs beside each other.
+/// Matrices of a layer: our name, and theirs, which are columns of ours side by side.
 const MATRICES: [(&str, &[&str]); 4] = [
     ("query_key_value.weight", &["attention/wq/kernel", "attention/wk/kernel", "attention/wv/kernel"]),
     ("attention_out.weight", &["attention/wo/kernel"]),
@@ -32,8 +32,8 @@ const MATRICES: [(&str, &[&str]); 4] = [
 const NORMS: [(&str, &str); 2] =
     [("attention_norm.weight", "attention_norm/kernel"), ("feed_forward_norm.weight", "ffn_norm/kernel")];
 
-/// Weights under the published model's names, paths joined by `/` and layers stacked along the first axis, under ours.
-/// Names of what this model does not have (encoders and heads of actions) are left out.
+/// Renames the published model's weights, whose paths are joined by `/` and whose layers are stacked along the first axis, to
+/// ours. Tensors that this model does not have (encoders and heads of actions) are left out.
 ///
 /// # Errors
 /// [`Error::Invalid`] if a tensor is missing or of another rank.
@@ -59,7 +59,7 @@ pub fn from_flax(theirs: &Weights) -> Result<Weights> {
             return Err(Error::Invalid(reason));
         }
         for layer in 0..layers {
-            // Ours stand `[output, input]` in a file, so matrices beside each other are rows behind each other.
+            // Ours are stored as `[output, input]`: columns side by side are rows one after the other.
             let (mut values, mut rows) = (Vec::new(), 0);
             for (shape, part) in &parts {
                 let [_, _, output] = sizes(name, shape)?;
@@ -79,7 +79,7 @@ pub fn from_flax(theirs: &Weights) -> Result<Weights> {
     Ok(ours)
 }
 
-/// Linear layers of a policy that the transformer does not have: our name, theirs; taken where they are.
+/// Linear layers that a policy has beside the transformer: our name, theirs. A policy has some of them.
 const POLICY_LINEARS: [(&str, &str); 7] = [
     ("flow.encoder.linear_1", "transformer/action_encoder/linear_1"),
     ("flow.encoder.linear_2", "transformer/action_encoder/linear_2"),
@@ -90,7 +90,7 @@ const POLICY_LINEARS: [(&str, &str); 7] = [
     ("proprio_encoder.linear_3", "transformer/proprio_encoder/linear_3"),
 ];
 
-/// As [`from_flax`] for the published policies: continuous, with proprioception, or quantised.
+/// As [`from_flax`] for the published policies: continuous, with proprioception, or binned.
 ///
 /// # Errors
 /// Those of [`from_flax`].

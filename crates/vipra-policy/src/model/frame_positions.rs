@@ -1,9 +1,9 @@
-//! Embeddings of places in a frame.
+//! Embeddings of the places in a frame.
 //!
-//! Attention by rotary angles knows how far away a token stands, but what it gathers there does not say where that was: an
-//! action that looks for a block finds that there is one. A model that read a million videos learns to tell places all the
-//! same. The demo's small policy, from scratch, succeeds in half of its episodes where tokens carry their places with them,
-//! and in a sixth where they do not (docs/results.md).
+//! Rotary angles let attention select tokens by their distance, but the values that it gathers do not say where they came from: an
+//! action that looks for a block finds out that there is one, and not where. A model that is pretrained on a million videos
+//! learns to tell places all the same. The demo's small policy, trained from scratch, succeeds in half of its episodes with
+//! these embeddings, and in a sixth without (docs/results.md).
 
 use std::f32::consts::PI;
 
@@ -12,9 +12,9 @@ use burn::tensor::{Tensor, TensorData};
 use super::transformer::Transformer;
 
 impl Transformer {
-    /// The model with embeddings of places that are sines and cosines over the rows of a frame, in the first half of the
-    /// channels, and over its columns, in the second: places near each other are alike from the first step on. The end of a frame has
-    /// none. Does nothing to a model without such embeddings.
+    /// The model with embeddings of places that start as sines and cosines, of a frame's rows in the first half of the channels
+    /// and of its columns in the second, so that neighbouring places have similar embeddings. That of a frame's end starts as zero.
+    /// Does nothing to a model without such embeddings.
     pub(crate) fn with_sinusoidal_frame_positions(mut self, [rows, columns]: [usize; 2]) -> Self {
         let dim = self.dim();
         self.frame_position_embedding = self.frame_position_embedding.map(|table| {
@@ -31,11 +31,11 @@ impl Transformer {
     }
 }
 
-/// `[rows·columns, dim]`
+/// Embeddings of the places of a frame, `[rows·columns, dim]`.
 fn sinusoids(rows: usize, columns: usize, dim: usize) -> Vec<f32> {
     let quarter = dim / 4;
     let along = |place: usize, count: usize| {
-        // From a quarter of a wave from place to place to about as much over the whole frame.
+        // The shortest wave turns by a quarter from place to place, the longest by about as much over the whole frame.
         let angle = move |wave: usize| {
             let turns = (count as f32).powf(-(wave as f32) / quarter as f32);
             PI / 2.0 * turns * place as f32
@@ -57,29 +57,22 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::layout::Kind;
-    use crate::model::tokens::Run;
-    use crate::model::{KvCache, Tokens, TransformerConfig, Vocabularies};
+    use crate::fixtures::{small_transformer, small_vocabularies, transformer_config, values};
+    use crate::layout::TokenKind;
+    use crate::model::{KvCache, Tokens, Vocabularies};
 
-    const T: Kind = Kind::Text;
-    const V: Kind = Kind::Vision;
-    const S: Kind = Kind::LatentState;
+    const T: TokenKind = TokenKind::Text;
+    const V: TokenKind = TokenKind::Vision;
+    const S: TokenKind = TokenKind::LatentState;
 
-    fn model() -> Transformer {
-        let config =
-            TransformerConfig { dim: 16, layers: 2, heads: 2, feed_forward: 8, ..TransformerConfig::default() };
-        let vocabularies = Vocabularies { text: 6, vision: 6, latent_action: 3, frame_positions: 7, frame_grid: None };
-        let device = Device::flex();
-        device.seed(7);
-        config.init(&vocabularies, &device).unwrap().with_sinusoidal_frame_positions([2, 3])
-    }
-
-    fn values(tensor: Tensor<3>) -> Vec<f32> {
-        tensor.into_data().iter::<f32>().collect()
+    /// A model of frames of 2×3 tokens.
+    fn model(device: &Device) -> Transformer {
+        let vocabularies = Vocabularies { frame_positions: 7, ..small_vocabularies() };
+        small_transformer(&transformer_config(), &vocabularies, device).with_sinusoidal_frame_positions([2, 3])
     }
 
     #[test]
-    fn neighbours_are_alike_and_the_end_has_none() {
+    fn neighbouring_places_are_similar_and_the_end_starts_at_zero() {
         let table = sinusoids(16, 16, 96);
         let distance = |a: usize, b: usize| -> f32 {
             let (a, b) = (&table[a * 96..][..96], &table[b * 96..][..96]);
@@ -87,15 +80,15 @@ mod tests {
         };
         assert!(distance(0, 1) < distance(0, 4) && distance(0, 4) < distance(0, 15));
         assert!((distance(0, 3) - distance(0, 48)).abs() < 1e-3, "rows count as columns do");
-        let model = model();
+        let model = model(&Device::flex());
         let table = model.frame_position_embedding.unwrap().val();
         assert_eq!(table.dims(), [7, 16]);
         assert!(table.narrow(0, 6, 1).into_data().iter::<f32>().all(|value| value == 0.0));
     }
 
     #[test]
-    fn equal_tokens_at_other_places_are_embedded_otherwise() {
-        let model = model();
+    fn equal_tokens_at_different_places_are_embedded_differently() {
+        let model = model(&Device::flex());
         let kinds = [V; 14];
         let embedded = model.embed(Tokens::new(1, &[2; 14], &kinds), &[]).unwrap();
         let token = |at: usize| values(embedded.clone().narrow(1, at, 1));
@@ -105,24 +98,20 @@ mod tests {
     }
 
     #[test]
-    fn places_go_on_being_learned_where_they_are_seen() {
-        let config =
-            TransformerConfig { dim: 16, layers: 1, heads: 2, feed_forward: 8, ..TransformerConfig::default() };
-        let vocabularies = Vocabularies { text: 6, vision: 6, latent_action: 3, frame_positions: 7, frame_grid: None };
-        let model =
-            config.init(&vocabularies, &Device::flex().autodiff()).unwrap().with_sinusoidal_frame_positions([2, 3]);
+    fn places_that_are_read_receive_gradients() {
+        let model = model(&Device::flex().autodiff());
         let embedded = model.embed(Tokens::new(1, &[2, 3, 2], &[V, V, T]), &[]).unwrap();
         let gradients = embedded.sum().backward();
         let table = model.frame_position_embedding.unwrap().val();
-        let gradient: Vec<f32> = table.grad(&gradients).unwrap().sum_dim(1).into_data().iter::<f32>().collect();
+        let gradient = values(table.grad(&gradients).unwrap().sum_dim(1));
         assert_eq!(gradient, [16.0, 16.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
     }
 
     proptest! {
         #[test]
-        fn pieces_behind_a_cache_stand_where_the_whole_does(first in 1_usize..19, second in 1_usize..19) {
-            let model = model();
-            let kinds: Vec<Kind> = [vec![T; 2], vec![V; 7], vec![S; 7], vec![T; 3]].concat();
+        fn pieces_behind_a_cache_match_the_whole(first in 1_usize..19, second in 1_usize..19) {
+            let model = model(&Device::flex());
+            let kinds: Vec<TokenKind> = [vec![T; 2], vec![V; 7], vec![S; 7], vec![T; 3]].concat();
             let ids: Vec<u32> = (0..kinds.len()).map(|at| (at * 5 % 6) as u32).collect();
             let whole = values(model.forward(Tokens::new(1, &ids, &kinds), None).unwrap());
             let cuts = [0, first.min(second), first.max(second), ids.len()];
@@ -131,7 +120,6 @@ mod tests {
             for piece in cuts.windows(2).filter(|piece| piece[0] < piece[1]) {
                 let (from, to) = (piece[0], piece[1]);
                 let tokens = Tokens::new(1, &ids[from..to], &kinds[from..to]);
-                let tokens = tokens.behind(Run::at_end(&kinds[..from]));
                 pieces.extend(values(model.forward_cached(tokens, &mut cache).unwrap()));
             }
             prop_assert!(whole.iter().zip(&pieces).all(|(a, b)| (a - b).abs() < 1e-4));

@@ -1,4 +1,4 @@
-//! What parameters are that no checkpoint holds.
+//! Initial values of parameters that no checkpoint holds.
 
 use burn::nn::{Initializer, Linear, LinearConfig};
 use burn::tensor::{Device, Distribution, Tensor};
@@ -10,12 +10,12 @@ use super::config::{TransformerConfig, Vocabularies};
 use super::transformer::Transformer;
 use crate::Result;
 
-/// Parameters that finetuning adds to a pretrained model. The reference's: matrices by their inputs (LeCun), biases small
-/// and normal (reference 6.6).
+/// Initialisation of the parameters that finetuning adds to a pretrained model. By default the reference's: matrices scaled by
+/// their inputs (LeCun), small normal biases (reference 6.6).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct NewParameters {
-    /// Matrices are normal with this over the root of their inputs as standard deviation.
+    /// Standard deviation of matrices, times the root of their number of inputs.
     #[schemars(range(min = 0.0))]
     pub matrix_gain: f64,
     /// Standard deviation of biases.
@@ -30,12 +30,12 @@ impl Default for NewParameters {
 }
 
 impl TransformerConfig {
-    /// A model as it is before anything was learned: random, but for what the frame tokenizer knows of its codes and of the
-    /// places in a frame.
+    /// A model with initial weights: random, except for what the frame tokenizer knows of its codes and of the places in a
+    /// frame.
     ///
     /// # Errors
     /// [`Error::Invalid`](crate::Error::Invalid) if the sizes do not fit.
-    pub(crate) fn begin(
+    pub(crate) fn init_with_tokenizer(
         &self,
         vocabularies: &Vocabularies,
         tokenizer: &TrainedTokenizer,
@@ -43,17 +43,18 @@ impl TransformerConfig {
     ) -> Result<Transformer> {
         let model =
             self.init(vocabularies, device)?.with_sinusoidal_frame_positions(tokenizer.description.model.grid());
-        let knows_codes = self.start_from_code_vectors;
-        Ok(if knows_codes { model.with_code_vectors(tokenizer.model.codebook.val()) } else { model })
+        Ok(if self.start_from_code_vectors { model.with_code_vectors(tokenizer.model.codebook.val()) } else { model })
     }
 }
 
 impl NewParameters {
+    /// A matrix of `shape`, scaled by its number of inputs.
     pub(super) fn matrix<const D: usize>(&self, shape: [usize; D], inputs: usize, device: &Device) -> Tensor<D> {
         let spread = self.matrix_gain / (inputs as f64).sqrt();
         Tensor::random(shape, Distribution::Normal(0.0, spread), device)
     }
 
+    /// A linear layer with a bias.
     pub(super) fn linear(&self, inputs: usize, outputs: usize, device: &Device) -> Linear {
         let spread = self.matrix_gain / (inputs as f64).sqrt();
         let initializer = Initializer::Normal { mean: 0.0, std: spread };

@@ -16,7 +16,7 @@ pub struct RmsNorm {
 }
 
 impl RmsNorm {
-    /// A norm of width `dim`, ones at first.
+    /// A norm of width `dim`, whose weights start as ones.
     pub fn new(dim: usize, epsilon: f64, device: &Device) -> Self {
         Self { weight: Param::from_tensor(Tensor::ones([dim], device)), epsilon }
     }
@@ -47,7 +47,7 @@ pub struct Layer {
 }
 
 impl Layer {
-    /// A layer that adds nothing at first: the last matrix of each branch is zero.
+    /// A layer that adds nothing to its input at first: the last matrix of each branch starts as zero.
     pub fn new(config: &TransformerConfig, device: &Device) -> Self {
         let (dim, inner) = (config.dim, config.feed_forward);
         let linear = |input: usize, output: usize, initializer: Initializer| {
@@ -73,11 +73,11 @@ impl Layer {
         self.feed_forward(x)
     }
 
-    /// As [`forward`](Self::forward) for tokens that come behind those whose keys and values are `held`. Beside it the
-    /// projection that theirs are in.
+    /// As [`forward`](Self::forward) for tokens behind those whose keys and values are `held`. Also returns the projection, which
+    /// contains the new tokens' keys and values.
     ///
     /// # Shapes
-    /// `x`: `[rows, new, dim]` → the same, and `[rows, new, 3·dim]`
+    /// `x`: `[rows, new, dim]` → `[rows, new, dim]` and `[rows, new, 3·dim]`
     pub(super) fn forward_behind(
         &self,
         x: Tensor<3>,

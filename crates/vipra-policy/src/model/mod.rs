@@ -1,6 +1,12 @@
 //! The transformer: sizes, layers, embeddings and heads, the cache of keys and values; and what a policy adds to it.
+//!
+//! Legend of the shapes: a batch has `rows` of `length` tokens, or of `new` tokens behind a cache, and each token has `dim`
+//! channels. Attention has `heads` of `head_dim` channels, `dim = heads·head_dim`. A frame has `tokens_per_frame = rows·columns`
+//! tokens of the tokenizer, of which a model may merge `tokens_per_patch = side²` into one. A chunk has `horizon` actions of
+//! `action_dim` numbers. A policy sees `states` states of `state_dim` numbers.
 
 mod actions;
+mod cached;
 mod code_vectors;
 mod config;
 mod embedding;
@@ -25,6 +31,5 @@ pub use init::NewParameters;
 pub use kv_cache::KvCache;
 pub use layer::{Layer, RmsNorm};
 pub use policy::{ActionDecoder, ActionSizes, ContinuousInputs, PolicyModel};
-pub(crate) use tokens::Run;
 pub use tokens::Tokens;
 pub use transformer::Transformer;

@@ -8,12 +8,13 @@ use serde::{Deserialize, Serialize};
 use super::actions::{BinActions, FlowActions, ProprioEncoder};
 use super::embedding::indices;
 use super::init::NewParameters;
+use super::kv_cache::KvCache;
 use super::tokens::Tokens;
 use super::transformer::Transformer;
-use crate::layout::Kind;
+use crate::layout::TokenKind;
 use crate::{Error, Result};
 
-/// How a policy puts out actions.
+/// How a policy predicts actions.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ActionDecoder {
@@ -34,35 +35,35 @@ impl ActionDecoder {
     }
 }
 
-/// What a policy's parameters depend on, beside the transformer.
+/// Sizes of the parameters that a policy has beside the transformer's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ActionSizes {
-    /// How actions are put out.
+    /// How actions are predicted.
     pub decoder: ActionDecoder,
     /// Numbers of an action.
     pub action: usize,
     /// Numbers of a state, for a policy that sees them.
     pub proprio: Option<usize>,
-    /// Bins of a number, for a policy that puts out bins.
+    /// Bins of a number, for an autoregressive policy.
     pub bins: usize,
 }
 
-/// A transformer that also reads states and actions, and puts out actions.
+/// A transformer that also reads states and actions, and predicts actions.
 #[derive(Module, Debug)]
 pub struct PolicyModel {
-    /// What pretraining trains.
+    /// The part that pretraining trains.
     pub transformer: Transformer,
     /// Embeds states, if the policy sees them.
     pub proprio_encoder: Option<ProprioEncoder>,
-    /// Continuous actions, if the policy flows.
+    /// Continuous actions, for a policy of flow matching.
     pub flow: Option<FlowActions>,
-    /// Binned actions, if the policy puts out bins.
+    /// Binned actions, for an autoregressive policy.
     pub bins: Option<BinActions>,
 }
 
 impl ActionSizes {
-    /// A policy around a transformer; what is new in it is random.
+    /// A policy around a transformer; its new parameters are random.
     pub fn init(&self, transformer: Transformer, new: &NewParameters, device: &Device) -> PolicyModel {
         let dim = transformer.dim();
         PolicyModel {
@@ -75,12 +76,12 @@ impl ActionSizes {
     }
 }
 
-/// Numbers behind tokens that have no vocabulary.
+/// The numbers from which tokens without a vocabulary are embedded.
 #[derive(Debug, Clone, Default)]
 pub struct ContinuousInputs<'a> {
-    /// States of the robot, `[rows, states, state]`.
+    /// States of the robot, `[rows, states, state_dim]`, normalised.
     pub proprio: Option<Tensor<3>>,
-    /// Noisy actions, `[rows, horizon, action]`, and the time of each row.
+    /// Noisy actions, `[rows, horizon, action_dim]`, and the time of each row.
     pub actions: Option<(Tensor<3>, &'a [f32])>,
 }
 
@@ -93,35 +94,64 @@ impl PolicyModel {
     /// # Errors
     /// Those of [`Transformer::embed`]; [`Error::Invalid`] for numbers that this policy does not take.
     pub fn embed(&self, tokens: Tokens<'_>, numbers: &ContinuousInputs<'_>) -> Result<Tensor<3>> {
+        self.transformer.embed(tokens, &self.embed_continuous(tokens, numbers)?)
+    }
+
+    /// [`Transformer::forward_cached_last`] for tokens of every kind.
+    ///
+    /// # Shapes
+    /// → `[rows, 1, dim]`
+    ///
+    /// # Errors
+    /// Those of [`embed`](Self::embed).
+    pub fn forward_cached_last(
+        &self,
+        tokens: Tokens<'_>,
+        numbers: &ContinuousInputs<'_>,
+        cache: &mut KvCache,
+    ) -> Result<Tensor<3>> {
+        let given = self.embed_continuous(tokens, numbers)?;
+        self.transformer.forward_cached_last(tokens, &given, cache)
+    }
+
+    /// Embeddings of the tokens that the transformer has no table for, by kind.
+    ///
+    /// # Shapes
+    /// → `[tokens of the kind, dim]` each
+    fn embed_continuous(
+        &self,
+        tokens: Tokens<'_>,
+        numbers: &ContinuousInputs<'_>,
+    ) -> Result<Vec<(TokenKind, Tensor<2>)>> {
         let mut given = Vec::new();
         if let Some(states) = &numbers.proprio {
             let encoder = self.proprio_encoder.as_ref();
             let encoder = encoder.ok_or_else(|| Error::Invalid("this policy sees no states".to_owned()))?;
-            given.push((Kind::Proprio, in_rows(encoder.forward(states.clone()))));
+            given.push((TokenKind::Proprio, flatten_rows(encoder.forward(states.clone()))));
         }
         if let Some((actions, times)) = &numbers.actions {
-            given.push((Kind::Action, in_rows(self.flow()?.encoder.forward(actions.clone(), times))));
+            given.push((TokenKind::Action, flatten_rows(self.flow()?.encoder.forward(actions.clone(), times))));
         } else if let Some(bins) = &self.bins {
-            let positions = tokens.kinds.iter().zip(tokens.ids).filter(|(kind, _)| **kind == Kind::Action);
+            let positions = tokens.kinds.iter().zip(tokens.ids).filter(|(kind, _)| **kind == TokenKind::Action);
             let ids: Vec<u32> = positions.map(|(_, id)| *id).collect();
             if !ids.is_empty() {
                 self.check_bins(&ids)?;
-                given.push((Kind::Action, bins.embed(indices(&ids, &bins.embedding.lazy_device()))));
+                given.push((TokenKind::Action, bins.embed(indices(&ids, &bins.embedding.lazy_device()))));
             }
         }
-        self.transformer.embed(tokens, &given)
+        Ok(given)
     }
 
-    /// Scores of the vocabulary of a kind.
+    /// Logits of the vocabulary of a kind.
     ///
     /// # Shapes
     /// `[.., dim]` → `[.., vocabulary]`
     ///
     /// # Errors
-    /// [`Error::Invalid`] for kinds that are no tokens of a vocabulary in this policy.
-    pub fn logits<const D: usize>(&self, kind: Kind, hidden: Tensor<D>) -> Result<Tensor<D>> {
+    /// [`Error::Invalid`] for kinds without a vocabulary in this policy.
+    pub fn logits<const D: usize>(&self, kind: TokenKind, hidden: Tensor<D>) -> Result<Tensor<D>> {
         match kind {
-            Kind::Action => Ok(self.bins()?.logits(hidden)),
+            TokenKind::Action => Ok(self.bins()?.logits(hidden)),
             _ => self.transformer.logits(kind, hidden),
         }
     }
@@ -129,7 +159,7 @@ impl PolicyModel {
     /// The continuous actions.
     ///
     /// # Errors
-    /// [`Error::Invalid`] if the policy puts out bins.
+    /// [`Error::Invalid`] for an autoregressive policy.
     pub fn flow(&self) -> Result<&FlowActions> {
         self.flow.as_ref().ok_or_else(|| Error::Invalid("this policy puts out bins and does not flow".to_owned()))
     }
@@ -137,7 +167,7 @@ impl PolicyModel {
     /// The binned actions.
     ///
     /// # Errors
-    /// [`Error::Invalid`] if the policy flows.
+    /// [`Error::Invalid`] for a policy of flow matching.
     pub fn bins(&self) -> Result<&BinActions> {
         self.bins.as_ref().ok_or_else(|| Error::Invalid("this policy flows and puts out no bins".to_owned()))
     }
@@ -150,7 +180,7 @@ impl PolicyModel {
                 sample: "action tokens".to_owned(),
                 position,
                 id: ids[position],
-                kind: Kind::Action,
+                kind: TokenKind::Action,
                 size,
             }),
         }
@@ -158,7 +188,7 @@ impl PolicyModel {
 }
 
 /// `[rows, tokens, dim]` → `[rows·tokens, dim]`
-fn in_rows(embedded: Tensor<3>) -> Tensor<2> {
+fn flatten_rows(embedded: Tensor<3>) -> Tensor<2> {
     let [rows, tokens, dim] = embedded.dims();
     embedded.reshape([rows * tokens, dim])
 }

@@ -1,46 +1,40 @@
 //! The transformer.
 
-use std::iter::repeat_n;
-use std::ops::Range;
-
 use burn::module::{Module, Param};
 use burn::nn::{Initializer, Linear, LinearConfig};
 use burn::tensor::{Device, Distribution, Tensor};
-use vipra_nn::ops::{
-    self, AnglePrecision, Branches, CachedAttentionOptions, CausalAttentionOptions, KeysValues, Pairs, RotaryTable,
-};
+use vipra_nn::ops::{self, AnglePrecision, Branches, CausalAttentionOptions, Pairs, RotaryTable};
 
 use super::config::{RotaryPrecision, TransformerConfig, Vocabularies};
 use super::frame_merger::FrameMerger;
-use super::kv_cache::KvCache;
 use super::layer::{Layer, RmsNorm};
 use super::tokens::Tokens;
-use crate::layout::Kind;
+use crate::layout::TokenKind;
 use crate::{Error, Result};
 
-/// Spread of the embeddings and of the heads at first (reference 6.6).
+/// Standard deviation of the initial embeddings and heads (reference 6.6).
 const SPREAD: f64 = 0.02;
 
-/// A causal transformer over tokens of several kinds, each with an embedding and a head of its own (reference 6.1).
+/// A causal transformer over tokens of several kinds, each with its own embedding and head (reference 6.1).
 #[derive(Module, Debug)]
 pub struct Transformer {
     /// `[vocabulary, dim]`
     pub text_embedding: Param<Tensor<2>>,
-    /// `[vocabulary, dim]`; of observed frames and of the latent state.
+    /// `[vocabulary, dim]`; for observed frames and the latent state.
     pub vision_embedding: Param<Tensor<2>>,
-    /// `[tokens of a frame and its end, dim]`; added to the embeddings of a frame's tokens, if the model has it.
+    /// `[tokens_per_frame + 1, dim]`: a row for each token of a frame and one for its end, added to the embeddings of those tokens.
     pub frame_position_embedding: Option<Param<Tensor<2>>>,
-    /// Makes tokens of squares of an observed frame, if the model reads them so.
+    /// Merges each patch of an observed frame's tokens into one, if the model reads frames that way.
     pub frame_merger: Option<FrameMerger>,
     /// `[vocabulary, dim]`
     pub latent_action_embedding: Param<Tensor<2>>,
-    /// The layers.
+    /// The layers in their order.
     pub layers: Vec<Layer>,
-    /// Before the heads.
+    /// Norm before the heads.
     pub norm: RmsNorm,
     /// `dim → vocabulary`
     pub text_head: Linear,
-    /// `dim → vocabulary`; of observed frames and of the latent state.
+    /// `dim → vocabulary`; for observed frames and the latent state.
     pub vision_head: Linear,
     /// `dim → vocabulary`
     pub latent_action_head: Linear,
@@ -93,14 +87,14 @@ impl TransformerConfig {
 }
 
 impl Transformer {
-    /// What the last layer says about each token, normalised for the heads. A token sees itself and what comes before in
-    /// its row, from `first_seen` on (see [`CausalAttentionOptions`]).
+    /// Output of the last layer at each token, normalised for the heads. A token sees itself and what comes before it in its
+    /// row, from `first_seen` on (see [`CausalAttentionOptions`]).
     ///
     /// # Shapes
     /// → `[rows, length, dim]`
     ///
     /// # Errors
-    /// [`Error::Vocabulary`] for an id that its vocabulary does not have.
+    /// Those of [`embed`](Self::embed).
     pub fn forward(&self, tokens: Tokens<'_>, first_seen: Option<Vec<u32>>) -> Result<Tensor<3>> {
         Ok(self.forward_embedded(self.embed(tokens, &[])?, first_seen))
     }
@@ -114,7 +108,7 @@ impl Transformer {
         self.attend(x, CausalAttentionOptions { heads: self.attention.heads, rotary, first_seen, branches: None })
     }
 
-    /// As [`forward_embedded`](Self::forward_embedded) for rows that go on in several ways.
+    /// As [`forward_embedded`](Self::forward_embedded) for rows that continue in several ways.
     ///
     /// # Shapes
     /// `[rows, length, dim]` → the same.
@@ -129,103 +123,37 @@ impl Transformer {
         self.norm.forward(x)
     }
 
-    /// As [`forward`](Self::forward) for tokens behind those of a cache, to which they are added.
-    ///
-    /// # Shapes
-    /// → `[rows, new, dim]`
-    ///
-    /// # Errors
-    /// [`Error::Vocabulary`].
-    pub fn forward_cached(&self, tokens: Tokens<'_>, cache: &mut KvCache) -> Result<Tensor<3>> {
-        let x = self.embed(tokens, &[])?;
-        let new = x.dims()[1];
-        let x = self.run_layers_cached(x, 0..new, 0..self.layers.len(), cache);
-        cache.length += new;
-        Ok(self.norm.forward(x))
+    /// Heads of attention.
+    pub(super) fn heads(&self) -> usize {
+        self.attention.heads
     }
 
-    /// As [`forward_cached`](Self::forward_cached) for [embedded](Self::embed) tokens, at least one, but the output of the last
-    /// one alone: of those before it, the last layer computes keys and values alone.
-    ///
-    /// # Shapes
-    /// `[rows, new, dim]` → `[rows, 1, dim]`
-    pub fn forward_cached_last(&self, x: Tensor<3>, cache: &mut KvCache) -> Tensor<3> {
-        let (new, last) = (x.dims()[1], self.layers.len() - 1);
-        let x = self.run_layers_cached(x, 0..new, 0..last, cache);
-        if new > 1 {
-            let projected = self.layers[last].project(x.clone().narrow(1, 0, new - 1));
-            let read = KeysValues::new(projected, &self.attention_behind(0..new - 1, cache, &x.device()));
-            cache.extend(last, read);
-        }
-        let x = self.run_layers_cached(x.narrow(1, new - 1, 1), new - 1..new, last..last + 1, cache);
-        cache.length += new;
-        self.norm.forward(x)
-    }
-
-    /// As [`forward_cached`](Self::forward_cached) for [embedded](Self::embed) tokens, but the cache stays as it is: for
-    /// tokens that will be others the next time.
-    ///
-    /// # Shapes
-    /// `[rows, new, dim]` → the same.
-    pub fn forward_cached_readonly(&self, x: Tensor<3>, cache: &KvCache) -> Tensor<3> {
-        let attention = self.attention_behind(0..x.dims()[1], cache, &x.device());
-        let layers = self.layers.iter().enumerate();
-        let x = layers.fold(x, |x, (index, layer)| layer.forward_behind(x, cache.layers.get(index), &attention).0);
-        self.norm.forward(x)
-    }
-
-    /// Runs some of the layers on the `new`th tokens behind a cache, and adds their keys and values to it.
-    fn run_layers_cached(
-        &self,
-        x: Tensor<3>,
-        new: Range<usize>,
-        layers: Range<usize>,
-        cache: &mut KvCache,
-    ) -> Tensor<3> {
-        let attention = self.attention_behind(new, cache, &x.device());
-        layers.fold(x, |x, index| {
-            let (x, projected) = self.layers[index].forward_behind(x, cache.layers.get(index), &attention);
-            cache.extend(index, KeysValues::new(projected, &attention));
-            x
-        })
-    }
-
-    fn attention_behind(&self, new: Range<usize>, cache: &KvCache, device: &Device) -> CachedAttentionOptions {
-        let of_rows = |padding: &Vec<u32>| padding.iter().flat_map(|first| repeat_n(*first, new.len())).collect();
-        let first_seen: Option<Vec<u32>> = cache.left_padding.as_ref().map(of_rows);
-        let positions = cache.length + new.start..cache.length + new.end;
-        CachedAttentionOptions {
-            heads: self.attention.heads,
-            rotary: self.rotary(positions, first_seen.as_deref(), device),
-            left_padding: cache.left_padding.clone(),
-        }
-    }
-
-    /// Width.
+    /// Width of the model.
     pub fn dim(&self) -> usize {
         self.attention.heads * self.attention.head_dim
     }
 
-    /// Scores of the vocabulary of a kind.
+    /// Logits of the vocabulary of a kind.
     ///
     /// # Shapes
     /// `[.., dim]` → `[.., vocabulary]`
     ///
     /// # Errors
-    /// [`Error::Invalid`] for kinds that are no tokens of a vocabulary.
-    pub fn logits<const D: usize>(&self, kind: Kind, hidden: Tensor<D>) -> Result<Tensor<D>> {
+    /// [`Error::Invalid`] for kinds without a vocabulary.
+    pub fn logits<const D: usize>(&self, kind: TokenKind, hidden: Tensor<D>) -> Result<Tensor<D>> {
         let head = match kind {
-            Kind::Text => &self.text_head,
-            Kind::Vision | Kind::LatentState => &self.vision_head,
-            Kind::LatentAction => &self.latent_action_head,
-            Kind::Proprio | Kind::Action => return Err(no_vocabulary(kind)),
+            TokenKind::Text => &self.text_head,
+            TokenKind::Vision | TokenKind::LatentState => &self.vision_head,
+            TokenKind::LatentAction => &self.latent_action_head,
+            TokenKind::Proprio | TokenKind::Action => return Err(no_vocabulary(kind)),
         };
         Ok(ops::linear(head, hidden))
     }
 
-    /// Angles of tokens at `positions` of each row. Exact angles tell nothing but distances, so that rows share them wherever
-    /// their samples begin (`first_seen`, `[rows, tokens]`). Rounded ones do not: there, each sample begins at position 0.
-    fn rotary(
+    /// Angles of tokens at `positions` of each row. With exact angles, attention depends on distances alone, so that all rows
+    /// share them wherever their samples begin (`first_seen`, `[rows, tokens]`). With rounded angles it depends on positions as
+    /// well: then each sample begins at position 0.
+    pub(super) fn rotary(
         &self,
         positions: impl IntoIterator<Item = usize>,
         first_seen: Option<&[u32]>,
@@ -244,7 +172,7 @@ impl Transformer {
     }
 }
 
-pub(super) fn no_vocabulary(kind: Kind) -> Error {
+pub(super) fn no_vocabulary(kind: TokenKind) -> Error {
     Error::Invalid(format!("tokens of kind {kind} have no vocabulary in this model"))
 }
 

@@ -1,4 +1,4 @@
-//! From a condition to action chunks.
+//! From prompts to action chunks.
 
 use burn::tensor::{Tensor, TensorData};
 use rand::{Rng, RngExt};
@@ -7,53 +7,55 @@ use rand_distr::StandardNormal;
 use super::specification::Specification;
 use crate::flow_matching::SolverConfig;
 use crate::generate::{Sampling, TokenGenerator};
-use crate::layout::{Kind, Layout, Sample};
-use crate::model::{ActionDecoder, ContinuousInputs, KvCache, PolicyModel, Run, Tokens};
+use crate::layout::{Sample, SampleLayout, Template, TokenKind};
+use crate::model::{ActionDecoder, ContinuousInputs, KvCache, PolicyModel, Tokens};
 use crate::{Error, Result};
 
-/// A policy that puts out chunks, and how.
+/// Makes action chunks by a policy.
 #[derive(Clone, Copy)]
 pub(crate) struct ChunkDecoder<'a> {
     /// In evaluation mode.
     pub model: &'a PolicyModel,
-    /// What it is.
+    /// What must be known of the policy.
     pub specification: &'a Specification,
     /// The layout of its samples.
-    pub layout: &'a Layout,
-    /// Crops of each observation. Their prompts are adjacent; their velocities are averaged.
+    pub layout: &'a SampleLayout,
+    /// Crops of each observation, whose prompts are adjacent and whose velocities are averaged.
     pub crops: usize,
 }
 
-/// Text that several prompts begin with, in a cache.
+/// The text that several prompts begin with, in a cache of one row.
 #[derive(Debug, Clone)]
 pub(crate) struct Prefix {
     ids: Vec<u32>,
     cache: KvCache,
+    /// Output of the last layer at its last token, `[1, 1, dim]`.
+    last_hidden: Tensor<3>,
 }
 
 impl ChunkDecoder<'_> {
-    /// Reads text that several prompts begin with. See [`decode`](Self::decode).
+    /// Reads the text that several prompts begin with, for [`decode`](Self::decode).
     ///
     /// # Errors
     /// [`Error::Vocabulary`].
     pub fn read_prefix(&self, ids: Vec<u32>) -> Result<Prefix> {
         let mut cache = KvCache::default();
-        let kinds = vec![Kind::Text; ids.len()];
+        let kinds = vec![TokenKind::Text; ids.len()];
         let tokens = Tokens::new(1, &ids, &kinds);
-        let embedded = self.model.embed(tokens, &ContinuousInputs::default())?;
-        self.model.transformer.forward_cached_last(embedded, &mut cache);
-        Ok(Prefix { ids, cache })
+        let last_hidden = self.model.forward_cached_last(tokens, &ContinuousInputs::default(), &mut cache)?;
+        Ok(Prefix { ids, cache, last_hidden })
     }
 
-    /// A chunk for each observation, in the robot's units, `[horizon·action]` each. Its prompts, one a crop, stand side by
-    /// side. All prompts are equally long and begin with what `prefix` has read.
+    /// A chunk for each observation, in the robot's units. An observation has a prompt for each crop, and these are adjacent. All
+    /// prompts are equally long and begin with what `prefix` has read.
     ///
     /// # Shapes
-    /// `prompts`: `[observations·crops]`; `proprio`: `[observations·crops, states, state]`, normalised
+    /// `prompts`: `[observations·crops]`; `proprio`: `[observations·crops, states, state_dim]`, normalised → `[observations]`,
+    /// `[horizon·action_dim]` each
     ///
     /// # Errors
-    /// [`Error::Vocabulary`]; [`Error::Invalid`] for prompts of different lengths or another beginning, or several crops of
-    /// which bins are chosen. A chunk that is no numbers is the caller's to refuse: others may be fine.
+    /// [`Error::Vocabulary`]; [`Error::Invalid`] for prompts that differ in their kinds or have another beginning, or if bins are to
+    /// be sampled for several crops. Chunks with NaNs are for the caller to refuse, because others may be fine.
     pub fn decode(
         &self,
         prompts: &[Sample],
@@ -68,8 +70,8 @@ impl ChunkDecoder<'_> {
             ActionDecoder::FlowMatching => {
                 let shape = [prompts.len() / self.crops, control.horizon, sizes.action];
                 let noise = noise(shape, *solver, random);
-                let noise = Tensor::from_data(TensorData::new(noise, shape), &generator.last_hidden.device());
-                let chunks = flow_chunks(self.model, &generator.cache, self.crops, noise, *solver)?;
+                let noise = Tensor::from_data(TensorData::new(noise, shape), &generator.device());
+                let chunks = flow_chunks(self.model, generator.cache(), self.crops, noise, *solver)?;
                 let mut values: Vec<f64> = chunks.into_data().iter::<f64>().collect();
                 control.action.normalizer.unnormalize(&mut values);
                 values
@@ -86,50 +88,23 @@ impl ChunkDecoder<'_> {
     fn read_prompts(
         &self,
         prompts: &[Sample],
-        mut proprio: Option<Tensor<3>>,
+        proprio: Option<Tensor<3>>,
         prefix: &Prefix,
         sampling: Sampling,
         random: &mut impl Rng,
     ) -> Result<TokenGenerator<'_, PolicyModel>> {
-        let (rows, done) = (prompts.len(), prefix.ids.len());
-        let kinds = prompts.first().map_or(&[][..], |prompt| &prompt.kinds);
-        if kinds.len() <= done || prompts.iter().any(|prompt| prompt.kinds != *kinds) {
-            return Err(Error::Invalid("prompts that are read together must be laid out alike".to_owned()));
-        }
-        if prompts.iter().any(|prompt| !prompt.ids.starts_with(&prefix.ids)) {
+        let done = prefix.ids.len();
+        if prompts.iter().any(|prompt| prompt.len() <= done || !prompt.ids.starts_with(&prefix.ids)) {
             return Err(Error::Invalid("a prompt does not begin with what was read of it".to_owned()));
         }
-        let codes = self.specification.frames.codes;
-        let imagined = self.specification.frames.length;
-        let mut cache = if rows == 1 { prefix.cache.clone() } else { prefix.cache.repeat(rows) };
-        let mut read = |cache: &mut KvCache, from: usize, to: usize| -> Result<Tensor<3>> {
-            let ids: Vec<u32> = prompts.iter().flat_map(|prompt| prompt.ids[from..to].iter().copied()).collect();
-            let all_kinds: Vec<Kind> = (0..rows).flat_map(|_| kinds[from..to].iter().copied()).collect();
-            let has_states = kinds[from..to].contains(&Kind::Proprio);
-            let proprio = if has_states { proprio.take() } else { None };
-            let sees = kinds[from..to].contains(&Kind::Vision);
-            let seen = prompts.iter().filter(|_| sees).flat_map(|prompt| prompt.observed.iter().copied());
-            let observed: Vec<u16> = seen.collect();
-            let tokens = Tokens::new(rows, &ids, &all_kinds).seeing(&observed).behind(Run::at_end(&kinds[..from]));
-            let embedded = self.model.embed(tokens, &ContinuousInputs { proprio, actions: None })?;
-            Ok(self.model.transformer.forward_cached_last(embedded, cache))
-        };
-        let state = kinds.iter().position(|kind| *kind == Kind::LatentState);
-        let Some(state) = state else {
-            let last_hidden = read(&mut cache, done, kinds.len())?;
-            return Ok(TokenGenerator { model: self.model, cache, rows, last_hidden, last_run: None });
-        };
-        let last_hidden = read(&mut cache, done, state)?;
-        let last_run = Run::at_end(&kinds[..state]);
-        let mut generator = TokenGenerator { model: self.model, cache, rows, last_hidden, last_run };
-        for _ in 0..imagined {
-            generator.sample(Kind::LatentState, codes, sampling, random)?;
-        }
-        generator.last_hidden = read(&mut generator.cache, state + imagined, kinds.len())?;
-        generator.last_run = None;
+        let rest = |prompt: &Sample| self.layout.template(prompt.part(done..prompt.len()));
+        let rests: Vec<Template> = prompts.iter().map(rest).collect();
+        let mut generator = TokenGenerator::behind(self.model, &prefix.cache, &prefix.last_hidden, prompts.len());
+        generator.fill(&rests, proprio, sampling, random)?;
         Ok(generator)
     }
 
+    /// Samples the bins of all chunks, `[rows·horizon·action_dim]` numbers in the robot's units.
     fn sample_bins(
         &self,
         generator: &mut TokenGenerator<'_, PolicyModel>,
@@ -139,10 +114,10 @@ impl ChunkDecoder<'_> {
         let bins = self.specification.bins.as_ref();
         let bins = bins.ok_or_else(|| Error::Invalid("the bins of this policy are missing".to_owned()))?;
         let count = self.specification.control.horizon * bins.width();
-        let mut sampled = vec![Vec::with_capacity(count); generator.rows];
+        let mut sampled = vec![Vec::with_capacity(count); generator.rows()];
         for position in 0..count {
             let choices = bins.count(position % bins.width());
-            let tokens = generator.sample(Kind::Action, choices, sampling, random)?;
+            let tokens = generator.sample(TokenKind::Action, choices, sampling, random)?;
             sampled.iter_mut().zip(tokens).for_each(|(chunk, token)| chunk.push(token));
         }
         let decoded = sampled.iter().map(|chunk| bins.decode(chunk)).collect::<Result<Vec<_>>>()?;
@@ -150,19 +125,20 @@ impl ChunkDecoder<'_> {
     }
 }
 
+/// Initial noise of chunks, of `shape`.
 fn noise(shape: [usize; 3], solver: SolverConfig, random: &mut impl Rng) -> Vec<f32> {
     let spread = solver.noise_spread as f32;
     (0..shape.iter().product()).map(|_| spread * random.sample::<f32, _>(StandardNormal)).collect()
 }
 
-/// Chunks that flow from noise, behind conditions that were read once: each velocity evaluation runs the tokens of the chunk
-/// alone. With several conditions a chunk, which are adjacent, it flows by the mean of their velocities.
+/// Integrates chunks from noise, behind conditions that were read once: each velocity evaluation runs the tokens of the chunk
+/// alone. A chunk with several conditions, which are adjacent rows, follows the mean of their velocities.
 ///
 /// # Shapes
-/// `condition`: `[rows·conditions]`; `noise`: `[rows, horizon, action]` → the same, normalised
+/// `condition`: a cache of `rows·conditions` rows; `noise`: `[rows, horizon, action_dim]` → the same, normalised
 ///
 /// # Errors
-/// [`Error::Invalid`] if the policy does not flow, or without steps.
+/// [`Error::Invalid`] for an autoregressive policy, or a solver without steps.
 pub fn flow_chunks(
     model: &PolicyModel,
     condition: &KvCache,
@@ -182,10 +158,11 @@ pub fn flow_chunks(
     })
 }
 
-/// The same without a cache: each velocity evaluation reads everything again. For comparison.
+/// As [`flow_chunks`] without a cache, for comparison: each velocity evaluation reads the condition again.
 ///
 /// # Shapes
-/// `condition`: `[rows, tokens, dim]`, embedded; `first_seen`: as of [`Transformer::forward`], for condition and chunk
+/// `condition`: `[rows, tokens, dim]`, embedded; `first_seen`: as in [`Transformer::forward`], of condition and chunk; `noise`:
+/// `[rows, horizon, action_dim]` → the same, normalised
 ///
 /// [`Transformer::forward`]: crate::model::Transformer::forward
 ///

@@ -1,4 +1,4 @@
-//! A finetuned policy: what it is, how it makes chunks, and the package that it travels in.
+//! A finetuned policy: its specification, how it makes chunks, and its package on disk.
 
 mod decoder;
 mod package;

@@ -1,4 +1,4 @@
-//! A policy at work.
+//! Inference of a policy.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -13,16 +13,16 @@ use vipra_tokenizer::{TextTokenizer, TrainedTokenizer};
 
 use super::decoder::{ChunkDecoder, Prefix};
 use super::specification::Specification;
-use crate::layout::{Content, Kind, Layout, Sample};
+use crate::layout::{Content, Sample, SampleLayout, TokenKind};
 use crate::model::PolicyModel;
 use crate::prompt::prompt;
 use crate::{Error, Result};
 
-/// Instructions whose part of the cache is kept.
+/// Instructions whose keys and values are kept.
 const KEPT_INSTRUCTIONS: usize = 16;
 
-/// How many scales a state may be away from the middle of the demonstrations. What is further away stands for a reading that is
-/// missing, and would overflow in the model.
+/// How far a normalised state may be from zero. A state further away stands for a missing reading, and would overflow in the
+/// model.
 const FARTHEST_STATE: f64 = 1e9;
 
 /// A finetuned policy, ready for use.
@@ -32,33 +32,33 @@ pub struct TrainedPolicy {
     specification: Specification,
     text: TextTokenizer,
     tokenizer: TrainedTokenizer,
-    layout: Layout,
+    layout: SampleLayout,
     instructions: HashMap<String, Instruction>,
     seed: u64,
     random: ChaCha8Rng,
     device: Device,
 }
 
-/// What was read of an instruction.
+/// An instruction that was read.
 #[derive(Debug, Clone)]
 struct Instruction {
     tokens: Vec<u32>,
     prefix: Prefix,
 }
 
-/// What was seen, as tokens and numbers.
+/// An observation as tokens and numbers.
 struct Seen {
-    /// By crop: tokens of both frames.
+    /// Tokens of both frames, by crop.
     frames: Vec<[Vec<u16>; 2]>,
-    /// `[states·state]`, normalised.
+    /// `[states·state_dim]`, normalised.
     proprio: Vec<f32>,
 }
 
 impl TrainedPolicy {
-    /// A policy out of its parts.
+    /// Assembles a policy.
     ///
     /// # Errors
-    /// What the text tokenizer says, which it never should.
+    /// Tokenizer failure; unreachable for valid tokenizers.
     pub fn new(
         model: PolicyModel,
         specification: Specification,
@@ -85,7 +85,7 @@ impl TrainedPolicy {
         self.random = ChaCha8Rng::seed_from_u64(seed);
     }
 
-    /// What makes its chunks.
+    /// The decoder of its chunks.
     fn decoder(&self) -> ChunkDecoder<'_> {
         let crops = self.specification.control.crops;
         ChunkDecoder { model: &self.model, specification: &self.specification, layout: &self.layout, crops }
@@ -94,13 +94,14 @@ impl TrainedPolicy {
     /// The prompt of what is seen under a crop: everything up to where the actions begin.
     fn prompt(&self, text: &[u32], frames: &[Vec<u16>; 2]) -> Sample {
         let states = self.specification.control.proprio.as_ref().map_or(0, |proprio| proprio.states);
-        let imagined = vec![0; self.specification.frames.length];
-        let content =
-            Content { text, frames: &[&frames[0], &frames[1]], latent_state: &imagined, states, ..Content::default() };
-        self.layout.prompt(&content, Kind::Action)
+        // Imagined, if the samples have one.
+        let latent_state = vec![0; self.specification.frames.length];
+        let frames = [&frames[0][..], &frames[1][..]];
+        let content = Content { text, frames: &frames, latent_state: &latent_state, states, ..Content::default() };
+        self.layout.prompt(&content, TokenKind::Action)
     }
 
-    /// Checks observations and turns them into tokens; the frames of all of them are encoded together.
+    /// Checks observations and turns them into tokens and numbers; all frames are encoded together.
     fn look(&self, observations: &[Observation]) -> Vec<vipra_control::Result<Seen>> {
         let states: Vec<_> = observations.iter().map(|observation| self.proprio(observation)).collect();
         let fine = observations.iter().zip(&states).filter(|(_, state)| state.is_ok());
@@ -116,7 +117,7 @@ impl TrainedPolicy {
         seen.collect()
     }
 
-    /// Refuses what no model can read, and brings states to the model's scale.
+    /// Refuses observations that no model can read, and normalises states, `[states·state_dim]`.
     fn proprio(&self, observation: &Observation) -> vipra_control::Result<Vec<f32>> {
         for frame in &observation.frames {
             if frame.pixels().is_empty() {
@@ -144,7 +145,7 @@ impl TrainedPolicy {
         Ok(values.into_iter().map(|value| value as f32).collect())
     }
 
-    /// Tokens of each frame, by crop. A frame that comes several times in a row is encoded once.
+    /// Tokens of each frame, by crop: `[frames, crops, tokens_per_frame]`. Equal frames in a row are encoded once.
     fn encode(&self, frames: &[&Frame]) -> Result<Vec<Vec<Vec<u16>>>> {
         let image = self.specification.image;
         let size = 3 * image.width * image.height;
@@ -168,7 +169,7 @@ impl TrainedPolicy {
         Ok(places.into_iter().map(|place| tokens[place..][..crops.len()].to_vec()).collect())
     }
 
-    /// Reads an instruction, unless that was done before.
+    /// Reads an instruction, unless it was read before.
     fn instruction(&mut self, instruction: &str) -> Result<Instruction> {
         if let Some(known) = self.instructions.get(instruction) {
             return Ok(known.clone());
@@ -188,7 +189,7 @@ impl TrainedPolicy {
         Ok(known)
     }
 
-    /// Chunks for what is seen under one instruction, `[horizon·action]` each.
+    /// A chunk for each observation under one instruction.
     fn chunks(&mut self, instruction: &str, seen: &[&Seen]) -> Result<Vec<ActionChunk>> {
         let Instruction { tokens, prefix } = self.instruction(instruction)?;
         let prompts = seen.iter().flat_map(|seen| &seen.frames).map(|frames| self.prompt(&tokens, frames));
@@ -206,10 +207,10 @@ impl TrainedPolicy {
         Ok(chunks?.into_iter().map(to_chunk).collect())
     }
 
-    /// A chunk for each observation, or what is wrong with it.
+    /// A chunk for each observation, or the reason why there is none.
     fn infer_each(&mut self, observations: &[Observation]) -> Vec<vipra_control::Result<ActionChunk>> {
         let seen = self.look(observations);
-        // Prompts of one instruction are equally long, so that they share what was read of it and need no padding.
+        // Prompts of one instruction share its keys and values, and are equally long, so that they need no padding.
         let mut groups: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
         for (index, observation) in observations.iter().enumerate().filter(|(index, _)| seen[*index].is_ok()) {
             groups.entry(&observation.instruction).or_default().push(index);
@@ -231,7 +232,7 @@ impl TrainedPolicy {
     }
 }
 
-/// A chunk that a robot can follow.
+/// Refuses chunks with NaNs and infinities, which no robot can follow.
 fn finite(chunk: ActionChunk) -> vipra_control::Result<ActionChunk> {
     match chunk.actions.iter().flatten().all(|value| value.is_finite()) {
         true => Ok(chunk),

@@ -1,4 +1,4 @@
-//! What must be known of a policy to use its weights.
+//! Everything that is needed to use a policy's weights.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use vipra_train::WeightsHeader;
 use crate::bins::Bins;
 use crate::flow_matching::SolverConfig;
 use crate::generate::Sampling;
-use crate::layout::{Fields, Layout};
+use crate::layout::{CodebookSizes, Fields, SampleLayout};
 use crate::model::{ActionDecoder, ActionSizes, NewParameters, PolicyModel, TransformerConfig, Vocabularies};
 use crate::trained::CodebookInfo;
 use crate::{Error, Result};
@@ -23,18 +23,18 @@ use crate::{Error, Result};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Specification {
-    /// What a robot must know.
+    /// What whoever drives the policy must know of it.
     pub control: PolicyDescription,
-    /// What demonstrations call its actions and states.
+    /// Names of its actions and states in demonstrations.
     #[serde(default)]
     pub features: Features,
     /// Sizes of the transformer.
     pub model: TransformerConfig,
     /// Sizes of its vocabularies.
     pub vocabularies: Vocabularies,
-    /// Sizes of what reads states and puts out actions.
+    /// Sizes of the parameters that read states and predict actions.
     pub sizes: ActionSizes,
-    /// What a sample holds.
+    /// Fields of a sample.
     pub fields: Fields,
     /// Most tokens of an instruction.
     pub instruction_tokens: usize,
@@ -42,31 +42,31 @@ pub struct Specification {
     pub frames: CodebookInfo,
     /// Codes of latent actions in the vocabulary that pretraining left.
     pub latent_action_codes: usize,
-    /// How frames are brought to the tokenizer's size.
+    /// How frames are resized for the tokenizer.
     pub image: ImageConfig,
-    /// Area of a crop that is seen of a frame.
+    /// Share of a frame's area that a crop shows.
     pub crop_area: f64,
-    /// Bins of actions, if the policy puts out bins.
+    /// Bins of actions, for an autoregressive policy.
     pub bins: Option<Bins>,
-    /// How chunks flow.
+    /// How chunks are integrated, by flow matching.
     pub solver: SolverConfig,
-    /// How bins and tokens of the frame ahead are chosen.
+    /// How bins and tokens of the frame ahead are sampled.
     pub sampling: Sampling,
     /// How chunks are executed.
     pub execution: Execution,
 }
 
-/// Features of demonstrations.
+/// Names of a policy's features in demonstrations.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Features {
-    /// What the policy puts out.
+    /// The actions that the policy predicts.
     pub action: String,
-    /// What it sees of the robot, if it sees states.
+    /// The states that it sees, if it sees any.
     pub state: String,
 }
 
-/// LeRobot's names. Packages that do not say theirs were mostly made of these.
+/// LeRobot's names. Most packages that do not name theirs were made from such datasets.
 impl Default for Features {
     fn default() -> Self {
         Self { action: "action".to_owned(), state: "observation.state".to_owned() }
@@ -77,7 +77,7 @@ impl Default for Features {
 #[serde(deny_unknown_fields)]
 struct Header {
     specification: Specification,
-    /// As the text tokenizer stores itself.
+    /// In the text tokenizer's own form.
     text_tokenizer: String,
 }
 
@@ -87,18 +87,18 @@ impl WeightsHeader for Header {
 }
 
 impl Specification {
-    /// As the header of a weights file holds it, with the text tokenizer.
+    /// The header of a weights file with this specification and the text tokenizer.
     ///
     /// # Errors
-    /// [`Error::Invalid`] if it has no form in JSON.
+    /// [`Error::Invalid`] if it cannot be written as JSON.
     pub(crate) fn to_metadata(&self, text: &TextTokenizer) -> Result<BTreeMap<String, String>> {
         Ok(Header { specification: self.clone(), text_tokenizer: text.to_json()? }.to_metadata()?)
     }
 
-    /// Out of the header of a weights file.
+    /// The specification and the text tokenizer in the header of a weights file.
     ///
     /// # Errors
-    /// [`Error::Train`] if there is none, or it cannot be read.
+    /// [`Error::Train`] if there is no such header, or it cannot be read.
     pub(crate) fn of(weights: &Weights) -> Result<(Self, TextTokenizer)> {
         let Header { specification, text_tokenizer } = Header::of(weights)?;
         Ok((specification, TextTokenizer::from_json(&text_tokenizer)?))
@@ -107,25 +107,26 @@ impl Specification {
     /// The policy with these weights, in evaluation mode.
     ///
     /// # Errors
-    /// What is wrong with the weights, with all names that do not fit.
+    /// [`Error::Block`] with all weights that do not fit.
     pub(crate) fn load(&self, weights: &Weights, device: &Device) -> Result<PolicyModel> {
         let transformer = self.model.init(&self.vocabularies, device)?;
         let model = self.sizes.init(transformer, &NewParameters::default(), device);
         Ok(load(model, weights, &Names::default())?.valid())
     }
 
-    /// The layout of its samples.
+    /// The layout of the policy's samples, with the markers of its text tokenizer.
     ///
     /// # Errors
-    /// What the text tokenizer says, which it never should.
-    pub(crate) fn layout(&self, text: &TextTokenizer) -> Result<Layout> {
-        Layout::new(self.fields.clone(), text, (self.frames.codes, self.latent_action_codes), self.model.merged())
+    /// Tokenizer failure; unreachable for valid tokenizers.
+    pub(crate) fn layout(&self, text: &TextTokenizer) -> Result<SampleLayout> {
+        let codebooks = CodebookSizes { frames: self.frames.codes, latent_actions: self.latent_action_codes };
+        SampleLayout::new(self.fields.clone(), text, codebooks, self.model.tokens_per_patch())
     }
 
-    /// The same policy, which sees so many crops of a frame.
+    /// The same policy with another number of crops of a frame.
     ///
     /// # Errors
-    /// [`Error::Invalid`] if it cannot.
+    /// [`Error::Invalid`] if the policy cannot use so many.
     pub fn with_crops(self, crops: usize) -> Result<Self> {
         match crops_fault(crops, self.sizes.decoder, self.crop_area) {
             Some(fault) => Err(Error::Invalid(fault)),
@@ -133,13 +134,13 @@ impl Specification {
         }
     }
 
-    /// The parts of a frame that are seen, the centred one first.
+    /// The crops of a frame, the centred one first.
     pub(crate) fn seen(&self) -> Vec<Region> {
         AugmentConfig { crop_area: self.crop_area, ..AugmentConfig::default() }.around_center(self.control.crops)
     }
 }
 
-/// What speaks against seeing so many crops of a frame, if anything does.
+/// Why so many crops of a frame cannot be used, if they cannot.
 pub(crate) fn crops_fault(crops: usize, decoder: ActionDecoder, crop_area: f64) -> Option<String> {
     match crops {
         0 => Some("0 is less than 1".to_owned()),

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use vipra_data::picture::AugmentConfig;
 use vipra_train::{CheckpointConfig, OptimizerConfig, TrainConfig};
 
-use crate::layout::{Arrangement, Fields, Kind};
+use crate::layout::{Arrangement, Fields, TokenKind};
 use crate::loss::TokenWeights;
 use crate::model::TransformerConfig;
 
@@ -109,10 +109,10 @@ impl PretrainConfig {
     /// them, and whatever stands around them.
     pub fn least_row(&self, frame_codes: usize, transition_codes: usize) -> usize {
         let tokens = |kind| match kind {
-            Kind::Vision => 2 * frame_codes / self.model.merged().max(1),
-            Kind::LatentState => frame_codes,
-            Kind::LatentAction => self.predicted_transitions() * transition_codes,
-            Kind::Text | Kind::Proprio | Kind::Action => 0,
+            TokenKind::Vision => 2 * frame_codes / self.model.tokens_per_patch().max(1),
+            TokenKind::LatentState => frame_codes,
+            TokenKind::LatentAction => self.predicted_transitions() * transition_codes,
+            TokenKind::Text | TokenKind::Proprio | TokenKind::Action => 0,
         };
         self.fields.iter().map(|field| tokens(field.kind)).sum()
     }
@@ -145,11 +145,11 @@ impl PretrainConfig {
             faults.push(("fields".to_owned(), reason.to_owned()));
         }
         faults.extend(self.fields.misspelt().map(|reason| ("fields".to_owned(), reason)));
-        if self.fields.iter().any(|field| field.kind == Kind::LatentState && !field.is_predicted) {
+        if self.fields.iter().any(|field| field.kind == TokenKind::LatentState && !field.is_predicted) {
             let reason = "a latent state in brackets is read but not predicted: nobody has it when the model is used";
             faults.push(("fields".to_owned(), reason.to_owned()));
         }
-        if [Kind::Action, Kind::Proprio].iter().any(|kind| self.fields.has(*kind)) {
+        if [TokenKind::Action, TokenKind::Proprio].iter().any(|kind| self.fields.has(*kind)) {
             let reason = "videos have no actions and no proprioception: those fields are for finetuning";
             faults.push(("fields".to_owned(), reason.to_owned()));
         }

@@ -9,8 +9,8 @@ use vipra_tokenizer::{TextTokenizer, TrainedTokenizer};
 
 use super::config::PretrainConfig;
 use super::source::{Prepared, TokenSource};
-use crate::frames::{FrameAugmentation, FrameTokens, past_frame};
-use crate::layout::{Content, Layout, Sample};
+use crate::frames::{CameraView, FrameAugmentation, FrameTokens, past_frame};
+use crate::layout::{Content, Sample, SampleLayout};
 use crate::model::Vocabularies;
 use crate::prompt::encode_instructions;
 use crate::{Error, Result};
@@ -20,7 +20,7 @@ pub(super) struct Samples {
     sources: Vec<TokenSource>,
     sampler: ClipSampler,
     shape: SampleShape,
-    layout: Layout,
+    layout: SampleLayout,
     vocabularies: Vocabularies,
     instructions: HashMap<String, Vec<u32>>,
 }
@@ -55,7 +55,7 @@ impl Samples {
         prepared: &[Prepared],
         data: &DataConfig,
         config: &PretrainConfig,
-        (layout, vocabularies): (Layout, Vocabularies),
+        (layout, vocabularies): (SampleLayout, Vocabularies),
         text: &TextTokenizer,
     ) -> Result<Self> {
         let mut sources = Vec::new();
@@ -116,7 +116,7 @@ impl Samples {
     }
 
     /// The layout of a sample.
-    pub fn layout(&self) -> &Layout {
+    pub fn layout(&self) -> &SampleLayout {
         &self.layout
     }
 
@@ -142,8 +142,8 @@ impl Samples {
     ) -> Result<Sample> {
         let open = &self.sources[address.source];
         let camera = open.tokens.info().camera.as_str();
-        let seen = (address.source, open.source.as_ref(), camera);
-        let tokens = frames.of(tokenizer, seen, address.episode, FrameAugmentation::Augmented(nth))?;
+        let camera = CameraView { number: address.source, source: open.source.as_ref(), camera };
+        let tokens = frames.of(tokenizer, camera, address.episode, FrameAugmentation::Augmented(nth))?;
         let length = tokenizer.description.model.tokens_per_frame();
         let moment = self.moment_from(address, |frame| Ok(&tokens[frame * length..][..length]))?;
         self.sample_of(address, &moment)

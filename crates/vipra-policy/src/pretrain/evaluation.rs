@@ -7,7 +7,7 @@ use vipra_train::Scalars;
 
 use super::baselines::Baselines;
 use crate::Result;
-use crate::layout::{Batch, Kind, SpecialIds};
+use crate::layout::{Batch, SpecialIds, TokenKind};
 use crate::loss::at_targets;
 use crate::model::{Tokens, Transformer};
 
@@ -65,10 +65,10 @@ impl<'a> Evaluation<'a> {
                 Predicted { target: *target, best, loss: -f64::from(row[*target as usize]) }
             });
             match kind {
-                Kind::LatentState => self.latent_state(predicted, current),
-                Kind::LatentAction => self.latent_action(predicted),
-                Kind::Text => self.text(predicted),
-                Kind::Vision | Kind::Proprio | Kind::Action => {}
+                TokenKind::LatentState => self.latent_state(predicted, current),
+                TokenKind::LatentAction => self.latent_action(predicted),
+                TokenKind::Text => self.text(predicted),
+                TokenKind::Vision | TokenKind::Proprio | TokenKind::Action => {}
             }
         }
         Ok(())

@@ -17,7 +17,7 @@ use super::source::Prepared;
 use super::stage::{HeldOut, PretrainStage};
 use crate::Result;
 use crate::frames::FrameTokens;
-use crate::layout::Layout;
+use crate::layout::{CodebookSizes, SampleLayout};
 use crate::model::Vocabularies;
 use crate::trained::{CodebookInfo, Description};
 
@@ -72,8 +72,8 @@ pub fn train(session: Session<'_>) -> Result<Summary> {
     let config = session.stage;
     let description = description(&session);
     let (frames, latent_actions) = (&description.frames, &description.latent_actions);
-    let codes = (frames.codes, latent_actions.codes);
-    let layout = Layout::new(config.fields.clone(), &session.text, codes, config.model.merged())?;
+    let codebooks = CodebookSizes { frames: frames.codes, latent_actions: latent_actions.codes };
+    let layout = SampleLayout::new(config.fields.clone(), &session.text, codebooks, config.model.tokens_per_patch())?;
     let layout = (layout, description.vocabularies);
     let samples = Samples::open(session.learned, session.data, config, layout.clone(), &session.text)?;
     let mut skipped = samples.skipped();
@@ -86,7 +86,7 @@ pub fn train(session: Session<'_>) -> Result<Summary> {
     let device = session.device.clone().autodiff();
     let device = if config.activation_checkpointing { device.gradient_checkpointing() } else { device };
     session.device.seed(config.train.seed);
-    let model = config.model.begin(&description.vocabularies, &session.tokenizer, &device)?;
+    let model = config.model.init_with_tokenizer(&description.vocabularies, &session.tokenizer, &device)?;
     let parameters = model.num_params();
     let samples_per_epoch = samples.sampler().clips_per_epoch();
     let augmented = FrameTokens::new(config.augmentation, session.data.seed, session.cache.to_path_buf());
@@ -126,7 +126,7 @@ fn open_held_out(
     session: &Session<'_>,
     learned: &Samples,
     description: &Description,
-    layout: (Layout, Vocabularies),
+    layout: (SampleLayout, Vocabularies),
 ) -> Result<Option<HeldOut>> {
     if session.held_out.is_empty() {
         tracing::warn!("nothing is held out (data.validation is empty): this run says nothing about new videos");

@@ -9,7 +9,7 @@ use vipra_data::{DataConfig, SourceConfig};
 use vipra_tokenizer::TokenCache;
 
 use super::config::PretrainConfig;
-use crate::layout::Layout;
+use crate::layout::SampleLayout;
 use crate::{Error, Result};
 
 /// A dataset with what was made of it.
@@ -36,7 +36,7 @@ impl TokenSource {
         prepared: &Prepared,
         data: &DataConfig,
         config: &PretrainConfig,
-        layout: &Layout,
+        layout: &SampleLayout,
     ) -> Result<Self> {
         let wanted = &prepared.source;
         let source = data.open(wanted, &|_, _| {})?;

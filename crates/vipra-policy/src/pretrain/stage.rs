@@ -9,7 +9,7 @@ use super::config::PretrainConfig;
 use super::data::Samples;
 use super::evaluation::Evaluation;
 use crate::frames::{self, FrameTokens};
-use crate::layout::{Arrangement, Batch, Kind, Sample};
+use crate::layout::{Arrangement, Batch, Sample, TokenKind};
 use crate::loss::cross_entropies;
 use crate::model::{Tokens, Transformer};
 use crate::sample_stream::{Position, SampleStream};
@@ -58,7 +58,7 @@ impl PretrainStage {
 
     fn next_sample(&mut self) -> Result<Sample> {
         let address = self.stream.peek(self.samples.sampler())?;
-        match frames::turn(address, self.stream.position().epoch, self.config.views) {
+        match frames::view_index(address, self.stream.position().epoch, self.config.views) {
             0 => self.samples.sample(address),
             nth => self.samples.augmented_sample(address, nth, &self.tokenizer, &mut self.frames),
         }
@@ -103,10 +103,10 @@ impl Stage for PretrainStage {
         let mut parts = Vec::new();
         for (kind, term) in terms {
             let name = match kind {
-                Kind::Text => "text",
-                Kind::LatentState => "latent_state",
-                Kind::LatentAction => "latent_action",
-                Kind::Vision | Kind::Proprio | Kind::Action => continue,
+                TokenKind::Text => "text",
+                TokenKind::LatentState => "latent_state",
+                TokenKind::LatentAction => "latent_action",
+                TokenKind::Vision | TokenKind::Proprio | TokenKind::Action => continue,
             };
             let weighted = term.clone() * weights.of(kind);
             total = Some(match total {

@@ -1,6 +1,6 @@
 //! Ids, kinds and loss masks of whole samples, with the release's ids and with small ones.
 
-use vipra_policy::layout::{Batch, Content, Kind, Layout, Markers, Sample, SpecialIds};
+use vipra_policy::layout::{Batch, Content, Markers, Sample, SampleLayout, SpecialIds, TokenKind};
 
 use crate::golden::Golden;
 
@@ -11,9 +11,9 @@ where
     golden.integers(name).into_iter().map(|id| T::try_from(id).unwrap()).collect()
 }
 
-fn layout(golden: &Golden, fields: &str) -> Layout {
+fn layout(golden: &Golden, fields: &str) -> SampleLayout {
     let pair = |name: &str| ["start", "end"].map(|end| ids(golden, &format!("markers.{name}_{end}")));
-    Layout {
+    SampleLayout {
         fields: fields.parse().unwrap(),
         markers: Markers {
             vision: pair("vision"),
@@ -28,7 +28,7 @@ fn layout(golden: &Golden, fields: &str) -> Layout {
             end_of_vision: golden.number("eov_token") as u32,
             end_of_latent_action: golden.number("eola_token") as u32,
         },
-        merged: 1,
+        tokens_per_patch: 1,
     }
 }
 
@@ -37,7 +37,9 @@ fn check(golden: &Golden, case: &str, sample: &Sample) {
     assert_eq!(found, golden.integers(&format!("{case}.tokens")), "{case}: tokens");
     let loss: Vec<f32> = sample.is_predicted.iter().map(|is| f32::from(u8::from(*is))).collect();
     assert_eq!(loss, golden.floats(&format!("{case}.loss_mask")), "{case}: loss mask");
-    for kind in [Kind::Vision, Kind::LatentState, Kind::LatentAction, Kind::Action, Kind::Proprio] {
+    for kind in
+        [TokenKind::Vision, TokenKind::LatentState, TokenKind::LatentAction, TokenKind::Action, TokenKind::Proprio]
+    {
         let name = format!("{case}.{}_mask", kind.name());
         if golden.has(&name) {
             let mask: Vec<i64> = sample.kinds.iter().map(|of| i64::from(*of == kind)).collect();
@@ -102,10 +104,10 @@ fn check_batch(golden: &Golden, case: &str, batch: &Batch) {
             let at = *position as usize / batch.length * width + *position as usize % batch.length;
             assert_eq!(i64::from(*id), targets[at], "{case}: target {at}");
             let expected = match (latent_states[at], latent_actions[at], vision[at]) {
-                (1, ..) => Kind::LatentState,
-                (_, 1, _) => Kind::LatentAction,
-                (.., 1) => Kind::Vision,
-                _ => Kind::Text,
+                (1, ..) => TokenKind::LatentState,
+                (_, 1, _) => TokenKind::LatentAction,
+                (.., 1) => TokenKind::Vision,
+                _ => TokenKind::Text,
             };
             assert_eq!(*kind, expected, "{case}: kind of target {at}");
             predicted[at] = 1.0;
@@ -141,7 +143,7 @@ pub(crate) fn pretraining_samples(golden: &Golden) -> Vec<Sample> {
         let vision = golden.integers(&format!("sample{index}.vision_mask"));
         // Behind the first token and before the marker of the first frame, three tokens long.
         let begin = vision.iter().position(|mask| *mask == 1).unwrap() - 3;
-        let layout = Layout {
+        let layout = SampleLayout {
             fields: fields.parse().unwrap(),
             markers: Markers {
                 vision: [vec![30, 31, 32], vec![33, 31, 32]],
@@ -156,7 +158,7 @@ pub(crate) fn pretraining_samples(golden: &Golden) -> Vec<Sample> {
                 end_of_vision: ends[1] as u32,
                 end_of_latent_action: golden.number("eola_token") as u32,
             },
-            merged: 1,
+            tokens_per_patch: 1,
         };
         layout.sample(&Content {
             text: &tokens[1..begin],

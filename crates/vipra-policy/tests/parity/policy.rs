@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use burn::tensor::{Device, Tensor};
 use vipra_nn::weights::{Names, Weights, load, save};
-use vipra_policy::flow_matching::{FlowConfig, SolverConfig, SolverMethod, flow_loss};
-use vipra_policy::layout::{Batch, Kind, Targets};
+use vipra_policy::flow_matching::{FlowMatchingConfig, SolverConfig, SolverMethod, flow_loss};
+use vipra_policy::layout::{Batch, Targets, TokenKind};
 use vipra_policy::loss::cross_entropies;
 use vipra_policy::model::{
     ActionDecoder, ActionSizes, ContinuousInputs, KvCache, NewParameters, PolicyModel, Tokens, TransformerConfig,
@@ -59,13 +59,13 @@ struct Read {
     rows: usize,
     length: usize,
     ids: Vec<u32>,
-    kinds: Vec<Kind>,
+    kinds: Vec<TokenKind>,
 }
 
 impl Read {
-    fn new(golden: &Golden, ids: &str, masks: &[(&str, Kind)]) -> Self {
+    fn new(golden: &Golden, ids: &str, masks: &[(&str, TokenKind)]) -> Self {
         let [rows, length] = golden.shape(ids)[..] else { panic!("two axes") };
-        let mut kinds = vec![Kind::Text; rows * length];
+        let mut kinds = vec![TokenKind::Text; rows * length];
         for (name, kind) in masks {
             for (at, mask) in golden.integers(name).into_iter().enumerate() {
                 if mask == 1 {
@@ -78,15 +78,15 @@ impl Read {
 
     fn of(golden: &Golden, prefix: &str, has_proprio: bool) -> Self {
         let mut masks = vec![
-            (format!("{prefix}vision_masks"), Kind::Vision),
-            (format!("{prefix}latent_action_masks"), Kind::LatentAction),
-            (format!("{prefix}latent_state_masks"), Kind::LatentState),
-            (format!("{prefix}action_masks"), Kind::Action),
+            (format!("{prefix}vision_masks"), TokenKind::Vision),
+            (format!("{prefix}latent_action_masks"), TokenKind::LatentAction),
+            (format!("{prefix}latent_state_masks"), TokenKind::LatentState),
+            (format!("{prefix}action_masks"), TokenKind::Action),
         ];
         if has_proprio {
-            masks.push((format!("{prefix}proprio_masks"), Kind::Proprio));
+            masks.push((format!("{prefix}proprio_masks"), TokenKind::Proprio));
         }
-        let masks: Vec<(&str, Kind)> = masks.iter().map(|(name, kind)| (name.as_str(), *kind)).collect();
+        let masks: Vec<(&str, TokenKind)> = masks.iter().map(|(name, kind)| (name.as_str(), *kind)).collect();
         Self::new(golden, &format!("{prefix}input_ids"), &masks)
     }
 
@@ -94,12 +94,12 @@ impl Read {
         Tokens::new(self.rows, &self.ids, &self.kinds)
     }
 
-    fn places(&self, kind: Kind) -> Vec<usize> {
+    fn places(&self, kind: TokenKind) -> Vec<usize> {
         (0..self.ids.len()).filter(|at| self.kinds[*at] == kind).collect()
     }
 
     /// Numbers of a golden `[rows, length, width]` at the tokens of a kind, as `[rows, tokens of a row, width]`.
-    fn numbers(&self, golden: &Golden, name: &str, kind: Kind, device: &Device) -> Tensor<3> {
+    fn numbers(&self, golden: &Golden, name: &str, kind: TokenKind, device: &Device) -> Tensor<3> {
         let width = golden.shape(name)[2];
         let all = golden.floats(name);
         let places = self.places(kind);
@@ -128,7 +128,7 @@ fn parity_of_time_embeddings() {
     let Some(golden) = Golden::open("policy_llama") else { return };
     let found = time_embedding(&golden.floats("time_emb.in.t"), golden.number("hidden_size") / 2, &device());
     golden.check("time_emb.out", found, absolute(1e-5));
-    let times = FlowConfig::default();
+    let times = FlowMatchingConfig::default();
     for (sample, expected) in golden.floats("fm_time.in.beta_sample").iter().zip(golden.floats("fm_time.out.t")) {
         let found = (1.0 - times.sigma_min as f32) * (1.0 - sample);
         assert!((found - expected).abs() < 1e-6, "{found} against {expected}");
@@ -142,7 +142,7 @@ fn parity_of_velocities_with_padding_and_segments() {
     let model = policy(&golden, "", flowing(&golden, None), &device);
     let read = Read::of(&golden, "mixed.in.", false);
     let (length, times) = (read.length, golden.floats("mixed.in.time"));
-    let actions = read.numbers(&golden, "mixed.in.actions", Kind::Action, &device);
+    let actions = read.numbers(&golden, "mixed.in.actions", TokenKind::Action, &device);
     let numbers = ContinuousInputs { proprio: None, actions: Some((actions, &times)) };
     let pad = golden.integers("mixed.in.attention_mask_leftpad");
     let pads: Vec<u32> = pad.chunks(length).map(|row| row.iter().filter(|seen| **seen == 0).count() as u32).collect();
@@ -157,9 +157,9 @@ fn parity_of_velocities_with_padding_and_segments() {
         let embedded = model.embed(read.tokens(), &numbers).unwrap();
         let hidden = model.transformer.forward_embedded(embedded, first_seen);
         let velocity = values(model.flow().unwrap().velocity(hidden.clone()));
-        compare_at(&golden, &format!("{case}.out.action"), &velocity, &read.places(Kind::Action));
-        let text = values(model.logits(Kind::Text, hidden).unwrap());
-        compare_at(&golden, &format!("{case}.out.text"), &text, &read.places(Kind::Action));
+        compare_at(&golden, &format!("{case}.out.action"), &velocity, &read.places(TokenKind::Action));
+        let text = values(model.logits(TokenKind::Text, hidden).unwrap());
+        compare_at(&golden, &format!("{case}.out.text"), &text, &read.places(TokenKind::Action));
     }
 }
 
@@ -177,13 +177,13 @@ fn targets(golden: &Golden, loss_mask: &str, kind_mask: &str, ids: &str, rows: u
     }
 }
 
-fn batch(read: &Read, targets: BTreeMap<Kind, Targets>) -> Batch {
+fn batch(read: &Read, targets: BTreeMap<TokenKind, Targets>) -> Batch {
     Batch {
         rows: read.rows,
         length: read.length,
         ids: read.ids.clone(),
         kinds: read.kinds.clone(),
-        observed: Vec::new(),
+        unmerged_frame_tokens: Vec::new(),
         first_seen: None,
         targets,
         samples: read.rows,
@@ -197,17 +197,20 @@ fn parity_of_the_flow_loss_and_its_gradients() {
     let device = device().autodiff();
     let model = policy(&golden, "", flowing(&golden, None), &device);
     let masks = [
-        ("train.batch.input_vision_masks", Kind::Vision),
-        ("train.batch.input_latent_action_masks", Kind::LatentAction),
-        ("train.batch.input_latent_state_masks", Kind::LatentState),
-        ("train.batch.action_masks", Kind::Action),
+        ("train.batch.input_vision_masks", TokenKind::Vision),
+        ("train.batch.input_latent_action_masks", TokenKind::LatentAction),
+        ("train.batch.input_latent_state_masks", TokenKind::LatentState),
+        ("train.batch.action_masks", TokenKind::Action),
     ];
     let read = Read::new(&golden, "train.batch.input_tokens", &masks);
     let plain = device.clone().without_autodiff();
-    let at_actions = |name: &str| read.numbers(&golden, name, Kind::Action, &plain);
+    let at_actions = |name: &str| read.numbers(&golden, name, TokenKind::Action, &plain);
     let times = golden.floats("train.in.time");
-    let (between, target) =
-        FlowConfig::default().interpolate(at_actions("train.in.noise"), at_actions("train.batch.actions"), &times);
+    let (between, target) = FlowMatchingConfig::default().interpolate(
+        at_actions("train.in.noise"),
+        at_actions("train.batch.actions"),
+        &times,
+    );
     for (name, found) in [("noisy_actions", &between), ("target_velocity", &target)] {
         let expected = values(at_actions(&format!("train.out.{name}")));
         let worst = values(found.clone()).iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0_f32, f32::max);
@@ -218,7 +221,7 @@ fn parity_of_the_flow_loss_and_its_gradients() {
         model.embed(read.tokens(), &ContinuousInputs { proprio: None, actions: Some((between, &times)) }).unwrap();
     let hidden = model.transformer.forward_embedded(embedded, None);
     let dim = hidden.dims()[2];
-    let places: Vec<i64> = read.places(Kind::Action).into_iter().map(|at| at as i64).collect();
+    let places: Vec<i64> = read.places(TokenKind::Action).into_iter().map(|at| at as i64).collect();
     let count = places.len();
     let places = Tensor::from_data(burn::tensor::TensorData::new(places, [count]), &plain);
     let chosen = hidden.clone().reshape([read.ids.len(), dim]).select(0, places).reshape([rows, horizon, dim]);
@@ -233,10 +236,10 @@ fn parity_of_the_flow_loss_and_its_gradients() {
         "train.batch.target_tokens",
         rows,
     );
-    let batch = batch(&read, BTreeMap::from([(Kind::LatentState, state)]));
+    let batch = batch(&read, BTreeMap::from([(TokenKind::LatentState, state)]));
     let terms = cross_entropies(&batch, &hidden, |kind, rows| model.logits(kind, rows)).unwrap();
-    golden.check("train.out.latent_state_loss", terms[&Kind::LatentState].clone(), relative);
-    let total = flow + terms[&Kind::LatentState].clone();
+    golden.check("train.out.latent_state_loss", terms[&TokenKind::LatentState].clone(), relative);
+    let total = flow + terms[&TokenKind::LatentState].clone();
     golden.check("train.out.loss", total.clone(), relative);
 
     let found = gradients(&model, &total.backward(), &Names::default());
@@ -263,9 +266,9 @@ fn parity_of_chunks_with_and_without_a_cache() {
     let device = device();
     let model = policy(&golden, "", flowing(&golden, None), &device);
     let masks = [
-        ("gen.in.vision_masks", Kind::Vision),
-        ("gen.in.latent_action_masks", Kind::LatentAction),
-        ("gen.in.latent_state_masks", Kind::LatentState),
+        ("gen.in.vision_masks", TokenKind::Vision),
+        ("gen.in.latent_action_masks", TokenKind::LatentAction),
+        ("gen.in.latent_state_masks", TokenKind::LatentState),
     ];
     let read = Read::new(&golden, "gen.in.condition_input_ids", &masks);
     let noise: Tensor<3> = golden.tensor("gen.in.noise", &device);
@@ -286,7 +289,7 @@ fn parity_of_chunks_with_and_without_a_cache() {
         golden.check(&format!("gen.{case}.out.naive_rk2"), naively(heun), absolute(1e-4));
 
         let mut cache = KvCache::new(is_padded.then_some(pads));
-        model.transformer.forward_cached_last(condition.clone(), &mut cache);
+        model.transformer.forward_cached_last(read.tokens(), &[], &mut cache).unwrap();
         for (name, solver) in [("kv_cache", euler), ("naive_rk2", heun)] {
             let chunks = flow_chunks(&model, &cache, 1, noise.clone(), solver).unwrap();
             golden.check(&format!("gen.{case}.out.{name}"), chunks, absolute(1e-4));
@@ -302,14 +305,14 @@ fn parity_of_velocities_with_proprioception() {
     let model = policy(&golden, "proprio:", flowing(&golden, Some(golden.number("proprio_dims"))), &device);
     let read = Read::of(&golden, "proprio.in.", true);
     let times = golden.floats("proprio.in.time");
-    let states = read.numbers(&golden, "proprio.in.proprio", Kind::Proprio, &device);
-    let actions = read.numbers(&golden, "proprio.in.actions", Kind::Action, &device);
+    let states = read.numbers(&golden, "proprio.in.proprio", TokenKind::Proprio, &device);
+    let actions = read.numbers(&golden, "proprio.in.actions", TokenKind::Action, &device);
     let numbers = ContinuousInputs { proprio: Some(states), actions: Some((actions, &times)) };
     let hidden = model.transformer.forward_embedded(model.embed(read.tokens(), &numbers).unwrap(), None);
     let velocity = values(model.flow().unwrap().velocity(hidden.clone()));
-    compare_at(&golden, "proprio.out.action", &velocity, &read.places(Kind::Action));
+    compare_at(&golden, "proprio.out.action", &velocity, &read.places(TokenKind::Action));
     let all: Vec<usize> = (0..read.ids.len()).collect();
-    for kind in [Kind::Vision, Kind::Text, Kind::LatentAction] {
+    for kind in [TokenKind::Vision, TokenKind::Text, TokenKind::LatentAction] {
         let logits = values(model.logits(kind, hidden.clone()).unwrap());
         compare_at(&golden, &format!("proprio.out.{}", kind.name()), &logits, &all);
     }
@@ -330,11 +333,11 @@ fn parity_of_binned_actions() {
     let embedded = model.embed(read.tokens(), &ContinuousInputs::default()).unwrap();
     let hidden = model.transformer.forward_embedded(embedded, None);
     let all: Vec<usize> = (0..read.ids.len()).collect();
-    for kind in [Kind::Vision, Kind::Text, Kind::LatentAction, Kind::Action] {
+    for kind in [TokenKind::Vision, TokenKind::Text, TokenKind::LatentAction, TokenKind::Action] {
         let logits = values(model.logits(kind, hidden.clone()).unwrap());
         compare_at(&golden, &format!("quant.out.{}", kind.name()), &logits, &all);
     }
-    let kinds = [("latent_state", Kind::LatentState), ("action", Kind::Action)];
+    let kinds = [("latent_state", TokenKind::LatentState), ("action", TokenKind::Action)];
     let targets = kinds.map(|(name, kind)| {
         let mask = format!("quant.loss.target_{name}_masks");
         (kind, targets(&golden, "quant.loss.loss_masks", &mask, "quant.loss.target_tokens", read.rows))

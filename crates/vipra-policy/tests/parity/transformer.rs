@@ -6,7 +6,7 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Gradients, Tensor};
 use vipra_nn::ops::{AnglePrecision, Pairs, RotaryTable};
 use vipra_nn::weights::{Names, load};
-use vipra_policy::layout::{Batch, Kind, Sample};
+use vipra_policy::layout::{Batch, Sample, TokenKind};
 use vipra_policy::loss::{TokenWeights, cross_entropies};
 use vipra_policy::model::{KvCache, Tokens, Transformer, TransformerConfig, Vocabularies, from_flax};
 
@@ -50,8 +50,12 @@ fn parity_of_logits_with_padding_and_segments() {
     let of = |name: &str| golden.integers(&format!("mixed.in.{name}"));
     let ids: Vec<u32> = of("input_ids").into_iter().map(|id| id as u32).collect();
     let [rows, length] = golden.shape("mixed.in.input_ids")[..] else { panic!("two axes") };
-    let masks = [("vision", Kind::Vision), ("latent_action", Kind::LatentAction), ("latent_state", Kind::LatentState)];
-    let mut kinds = vec![Kind::Text; ids.len()];
+    let masks = [
+        ("vision", TokenKind::Vision),
+        ("latent_action", TokenKind::LatentAction),
+        ("latent_state", TokenKind::LatentState),
+    ];
+    let mut kinds = vec![TokenKind::Text; ids.len()];
     for (name, kind) in masks {
         for (at, mask) in of(&format!("{name}_masks")).into_iter().enumerate() {
             if mask == 1 {
@@ -63,7 +67,7 @@ fn parity_of_logits_with_padding_and_segments() {
     let end = (0..rows).filter_map(|row| actions[row * length..][..length].iter().position(|mask| *mask == 1));
     let end = end.min().unwrap();
     let rows_of = |all: &[u32]| all.chunks(length).flat_map(|row| row[..end].to_vec()).collect::<Vec<u32>>();
-    let kinds: Vec<Kind> = kinds.chunks(length).flat_map(|row| row[..end].to_vec()).collect();
+    let kinds: Vec<TokenKind> = kinds.chunks(length).flat_map(|row| row[..end].to_vec()).collect();
     let ids = rows_of(&ids);
     let tokens = Tokens::new(rows, &ids, &kinds);
 
@@ -83,7 +87,7 @@ fn parity_of_logits_with_padding_and_segments() {
             compare(&golden, "mixed.out.hidden", hidden.clone(), end, &[0; 2]);
         }
         let skip = if case == "mixed_leftpad" { pad.clone() } else { vec![0; rows] };
-        for kind in [Kind::Vision, Kind::Text, Kind::LatentAction] {
+        for kind in [TokenKind::Vision, TokenKind::Text, TokenKind::LatentAction] {
             let name = format!("{case}.out.{}", kind.name());
             if golden.has(&name) {
                 compare(&golden, &name, model.logits(kind, hidden.clone()).unwrap(), end, &skip);
@@ -99,7 +103,7 @@ fn parity_of_logits_with_padding_and_segments() {
         let mut pieces = Vec::new();
         for (from, to) in [(0, 13), (13, 14), (14, end)] {
             let piece = |all: &[u32]| all.chunks(end).flat_map(|row| row[from..to].to_vec()).collect::<Vec<u32>>();
-            let kinds: Vec<Kind> = kinds.chunks(end).flat_map(|row| row[from..to].to_vec()).collect();
+            let kinds: Vec<TokenKind> = kinds.chunks(end).flat_map(|row| row[from..to].to_vec()).collect();
             pieces.push(model.forward_cached(Tokens::new(rows, &piece(&ids), &kinds), &mut cache).unwrap());
         }
         assert_eq!(cache.len(), end);
@@ -231,19 +235,19 @@ fn parity_of_greedy_decoding() {
     let Some(golden) = Golden::open("policy_pretrain") else { return };
     let model = model(&golden, &device());
     let prompt: Vec<u32> = golden.integers("greedy.in.prompt_ids").into_iter().map(|id| id as u32).collect();
-    let kinds: Vec<Kind> = golden
+    let kinds: Vec<TokenKind> = golden
         .integers("greedy.in.vision_masks")
         .into_iter()
-        .map(|mask| if mask == 1 { Kind::Vision } else { Kind::Text })
+        .map(|mask| if mask == 1 { TokenKind::Vision } else { TokenKind::Text })
         .collect();
     let mut cache = KvCache::new(None);
-    let mut read = |tokens: Tokens<'_>| model.forward_cached_last(model.embed(tokens, &[]).unwrap(), &mut cache);
+    let mut read = |tokens: Tokens<'_>| model.forward_cached_last(tokens, &[], &mut cache).unwrap();
     let mut last = read(Tokens::new(1, &prompt, &kinds));
     let expected = golden.integers("greedy.out.tokens");
     let logits = golden.floats("greedy.out.logits");
     let width = golden.shape("greedy.out.logits")[1];
     for (step, token) in expected.iter().enumerate() {
-        let scores = values(model.logits(Kind::LatentState, last).unwrap());
+        let scores = values(model.logits(TokenKind::LatentState, last).unwrap());
         for (found, expected) in scores.iter().zip(&logits[step * width..]) {
             assert!((found - expected).abs() <= 1e-4, "step {step}: {found} in place of {expected}");
         }
@@ -252,7 +256,7 @@ fn parity_of_greedy_decoding() {
             assert_eq!(best as i64, *token, "step {step}");
         }
         let next = [*token as u32];
-        last = read(Tokens::new(1, &next, &[Kind::LatentState]));
+        last = read(Tokens::new(1, &next, &[TokenKind::LatentState]));
     }
 }
 
@@ -302,6 +306,6 @@ fn packed_samples_do_not_see_each_other() {
     let leaking = cross_entropies(&batch, &leaking, |kind, rows| model.logits(kind, rows)).unwrap();
     let apart = model.forward(tokens, batch.first_seen.clone()).unwrap();
     let apart = cross_entropies(&batch, &apart, |kind, rows| model.logits(kind, rows)).unwrap();
-    let difference = |kind: &Kind| (values(leaking[kind].clone())[0] - values(apart[kind].clone())[0]).abs();
-    assert!(difference(&Kind::LatentAction) > 1e-3, "samples of a row that see each other lose alike");
+    let difference = |kind: &TokenKind| (values(leaking[kind].clone())[0] - values(apart[kind].clone())[0]).abs();
+    assert!(difference(&TokenKind::LatentAction) > 1e-3, "samples of a row that see each other lose alike");
 }

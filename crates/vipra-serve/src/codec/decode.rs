@@ -50,7 +50,8 @@ impl<'a> Decoder<'a> {
             Marker::F32 => self.read(decode::read_f32).map(|value| Value::Float(value.into())),
             Marker::F64 => self.read(decode::read_f64).map(Value::Float),
             Marker::FixPos(_) | Marker::FixNeg(_) => self.int(),
-            Marker::U8 | Marker::U16 | Marker::U32 | Marker::U64 => self.int(),
+            Marker::U8 | Marker::U16 | Marker::U32 => self.int(),
+            Marker::U64 => self.read(decode::read_u64).map(unsigned),
             Marker::I8 | Marker::I16 | Marker::I32 | Marker::I64 => self.int(),
             Marker::FixStr(_) | Marker::Str8 | Marker::Str16 | Marker::Str32 => self.text().map(Value::Text),
             Marker::Bin8 | Marker::Bin16 | Marker::Bin32 => self.bytes().map(|bytes| Value::Bytes(bytes.into())),
@@ -114,6 +115,10 @@ impl<'a> Decoder<'a> {
             _ => Ok(Value::Map(entries)),
         }
     }
+}
+
+fn unsigned(value: u64) -> Value<'static> {
+    i64::try_from(value).map_or(Value::Unsigned(value), Value::Int)
 }
 
 fn part<'a>(entries: &mut Vec<(Cow<'a, str>, Value<'a>)>, name: &str) -> Result<Value<'a>> {

@@ -20,6 +20,7 @@ fn write(to: &mut Vec<u8>, value: &Value<'_>) -> Result<()> {
         Value::Nil => done(encode::write_nil(to)),
         Value::Bool(value) => done(encode::write_bool(to, *value)),
         Value::Int(value) => done(encode::write_sint(to, *value)),
+        Value::Unsigned(value) => done(encode::write_uint(to, *value)),
         Value::Float(value) => done(encode::write_f64(to, *value)),
         Value::Text(text) => write_text(to, text),
         Value::Bytes(bytes) => write_bytes(to, bytes),

@@ -23,8 +23,10 @@ pub enum Value<'a> {
     Nil,
     /// True or false.
     Bool(bool),
-    /// A whole number; those above `i64::MAX` are refused.
+    /// A whole number up to `i64::MAX`.
     Int(i64),
+    /// A whole number above `i64::MAX`.
+    Unsigned(u64),
     /// A number.
     Float(f64),
     /// UTF-8.
@@ -62,7 +64,7 @@ impl<'a> Value<'a> {
         match self {
             Value::Nil => "nothing".to_owned(),
             Value::Bool(_) => "true or false".to_owned(),
-            Value::Int(_) => "a whole number".to_owned(),
+            Value::Int(_) | Value::Unsigned(_) => "a whole number".to_owned(),
             Value::Float(_) => "a number".to_owned(),
             Value::Text(_) => "a text".to_owned(),
             Value::Bytes(_) => "bytes".to_owned(),

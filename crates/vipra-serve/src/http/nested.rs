@@ -108,7 +108,8 @@ impl<'de> Visitor<'de> for Levels {
     }
 }
 
-/// A level from 0 to 255; a fraction of one is cut off, as NumPy does.
+/// A level from 0 to 255. A fraction is refused and not cut off: a picture of fractions from 0 to 1 would become a black one, and
+/// nobody would notice.
 struct Level(u8);
 
 impl<'de> Deserialize<'de> for Level {
@@ -126,10 +127,12 @@ impl<'de> Deserialize<'de> for Level {
             }
 
             fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Level, E> {
-                if (0.0..256.0).contains(&value) {
-                    Ok(Level(value as u8))
-                } else {
-                    Err(E::custom(format!("level {value} is not from 0 to 255")))
+                match value {
+                    _ if value.fract() != 0.0 => {
+                        Err(E::custom(format!("level {value} is a fraction; levels are whole numbers from 0 to 255")))
+                    }
+                    0.0..=255.0 => Ok(Level(value as u8)),
+                    _ => Err(E::custom(format!("level {value} is not from 0 to 255"))),
                 }
             }
         }
@@ -147,7 +150,7 @@ mod tests {
 
     #[test]
     fn rows_become_pixels() {
-        let nested = parse("[[[1,2,3],[4,5,6]],[[7,8,9],[10.9,255,0]]]").unwrap();
+        let nested = parse("[[[1,2,3],[4,5,6]],[[7,8,9],[10.0,255,0]]]").unwrap();
         assert_eq!((nested.height, nested.width), (2, 2));
         assert_eq!(nested.into_frame("image").unwrap().pixels(), [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 255, 0]);
         assert_eq!(parse("[]").unwrap().into_frame("image").unwrap().pixels().len(), 0);
@@ -162,6 +165,16 @@ mod tests {
         }
         assert!(parse("[[[0,0,0]],[]]").unwrap_err().contains("row 1"));
         assert!(parse("[[[0,0,0,0]]]").unwrap_err().contains("here it has 4"));
+    }
+
+    #[test]
+    fn fractions_are_refused_and_not_cut_off() {
+        for text in ["[[[0.5,0,0]]]", "[[[0,10.9,0]]]", "[[[0,0,0.0]],[[0,0,1e-3]]]"] {
+            let found = parse(text).unwrap_err();
+            assert!(found.contains("is a fraction; levels are whole numbers from 0 to 255"), "{text}: {found}");
+        }
+        assert_eq!(parse("[[[0.0,12.0,2.55e2]]]").unwrap().levels, [0, 12, 255]);
+        assert!(parse("[[[256.0,0,0]]]").unwrap_err().contains("level 256 is not from 0 to 255"));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{StatusCode, header};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use tokio_util::sync::CancellationToken;
@@ -77,6 +77,7 @@ impl App {
             // The bodies' limit is ours: it knows the options.
             .layer(DefaultBodyLimit::disable())
             .layer(from_fn_with_state(self.clone(), authorize))
+            .layer(from_fn(refuse_pages))
             .with_state(self)
     }
 }
@@ -87,6 +88,15 @@ async fn health(State(app): State<Arc<App>>) -> Response {
         if app.policy.is_ready() { (StatusCode::OK, "OK\n") } else { (StatusCode::SERVICE_UNAVAILABLE, "starting\n") };
     let headers = [(header::CONTENT_TYPE, "text/plain; charset=utf-8"), (header::CONNECTION, "close")];
     (status, headers, text).into_response()
+}
+
+/// Refuses what web pages ask. A browser lets any of them send a POST or open a WebSocket, and says by `Origin` that it was one.
+async fn refuse_pages(request: Request, next: Next) -> Response {
+    if request.uri().path() != HEALTH && request.headers().contains_key(header::ORIGIN) {
+        let reason = "requests of web pages are refused: clients of a robot send no `Origin` header";
+        return Failure::status(StatusCode::FORBIDDEN, reason).into_response();
+    }
+    next.run(request).await
 }
 
 async fn authorize(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {

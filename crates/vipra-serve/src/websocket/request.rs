@@ -44,12 +44,12 @@ impl Request {
             Some(_) => return Err(Error::refused(keys::ENDPOINT, "known are `infer` and `reset`")),
         };
         let image = message.get(keys::IMAGE).ok_or_else(|| message.missing(keys::IMAGE))?;
-        let previous = message.get(keys::PREVIOUS_IMAGE).filter(|value| **value != Value::Nil);
+        let previous = message.optional(keys::PREVIOUS_IMAGE);
         Ok(Self::Infer(Box::new(Seen {
             image: picture::decode_value(keys::IMAGE, image, max_side)?,
             previous: previous.map(|value| picture::decode_value(keys::PREVIOUS_IMAGE, value, max_side)).transpose()?,
             states: proprio.map_or(Ok(Vec::new()), |proprio| message.states(proprio))?,
-            prompt: message.get(keys::PROMPT).map(prompt).transpose()?,
+            prompt: message.optional(keys::PROMPT).map(prompt).transpose()?,
             bare,
         })))
     }
@@ -60,6 +60,11 @@ struct Message<'a>(Vec<(Cow<'a, str>, Value<'a>)>);
 impl Message<'_> {
     fn get(&self, key: &str) -> Option<&Value<'_>> {
         self.0.iter().find(|(found, _)| found == key).map(|(_, value)| value)
+    }
+
+    /// What stands at a key; Python's `None` is nothing.
+    fn optional(&self, key: &str) -> Option<&Value<'_>> {
+        self.get(key).filter(|value| **value != Value::Nil)
     }
 
     fn missing(&self, key: &str) -> Error {
@@ -98,6 +103,7 @@ fn number(value: &Value<'_>) -> Option<f64> {
     match value {
         Value::Float(value) => Some(*value),
         Value::Int(value) => Some(*value as f64),
+        Value::Unsigned(value) => Some(*value as f64),
         Value::Scalar(value, _) => number(value),
         _ => None,
     }

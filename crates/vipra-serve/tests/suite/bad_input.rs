@@ -135,6 +135,7 @@ fn what_json_cannot_say_is_explained() {
     let (rgb, standing) = ("[[[[1,2,3]]], [[[1,2,3]]]]", "[0, 0]");
     assert_eq!(step(rgb, "[NaN, 0]"), "NaN is not valid JSON: every number has to be finite");
     assert_eq!(step(rgb, "[0, -Infinity]"), "Infinity is not valid JSON: every number has to be finite");
+    assert!(step("[[[[0.5,0.25,1]]], [[[0.5,0.25,1]]]]", standing).starts_with("level 0.5 is a fraction"));
     // Two of grey levels, in two forms, and one of colours.
     for image in ["[[[1,2]], [[1,2]]]", "[[[[1],[2]]], [[[1],[2]]]]", "[[[1,2,3]],[[1,2,3]]]"] {
         let text = step(image, standing);

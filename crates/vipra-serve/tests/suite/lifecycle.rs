@@ -3,12 +3,13 @@
 use std::thread;
 use std::time::Duration;
 
+use serde_json::json;
 use tungstenite::Message;
 use tungstenite::client::IntoClientRequest;
 use vipra_control::{ActionChunk, Error, Observation, Policy, PolicyDescription};
 use vipra_serve::{Access, ServeOptions, Server, Token};
 
-use crate::clients::{Client, get, http, ready, request};
+use crate::clients::{Client, get, http, post_json, ready, request};
 use crate::made_policy::{Event, HORIZON, Made};
 
 /// A policy that cannot do anything.
@@ -109,6 +110,33 @@ fn a_token_is_asked_for() {
     assert!(error.contains("one word"), "{error}");
     std::fs::remove_file(&folder).unwrap();
     assert!(Token::from_file(&folder).unwrap_err().to_string().contains("token"), "names the file");
+}
+
+/// A page can send such a request without asking its browser, or open a WebSocket.
+#[test]
+fn web_pages_are_refused() {
+    let server = Made::new().served();
+    let address = server.address();
+    ready(address);
+    for origin in ["https://example.com", "null", &format!("http://{address}")] {
+        let request = ureq::http::Request::post(format!("http://{address}/reset"));
+        let request = request.header("content-type", "text/plain").header("origin", origin);
+        let (status, answer) = http(request.body(br#"{"task_description": "x"}"#.to_vec()).unwrap());
+        assert!(status == 403 && answer.contains("web pages are refused"), "{origin}: {status} {answer}");
+        let mut request = format!("ws://{address}/").into_client_request().unwrap();
+        request.headers_mut().insert("Origin", origin.parse().unwrap());
+        let Err(tungstenite::Error::Http(answer)) = tungstenite::connect(request) else { panic!("{origin} is let in") };
+        assert_eq!(answer.status().as_u16(), 403, "{origin}");
+    }
+    let image = [[[1; 3]]];
+    let (status, answer) = post_json(address, "/step", &json!({ "image": [image, image] }));
+    assert_eq!(
+        (status, &answer["detail"][0]["loc"][1]),
+        (422, &json!("task_description")),
+        "no task has begun: {answer}"
+    );
+    let health = ureq::http::Request::get(format!("http://{address}/healthz")).header("origin", "https://example.com");
+    assert_eq!(http(health.body(Vec::new()).unwrap()).0, 200);
 }
 
 #[test]

@@ -20,7 +20,7 @@ fn state(values: [f64; 2]) -> Value<'static> {
 
 #[test]
 fn the_server_speaks_first_and_says_what_it_wants() {
-    let server = Made::new().with_states(3).served_with(&|options| options.seed = Some(7));
+    let server = Made::new().with_states(3).served_with(&|options| options.seed = Some(u64::MAX));
     let client = Client::connect(server.address());
     let greeting = decode(&client.greeting).unwrap();
     let keys = entry(&greeting, "keys");
@@ -33,7 +33,7 @@ fn the_server_speaks_first_and_says_what_it_wants() {
     assert_eq!(entry(&greeting, "rotation"), &Value::text("rotation-vector"));
     assert_eq!(entry(&greeting, "units"), &Value::text("robot"));
     assert_eq!(entry(&greeting, "crops"), &Value::Int(1));
-    assert_eq!(entry(&greeting, "seed"), &Value::Int(7));
+    assert_eq!(entry(&greeting, "seed"), &Value::Unsigned(u64::MAX));
     assert_eq!(entry(&greeting, "execution"), &Value::Nil, "of this policy it is not known");
     let names = ["past", "now", "gripper"].map(Value::text).to_vec();
     assert_eq!(entry(&greeting, "action_names"), &Value::List(names));
@@ -154,6 +154,10 @@ fn a_default_prompt_stands_in() {
     assert_eq!(client.infer(&silent).actions[0][2], 3.0);
     let as_bytes = Value::map([("observation/image", image(1, 4, 4)), ("prompt", Value::Bytes(b"four"[..].into()))]);
     assert_eq!(client.infer(&as_bytes).actions[0][2], 4.0);
+    let nil = || Value::map([("observation/image", image(1, 4, 4)), ("prompt", Value::Nil)]);
+    assert_eq!(client.infer(&nil()).actions[0][2], 3.0);
+    let (text, _) = Client::connect(Made::new().served().address()).failure(&nil());
+    assert!(text.starts_with("`prompt`: is missing, and the server has no default"), "{text}");
 }
 
 #[test]

@@ -21,7 +21,8 @@ pub struct ServeArgs {
     /// A file with the token that clients must send, as `Authorization: Bearer …` or openpi's `Api-Key …`.
     #[arg(long, value_name = "FILE", conflicts_with = "insecure")]
     pub token_file: Option<PathBuf>,
-    /// Serve without a token: whoever reaches the address may use the policy.
+    /// Serve without a token: whoever reaches the address may use the policy, except web pages (requests with an `Origin`
+    /// header), which are always refused.
     #[arg(long)]
     pub insecure: bool,
     /// Units of actions over HTTP. ViPRA's published client expects normalized ones and converts them; over WebSocket they are

@@ -24,7 +24,7 @@ pub fn run(args: &ServeArgs) -> Result<Outcome> {
     if let Some(state) = &options.http_assumed_state {
         tracing::warn!("/step and /step_bytes without a state are answered as if the robot stood still at {state:?}");
     }
-    let server = Server::start(policy(&package, args)?, options)?;
+    let server = Server::start(policy(package, args)?, options)?;
     server.stop_on_signals();
     let address = server.address();
     let path = args.package.display();
@@ -33,8 +33,8 @@ pub fn run(args: &ServeArgs) -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-fn policy(package: &Package, args: &ServeArgs) -> Result<Box<dyn Policy>> {
-    let mut policy = package.policy(&device(&args.device)?)?;
+fn policy(package: Package, args: &ServeArgs) -> Result<Box<dyn Policy>> {
+    let mut policy = package.into_policy(&device(&args.device)?)?;
     policy.seed(args.seed);
     Ok(Box::new(policy))
 }

@@ -35,7 +35,7 @@ fn a_policy_that_sees_states_is_asked_and_served() {
 /// What one client asks for must not fail what others ask for at the same time. Returns the dimensions of a state.
 fn what_it_cannot_read_is_refused_alone(place: &Place) -> usize {
     let package = Package::open(Path::new(&place.path("run"))).unwrap();
-    let mut policy = package.policy(&Device::flex()).unwrap();
+    let mut policy = package.into_policy(&Device::flex()).unwrap();
     let width = policy.describe().proprio.as_ref().unwrap().names.len();
     let asked = |instruction: &str, state: f32| Observation {
         instruction: instruction.to_owned(),

@@ -7,6 +7,7 @@ use vipra_data::{DataConfig, SourceConfig};
 use vipra_tokenizer::TextTokenizer;
 use vipra_train::TrainConfig;
 
+use super::super::data::SampleSettings;
 use super::super::numbers::DemonstrationSource;
 use super::*;
 use crate::fixtures::{HORIZON, MadeSource, frame_tokenizer, policy_model, specification, text_tokenizer};
@@ -42,10 +43,16 @@ impl Made {
         let made = MadeSource::new(5.0, &["x", "gripper"], &[ACTIONS.to_vec()]);
         let read = DemonstrationSource::read(Box::new(made), &SourceConfig::new("made"), &data, &config, &|_, _| {});
         let layout = self.specification.layout(&self.text).unwrap();
-        let (settings, held) = ((&config, Path::new("unused")), [false, true]);
-        let sources = vec![read.unwrap()];
-        let learned =
-            Demonstrations::new(sources, &data, settings, &self.specification, &held, &layout, &self.text).unwrap();
+        let settings = SampleSettings {
+            data: &data,
+            config: &config,
+            cache: Path::new("unused"),
+            specification: &self.specification,
+            held: &[false, true],
+            layout: &layout,
+            text: &self.text,
+        };
+        let learned = Demonstrations::new(vec![read.unwrap()], settings).unwrap();
         FinetuneStage {
             config,
             specification: self.specification.clone(),
@@ -89,7 +96,7 @@ fn bins_of_padding_are_targets_unless_they_are_not_learned() {
     let made = Made::new(ActionDecoder::Autoregressive);
     let targets = |learn_padding: bool| {
         let batch = made.stage(learn_padding).next_batch().unwrap();
-        batch.tokens.targets[&Kind::Action].ids.len()
+        batch.tokens.targets[&TokenKind::Action].ids.len()
     };
     assert_eq!([targets(true), targets(false)], [3 * HORIZON * 2, (1 + 2 + 3) * 2]);
     assert_eq!(made.loss(true), made.loss(true), "the same batch has the same loss");

@@ -1,31 +1,22 @@
 use std::iter::repeat_n;
 
-use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use vipra_nn::ops::Branches;
 
 use super::Transformer;
-use crate::layout::Kind;
-use crate::model::shake::Shake;
-use crate::model::{KvCache, RotaryPrecision, Tokens, TransformerConfig, Vocabularies};
+use crate::fixtures::{small_transformer, small_vocabularies, transformer_config};
+use crate::layout::TokenKind;
+use crate::model::{KvCache, RotaryPrecision, Tokens, TransformerConfig};
 
 /// Tokens of the sample that is read.
 const LENGTH: usize = 12;
-/// Tokens before it: angles of bfloat16 are told apart up to some 256 positions.
+/// Tokens before it: angles of bfloat16 are exact up to some 256 positions.
 const BEFORE: usize = 300;
 
 /// A model with the angles of released weights.
 fn model() -> Transformer {
-    let vocabularies = Vocabularies { text: 9, vision: 6, latent_action: 3, frame_positions: 0, frame_grid: None };
-    let config = TransformerConfig {
-        dim: 16,
-        layers: 2,
-        heads: 2,
-        feed_forward: 8,
-        rotary_precision: RotaryPrecision::Bfloat16,
-        ..TransformerConfig::default()
-    };
-    config.init(&vocabularies, &Device::flex()).unwrap().map(&mut Shake).valid()
+    let config = TransformerConfig { rotary_precision: RotaryPrecision::Bfloat16, ..transformer_config() };
+    small_transformer(&config, &small_vocabularies(), &Device::flex())
 }
 
 fn ids(count: usize) -> Vec<u32> {
@@ -34,10 +25,10 @@ fn ids(count: usize) -> Vec<u32> {
 
 /// Embedded tokens of one row.
 fn embedded(model: &Transformer, ids: &[u32]) -> Tensor<3> {
-    model.embed(Tokens::new(1, ids, &vec![Kind::Text; ids.len()]), &[]).unwrap()
+    model.embed(Tokens::new(1, ids, &vec![TokenKind::Text; ids.len()]), &[]).unwrap()
 }
 
-/// A row of others' tokens, then the sample's; and where each token's sample begins.
+/// A row of another sample's tokens, then the sample's; and where each token's sample begins.
 fn behind_others(sample: &[u32]) -> (Vec<u32>, Vec<u32>) {
     let first_seen = repeat_n(0, BEFORE).chain(repeat_n(BEFORE as u32, sample.len()));
     ([&ids(BEFORE)[..], sample].concat(), first_seen.collect())
@@ -50,7 +41,7 @@ fn assert_close(found: Tensor<3>, expected: &Tensor<3>) {
 }
 
 #[test]
-fn a_sample_means_the_same_behind_others() {
+fn a_packed_sample_matches_the_sample_alone() {
     let (model, sample) = (model(), ids(LENGTH));
     let alone = model.forward_embedded(embedded(&model, &sample), None);
     let (row, first_seen) = behind_others(&sample);
@@ -59,21 +50,21 @@ fn a_sample_means_the_same_behind_others() {
 }
 
 #[test]
-fn a_sample_means_the_same_behind_padding_of_a_cache() {
+fn a_cached_sample_behind_padding_matches_the_sample_alone() {
     let (model, sample) = (model(), ids(LENGTH));
     let alone = model.forward_embedded(embedded(&model, &sample), None);
     let mut cache = KvCache::new(Some(vec![BEFORE as u32]));
     let row = [vec![0; BEFORE], sample].concat();
     let (first, second) = row.split_at(BEFORE + LENGTH / 2);
     let read = [first, second].map(|part| {
-        let kinds = vec![Kind::Text; part.len()];
+        let kinds = vec![TokenKind::Text; part.len()];
         model.forward_cached(Tokens::new(1, part, &kinds), &mut cache).unwrap()
     });
     assert_close(Tensor::cat(read.to_vec(), 1).narrow(1, BEFORE, LENGTH), &alone);
 }
 
 #[test]
-fn branches_mean_the_same_behind_padding() {
+fn branches_behind_padding_match_those_without() {
     let (model, sample) = (model(), ids(LENGTH));
     let branches = |first| Branches { first, length: LENGTH / 4 };
     let alone = model.forward_branches(embedded(&model, &sample), None, branches(LENGTH / 2));

@@ -1,42 +1,43 @@
 use burn::module::Module;
-use burn::tensor::{Device, Distribution};
+use burn::tensor::Device;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 use super::*;
-use crate::fixtures::{HORIZON, INSTRUCTIONS, frame_tokenizer, policy_model, specification, text_tokenizer};
+use crate::fixtures::{
+    HORIZON, INSTRUCTIONS, frame_tokenizer, policy_model, small_vocabularies, specification, text_tokenizer,
+    transformer_config, values,
+};
 use crate::flow_matching::SolverMethod;
 use crate::layout::Content;
-use crate::model::shake::Shake;
-use crate::model::{ActionSizes, NewParameters, TransformerConfig, Vocabularies};
+use crate::model::shake::{Shake, normal};
+use crate::model::{ActionSizes, NewParameters, TransformerConfig};
 use crate::prompt::prompt;
 
 const ROWS: usize = 2;
 const WORDS: usize = 3;
 
-fn model(device: &Device) -> PolicyModel {
-    let config = TransformerConfig { dim: 8, layers: 2, heads: 2, feed_forward: 16, ..TransformerConfig::default() };
-    let vocabularies = Vocabularies { text: 9, vision: 6, latent_action: 3, frame_positions: 0, frame_grid: None };
+fn model() -> PolicyModel {
+    let device = Device::flex();
     let sizes = ActionSizes { decoder: ActionDecoder::FlowMatching, action: 3, proprio: None, bins: 0 };
-    device.seed(1);
-    let transformer = config.init(&vocabularies, device).unwrap();
-    sizes.init(transformer, &NewParameters::default(), device).map(&mut Shake).valid()
+    let config = TransformerConfig { dim: 8, feed_forward: 16, ..transformer_config() };
+    let transformer = config.init(&small_vocabularies(), &device).unwrap();
+    sizes.init(transformer, &NewParameters::default(), &device).map(&mut Shake::new(1))
 }
 
-/// Conditions of `WORDS` words each.
+/// A cache of conditions of `WORDS` words each.
 fn read(model: &PolicyModel, ids: &[u32]) -> KvCache {
-    let kinds = vec![Kind::Text; ids.len()];
+    let kinds = vec![TokenKind::Text; ids.len()];
     let tokens = Tokens::new(ids.len() / WORDS, ids, &kinds);
     let mut cache = KvCache::default();
-    model.transformer.forward_cached_last(model.embed(tokens, &ContinuousInputs::default()).unwrap(), &mut cache);
+    model.forward_cached_last(tokens, &ContinuousInputs::default(), &mut cache).unwrap();
     cache
 }
 
 #[test]
-fn a_chunk_flows_by_the_mean_of_its_conditions() {
-    let device = Device::flex();
-    let model = model(&device);
-    let noise = Tensor::random([ROWS, 4, 3], Distribution::Normal(0.0, 1.0), &device);
+fn a_chunk_follows_the_mean_velocity_of_its_conditions() {
+    let model = model();
+    let noise = normal([ROWS, 4, 3], 2);
     let solver = SolverConfig { steps: 1, ..SolverConfig::default() };
     let flow = |ids: &[u32], conditions, solver| {
         flow_chunks(&model, &read(&model, ids), conditions, noise.clone(), solver).unwrap()
@@ -59,7 +60,7 @@ fn a_chunk_flows_by_the_mean_of_its_conditions() {
 struct Autoregressive {
     model: PolicyModel,
     specification: Specification,
-    layout: Layout,
+    layout: SampleLayout,
     text: Vec<u32>,
     prompts: Vec<Sample>,
 }
@@ -72,7 +73,7 @@ impl Autoregressive {
         let text = text.encode(&prompt(INSTRUCTIONS[0])).unwrap();
         let prompts =
             [[[0, 1, 2, 3], [4, 5, 6, 7]], [[11, 3, 8, 8], [2, 9, 9, 0]]].map(|[past, now]: [[u16; 4]; 2]| {
-                layout.prompt(&Content { text: &text, frames: &[&past, &now], ..Content::default() }, Kind::Action)
+                layout.prompt(&Content { text: &text, frames: &[&past, &now], ..Content::default() }, TokenKind::Action)
             });
         let model = policy_model(&specification);
         Self { model, specification, layout, prompts: prompts.to_vec(), text }
@@ -88,7 +89,7 @@ impl Autoregressive {
         decoder.decode(&self.prompts, None, &prefix, &mut ChaCha8Rng::seed_from_u64(seed)).unwrap()
     }
 
-    /// The likeliest bin after the other, each behind a pass over everything before it.
+    /// The likeliest bins, one after the other, each by a pass over everything before it.
     fn decode_naively(&self, prompt: &Sample) -> Vec<f32> {
         let bins = self.specification.bins.as_ref().unwrap();
         let (mut ids, mut kinds) = (prompt.ids.clone(), prompt.kinds.clone());
@@ -96,12 +97,12 @@ impl Autoregressive {
             let tokens = Tokens::new(1, &ids, &kinds);
             let embedded = self.model.embed(tokens, &ContinuousInputs::default()).unwrap();
             let hidden = self.model.transformer.forward_embedded(embedded, None);
-            let logits = self.model.logits(Kind::Action, hidden.narrow(1, ids.len() - 1, 1)).unwrap();
+            let logits = self.model.logits(TokenKind::Action, hidden.narrow(1, ids.len() - 1, 1)).unwrap();
             let logits = logits.narrow(2, 0, bins.count(position % bins.width()));
-            let scores: Vec<f32> = logits.into_data().iter::<f32>().collect();
+            let scores = values(logits);
             let best = (0..scores.len()).max_by(|a, b| scores[*a].total_cmp(&scores[*b])).unwrap();
             ids.push(best as u32);
-            kinds.push(Kind::Action);
+            kinds.push(TokenKind::Action);
         }
         let decoded = bins.decode(&ids[prompt.len()..]).unwrap();
         decoded.into_iter().map(|value| value as f32).collect()
@@ -109,7 +110,7 @@ impl Autoregressive {
 }
 
 #[test]
-fn greedy_bins_behind_the_cache_are_those_of_a_pass_over_everything() {
+fn greedy_bins_behind_a_cache_match_passes_over_the_whole() {
     let policy = Autoregressive::new();
     let chunks = policy.decode(0.0, 0);
     assert_eq!(chunks.len(), 2);
@@ -120,7 +121,7 @@ fn greedy_bins_behind_the_cache_are_those_of_a_pass_over_everything() {
 }
 
 #[test]
-fn sampled_bins_are_those_of_the_seed_and_not_the_greedy_ones() {
+fn sampled_bins_depend_on_the_seed_and_differ_from_greedy_ones() {
     let policy = Autoregressive::new();
     let sampled: Vec<_> = (0..4).map(|seed| policy.decode(1.0, seed)).collect();
     assert_eq!(sampled[1], policy.decode(1.0, 1));

@@ -158,14 +158,15 @@ impl Package {
         }
     }
 
-    /// The policy of the package, ready for use.
+    /// The policy of the package, ready for use. The package goes: its weights are the policy's now, and are in memory once.
     ///
     /// # Errors
     /// What is wrong with the weights of the policy or of the frame tokenizer.
-    pub fn policy(&self, device: &Device) -> Result<TrainedPolicy> {
-        let tokenizer = TrainedTokenizer::open(&self.path.join(FRAME_TOKENIZER_FILE), device)?;
-        let model = self.specification.load(&self.weights, device)?;
-        TrainedPolicy::new(model, self.specification.clone(), self.text.clone(), tokenizer)
+    pub fn into_policy(self, device: &Device) -> Result<TrainedPolicy> {
+        let Self { specification, path, text, weights, .. } = self;
+        let tokenizer = TrainedTokenizer::open(&path.join(FRAME_TOKENIZER_FILE), device)?;
+        let model = specification.load(&weights, device)?;
+        TrainedPolicy::new(model, specification, text, tokenizer)
     }
 }
 

@@ -67,7 +67,7 @@ fn a_package_that_is_whole_opens() {
     let package = written(folder.path(), &statistics(&["action"]));
     let open = Package::open(&package).unwrap();
     assert_eq!(open.specification.control.fingerprints["policy"], open.fingerprint);
-    open.policy(&Device::flex()).unwrap();
+    open.into_policy(&Device::flex()).unwrap();
 }
 
 #[test]

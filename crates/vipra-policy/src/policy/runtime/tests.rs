@@ -3,7 +3,7 @@ use crate::fixtures::{INSTRUCTIONS, frame_tokenizer, picture, policy_model, spec
 use crate::model::ActionDecoder;
 
 #[test]
-fn a_chunk_that_is_no_numbers_is_refused() {
+fn a_chunk_with_nan_or_infinity_is_refused() {
     let chunk = |value| ActionChunk { actions: vec![vec![0.0, 1.0], vec![2.0, value]] };
     assert_eq!(finite(chunk(3.0)).unwrap(), chunk(3.0));
     for value in [f32::NAN, f32::INFINITY] {
@@ -11,7 +11,7 @@ fn a_chunk_that_is_no_numbers_is_refused() {
     }
 }
 
-/// A policy that sees two states and always begins from the same noise.
+/// A policy that sees two states and always starts from the same noise.
 fn policy(decoder: ActionDecoder) -> TrainedPolicy {
     let (tokenizer, text) = (frame_tokenizer(), text_tokenizer());
     let mut specification = specification(decoder, Some(2), &tokenizer, &text);
@@ -37,7 +37,7 @@ fn most_apart(one: &[f32], other: &[f32]) -> f32 {
 }
 
 #[test]
-fn what_is_asked_together_is_answered_as_if_it_were_asked_alone() {
+fn batched_inference_matches_single() {
     for decoder in [ActionDecoder::FlowMatching, ActionDecoder::Autoregressive] {
         let mut policy = policy(decoder);
         let asked = [seen(INSTRUCTIONS[0], 0), seen(INSTRUCTIONS[1], 0), seen(INSTRUCTIONS[0], 12)];

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
-use vipra_control::{Execution, Policy};
+use vipra_control::Execution;
 use vipra_data::writer::write_atomic;
 use vipra_eval::{
     Episode, EvaluateOptions, Header, Section, Summary, TabletopEnvironment, evaluate, page, plan, summarize,
@@ -42,7 +42,6 @@ pub fn run_episodes(args: &EvalRunArgs) -> Result<Vec<Summary>> {
     let package = open_package(package, &args.crops)?;
     let scenes = scenes(args, &package);
     let splits = showable(splits, &args.split, &scenes, are_scenes_asked_for(args))?;
-    let mut policy = package.policy(&device(&args.device)?)?;
     let execution = match args.execute {
         Some(actions) => Execution::First { actions: actions.into() },
         None => package.specification.execution,
@@ -52,10 +51,12 @@ pub fn run_episodes(args: &EvalRunArgs) -> Result<Vec<Summary>> {
     let config = TabletopConfig {
         embodiment: Embodiment::Gripper,
         scenes: scenes.of(splits[0]),
-        size: picture_side(&package.training, policy.describe().image_size),
+        size: picture_side(&package.training, package.specification.control.image_size),
     };
     let options = EvaluateOptions { execution, parallel: args.parallel.into(), videos: args.videos };
     let header = header(&package, &config, &options)?;
+    let title = package.path.display().to_string();
+    let mut policy = package.into_policy(&device(&args.device)?)?;
     std::fs::create_dir_all(out).with_context(|| format!("making {}", out.display()))?;
     let _lock = lock(out)?;
     let progress = Progress::new("evaluating", "episodes");
@@ -69,7 +70,6 @@ pub fn run_episodes(args: &EvalRunArgs) -> Result<Vec<Summary>> {
         &|done, all| progress.set(done, all),
     )?;
     drop(progress);
-    let title = package.path.display().to_string();
     write_page(&out.join("report.html"), &[Section { title, ..section(out)? }])?;
     Ok(summarize(&outcomes))
 }

@@ -56,14 +56,14 @@ pub fn run(args: &OpenLoopArgs) -> Result<Outcome> {
 pub fn compare_episode(args: &OpenLoopArgs) -> Result<Vec<DimensionError>> {
     args.out.iter().try_for_each(|path| check_outside([args.data.as_path()], path, "the picture of the curves"))?;
     let package = open_package(&args.package, &args.crops)?;
-    let mut policy = package.policy(&device(&args.device)?)?;
+    let (specification, tolerance_secs) = (package.specification.clone(), tolerance_of_run(&package.path));
+    let mut policy = package.into_policy(&device(&args.device)?)?;
     // Other episodes may be broken.
-    let tolerance_secs = tolerance_of_run(&package.path);
     let data = DataConfig { tolerance_secs, on_error: OnError::Skip, ..DataConfig::default() };
     let source = open_dataset(&data, &SourceConfig::new(&args.data))?;
     let at = find_episode(source.as_ref(), &args.episode)?;
-    let replayed = replay(source.as_ref(), at, args.camera.as_deref(), &mut policy, &package.specification)?;
-    let actions = &package.specification.control.action;
+    let replayed = replay(source.as_ref(), at, args.camera.as_deref(), &mut policy, &specification)?;
+    let actions = &specification.control.action;
     let errors: Vec<DimensionError> =
         actions.names.iter().enumerate().map(|(at, name)| dimension_error(name, &replayed, at)).collect();
     if let Some(path) = &args.out {

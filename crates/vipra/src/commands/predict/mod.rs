@@ -54,11 +54,11 @@ pub fn write_predictions(args: &PredictArgs) -> Result<String> {
     let mut shown = Vec::new();
     for together in places.chunks(TOGETHER) {
         let moments = together.iter().map(|place| reader.read(*place, &models)).collect::<Result<Vec<_>>>()?;
-        let prompts = moments
-            .iter()
-            .map(|moment| models.transformer.prompt(&moment.instruction, &moment.past_tokens, &moment.current_tokens));
-        let prompts = prompts.collect::<Result<Vec<_>, _>>()?;
-        let imagined = imagine(&models.transformer, &prompts, sampling, &mut random)?;
+        let templates = moments.iter().map(|moment| {
+            models.transformer.template(&moment.instruction, &moment.past_tokens, &moment.current_tokens)
+        });
+        let templates = templates.collect::<Result<Vec<_>, _>>()?;
+        let imagined = imagine(&models.transformer, &templates, sampling, &mut random)?;
         for (moment, imagined) in moments.into_iter().zip(imagined) {
             shown.push(show(&moment, &imagined, &models, &args.out)?);
             imagining.set(shown.len(), places.len());

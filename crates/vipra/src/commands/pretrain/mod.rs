@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use burn::tensor::Device;
 use serde_json::json;
 use vipra_laq::TrainedLaq;
-use vipra_policy::layout::{Kind, Markers};
+use vipra_policy::layout::{Markers, TokenKind};
 use vipra_policy::pretrain::{Prepared, Session, Summary, train};
 use vipra_policy::{CodebookInfo, prompt};
 use vipra_tokenizer::TrainedTokenizer;
@@ -59,7 +59,7 @@ impl Begun {
         let preparation = Preparation {
             data: &self.config.data,
             tokenizer: &self.tokenizer,
-            laq: self.config.pretrain.fields.has(Kind::LatentAction).then_some(&self.laq),
+            laq: self.config.pretrain.fields.has(TokenKind::LatentAction).then_some(&self.laq),
             horizon: self.config.pretrain.horizon,
             labels: &args.labels,
             tokens: &args.tokens,
