@@ -34,7 +34,11 @@ pub enum Error {
     #[error(transparent)]
     Picture(#[from] vipra_page::Error),
     /// The outcomes belong to something else.
-    #[error("the folder holds an evaluation with other settings ({differs}): choose another --out: {}", path.display())]
+    #[error(
+        "the folder holds an evaluation with other settings ({differs}): choose another --out, or begin that of a run anew by \
+         --from evaluate: {}",
+        path.display()
+    )]
     HeaderMismatch {
         /// What differs.
         differs: String,

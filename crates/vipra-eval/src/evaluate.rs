@@ -45,8 +45,9 @@ pub fn plan(splits: &[String], seeds: &[u64], episodes: u64) -> Vec<Episode> {
 /// Runs the episodes of a plan that the folder has no outcomes of, and writes each as it ends. The outcomes of the whole plan.
 ///
 /// Episodes run in groups of `parallel`, and the policy draws anew for each. What it draws for an episode depends on those that
-/// run beside it: a group that was interrupted runs again as a whole, so that it ends as if it never had been. `make` makes an
-/// environment; `progress` is called with (done, all).
+/// run beside it: a group of which some have no outcome, because it was interrupted or the plan has grown, runs again as a
+/// whole, so that it ends as if it had been whole from the beginning. `make` makes an environment; `progress` is called with
+/// (done, all).
 ///
 /// # Errors
 /// [`Error::HeaderMismatch`] if the folder belongs to something else; whatever policy, environment or disk say.
@@ -74,6 +75,7 @@ pub fn evaluate(
         if group.iter().all(|episode| is_done(&log, episode)) {
             continue;
         }
+        forget(&group, &mut log, &mut videos)?;
         while rollouts.len() < group.len() {
             let environment = make(policy.describe())?;
             rollouts.push(Rollout::new(environment, policy.describe(), options.execution, options.videos > 0)?);
@@ -86,7 +88,7 @@ pub fn evaluate(
 }
 
 /// The episodes of a plan that run side by side: those of a split and seed from a multiple of `parallel` to the next one, so
-/// that a plan which grows by whole groups leaves those that ran as they are.
+/// that a plan which grows leaves whole groups that ran as they are.
 fn groups(plan: &[Episode], parallel: usize) -> Vec<Vec<Episode>> {
     let mut groups: Vec<Vec<Episode>> = Vec::new();
     let mut places: BTreeMap<Episode, usize> = BTreeMap::new();
@@ -99,6 +101,14 @@ fn groups(plan: &[Episode], parallel: usize) -> Vec<Vec<Episode>> {
         groups[place].push(episode.clone());
     }
     groups
+}
+
+/// Forgets what became of those of a group that ran without the others.
+fn forget(group: &[Episode], log: &mut OutcomeLog, videos: &mut Videos) -> Result<()> {
+    let is_of_group = |outcome: &Outcome| group.iter().any(|episode| outcome.is_of(episode));
+    // The videos first: after a kill in between the group still runs again, and no video is left without its outcome.
+    log.outcomes().iter().filter(|outcome| is_of_group(outcome)).try_for_each(|outcome| videos.forget(outcome))?;
+    log.forget(&is_of_group)
 }
 
 fn is_done(log: &OutcomeLog, episode: &Episode) -> bool {
@@ -121,10 +131,8 @@ fn run_group(
         let ended = rollouts.par_iter_mut().map(Rollout::step).collect::<Result<Vec<_>>>()?;
         for Ended { outcome, frames } in ended.into_iter().flatten() {
             running -= 1;
-            if !log.outcomes().iter().any(|known| known.key() == outcome.key()) {
-                videos.offer(&outcome, &frames)?;
-                log.add(outcome)?;
-            }
+            videos.offer(&outcome, &frames)?;
+            log.add(outcome)?;
         }
     }
     Ok(())

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use vipra_data::writer::write_atomic;
 
 use crate::environment::Episode;
 use crate::{Error, Result};
@@ -111,6 +112,22 @@ impl OutcomeLog {
     /// Those that are in it.
     pub fn outcomes(&self) -> &[Outcome] {
         &self.outcomes
+    }
+
+    /// Takes out those of episodes that run again.
+    pub(crate) fn forget(&mut self, runs_again: &dyn Fn(&Outcome) -> bool) -> Result<()> {
+        if !self.outcomes.iter().any(runs_again) {
+            return Ok(());
+        }
+        let text = std::fs::read_to_string(&self.path).map_err(Error::io(&self.path))?;
+        // Behind the header there is a line for each, in their order.
+        let outcome_of = |line: usize| line.checked_sub(1).and_then(|at| self.outcomes.get(at));
+        let kept = text.lines().enumerate().filter(|(line, _)| !outcome_of(*line).is_some_and(runs_again));
+        let kept: String = kept.flat_map(|(_, line)| [line, "\n"]).collect();
+        write_atomic(&self.path, kept.as_bytes()).map_err(|error| Error::Invalid(error.to_string()))?;
+        self.file = OpenOptions::new().append(true).open(&self.path).map_err(Error::io(&self.path))?;
+        self.outcomes.retain(|outcome| !runs_again(outcome));
+        Ok(())
     }
 
     /// Adds one; it is on the disk when this returns.

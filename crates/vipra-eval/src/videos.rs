@@ -45,6 +45,18 @@ impl Videos {
         Ok(Self { folder, most, fps: (rate_hz.round() as u32).max(1), taken })
     }
 
+    /// Removes the video of an episode that runs again: it may end otherwise.
+    pub(crate) fn forget(&mut self, outcome: &Outcome) -> Result<()> {
+        let video = self.folder.join(name(outcome));
+        if !video.is_file() {
+            return Ok(());
+        }
+        std::fs::remove_file(&video).map_err(Error::io(&video))?;
+        let taken = self.taken.entry((outcome.split.clone(), outcome.success_last)).or_default();
+        *taken = taken.saturating_sub(1);
+        Ok(())
+    }
+
     /// Writes the episode's video if it is one of the first of its kind.
     pub(crate) fn offer(&mut self, outcome: &Outcome, frames: &[Frame]) -> Result<()> {
         let taken = self.taken.entry((outcome.split.clone(), outcome.success_last)).or_default();

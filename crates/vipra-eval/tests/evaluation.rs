@@ -100,7 +100,7 @@ fn an_interrupted_evaluation_ends_as_if_it_never_had_been() {
 }
 
 #[test]
-fn an_evaluation_that_grows_by_whole_groups_ends_as_one_that_was_as_large_from_the_beginning() {
+fn an_evaluation_that_grows_ends_as_one_that_was_as_large_from_the_beginning() {
     let folder = tempfile::tempdir().unwrap();
     let run = |name: &str, episodes: u64| {
         let outcomes = run_plan(&mut Drawing::new(), &folder.path().join(name), None, &OPTIONS, episodes).unwrap();
@@ -111,6 +111,29 @@ fn an_evaluation_that_grows_by_whole_groups_ends_as_one_that_was_as_large_from_t
         let of_whole = whole.iter().filter(|outcome| outcome.episode < episodes).cloned().collect::<Vec<_>>();
         assert_eq!(run("grown", episodes), of_whole, "{episodes} episodes");
     }
+    // Of groups that were not full as well: their episodes run again beside the others.
+    let few = run("grown in part", 6);
+    let of_whole = |outcome: &&Outcome| outcome.episode < 6;
+    assert_ne!(few, whole.iter().filter(of_whole).cloned().collect::<Vec<_>>(), "the group does not matter");
+    assert_eq!(run("grown in part", 11), whole);
+    let (_, written) = read_outcomes(&folder.path().join("grown in part").join(OUTCOMES)).unwrap();
+    assert_eq!(written.len(), whole.len(), "none twice");
+}
+
+#[test]
+fn no_video_is_left_of_an_end_that_an_episode_has_no_longer() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |episodes: u64| run_plan(&mut Drawing::new(), folder.path(), None, &OPTIONS, episodes).unwrap();
+    run(1);
+    // As if it had failed, without others beside it.
+    let file = folder.path().join(OUTCOMES);
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replacen("\"success_last\":true", "\"success_last\":false", 1)).unwrap();
+    let video = |end: &str| folder.path().join(VIDEOS).join(format!("seen.{end}.count.0.0.gif"));
+    std::fs::rename(video("success"), video("failure")).unwrap();
+    run(4);
+    let left = videos(folder.path()).unwrap().into_iter().map(|video| video.path).collect::<Vec<_>>();
+    assert_eq!(left, [folder.path().join(VIDEOS).join("seen.failure.count.0.1.gif"), video("success")]);
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod made_run;
 use std::path::Path;
 
 use made_run::{make, write};
+use serde_json::json;
 use vipra_report::Error;
 
 fn page(run: &Path) -> String {
@@ -100,6 +101,45 @@ fn episodes_of_another_policy_are_not_this_ones_success() {
     assert!(!page(folder.path()).contains("another policy"));
     write(folder.path(), "evaluation/outcomes.jsonl", "");
     contains(&page(folder.path()), &["has not been measured"]);
+}
+
+#[test]
+fn what_was_made_from_an_earlier_stage_is_said_to_be() {
+    let folder = tempfile::tempdir().unwrap();
+    make(folder.path());
+    assert!(!page(folder.path()).contains("earlier results"));
+    let file = folder.path().join("stages/tokenizer.json");
+    let mut record = made_run::read(&file);
+    record["fingerprint"] = "another".into();
+    std::fs::write(&file, record.to_string()).unwrap();
+    let page = page(folder.path());
+    let notes =
+        ["tokenizer", "cache", "pretrain", "finetune"].map(|input| format!("made from earlier results of {input}"));
+    contains(&page, &notes.each_ref().map(String::as_str));
+    // A row of the stages and the part of the page: the cache has none.
+    assert_eq!(page.matches("made from earlier results of").count(), 4 + 3, "{page}");
+    contains(&page, &["This was made from earlier results of finetune.", "has not been measured", "seen, pick"]);
+}
+
+#[test]
+fn the_first_sentence_counts_the_episodes_that_the_run_asks_for() {
+    let folder = tempfile::tempdir().unwrap();
+    make(folder.path());
+    let file = folder.path().join("stages/evaluate.json");
+    let mut record = made_run::read(&file);
+    let rate = |successes: u32| json!({ "successes": successes, "trials": 10 });
+    record["figures"] = json!({ "splits": { "seen": { "success_any": rate(6), "success_last": rate(5) } } });
+    // One that was interrupted has not counted yet.
+    std::fs::write(&file, record.to_string()).unwrap();
+    assert!(page(folder.path()).contains(" of 40 episodes"));
+    record["state"] = "done".into();
+    std::fs::write(&file, record.to_string()).unwrap();
+    let page = page(folder.path());
+    contains(
+        &page,
+        &["60.0 % [", " of 10 episodes (seen) at any step", "50.0 % [", "asks for 10 of these 40 episodes"],
+    );
+    assert!(!page.contains(" of 40 episodes"));
 }
 
 #[test]

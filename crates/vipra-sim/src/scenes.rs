@@ -33,12 +33,16 @@ impl Scenes {
             return None;
         }
         let tasks = if self.tasks.is_empty() { &TaskKind::ALL[..] } else { &self.tasks };
-        let count = |kinds: &[Kind]| self.objects.iter().filter(|object| kinds.contains(&object.kind)).count();
+        // No two of a scene are equal, however often one is named.
+        let numbered = self.objects.iter().enumerate();
+        let distinct = numbered.filter(|(at, object)| !self.objects[..*at].contains(object)).map(|(_, object)| object);
+        let distinct: Vec<&Object> = distinct.collect();
+        let count = |kinds: &[Kind]| distinct.iter().filter(|object| kinds.contains(&object.kind)).count();
         let (blocks, targets) = (count(&[Kind::Block]), count(&[Kind::Plate, Kind::Bowl]));
         let impossible = tasks.iter().find_map(|task| match task {
             TaskKind::Put if blocks == 0 || targets == 0 => Some("`put` takes a block, and a plate or a bowl"),
             TaskKind::Stack if blocks < 2 => Some("`stack` takes two blocks"),
-            TaskKind::Push if self.objects.len() < MIN_OBJECTS => {
+            TaskKind::Push if distinct.len() < MIN_OBJECTS => {
                 Some("a scene needs at least two objects: name another with --object")
             }
             _ => None,
@@ -118,6 +122,10 @@ mod tests {
         assert!(fault(&[TaskKind::Put], &["red block", "blue block"]).is_some());
         assert!(fault(&[TaskKind::Stack], &["red block", "yellow plate"]).is_some());
         assert!(fault(&[TaskKind::Push], &["red block"]).is_some());
+        for task in [TaskKind::Stack, TaskKind::Push] {
+            assert!(fault(&[task], &["red block", "red block"]).is_some(), "no two objects of a scene are equal");
+            assert_eq!(fault(&[task], &["red block", "red block", "blue block"]), None);
+        }
         assert!(fault(&[], &["red block", "yellow plate"]).is_some(), "all tasks are set, stacking as well");
         let held_out = fault(&[TaskKind::Push], &["red block", "green block"]);
         assert_eq!(held_out.as_deref(), Some("the split `seen` never shows a green block"));

@@ -159,6 +159,8 @@ fn the_embedded_pipeline_is_made_once_and_changed_in_part() {
     assert_eq!(evaluate["figures"]["splits"]["seen"]["success_any"]["trials"], 2);
     assert_eq!(evaluate["inputs"]["finetune"], record(&place, "finetune")["fingerprint"]);
     assert!(evaluate["seconds"].as_f64().unwrap() > 0.0);
+    assert!(evaluate["input_results"]["finetune"].is_string());
+    assert_eq!(evaluate["input_results"]["finetune"], record(&place, "finetune")["result"]);
 
     // By hand as well, a policy is asked for what it was made for.
     let by_hand = ["eval", &place.path("run"), "--out", &place.path("by hand"), "--episodes", "1", "--videos", "0"];

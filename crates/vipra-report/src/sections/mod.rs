@@ -17,7 +17,7 @@ use vipra_page::{Picture, short};
 
 use crate::curves::{Panel, charts};
 use crate::metrics::Metrics;
-use crate::record::records;
+use crate::record::{Outdated, Records, records};
 use crate::{Error, Result, layout};
 
 /// Pictures of a kind that are shown; a page of them all would be too large to send.
@@ -32,6 +32,8 @@ struct Section {
     body: Option<Markup>,
     /// What makes it.
     made_by: &'static str,
+    /// That it was made from something else than the run has now.
+    outdated: Option<String>,
 }
 
 /// The page of a run.
@@ -43,32 +45,54 @@ pub(crate) fn page(run: &Path) -> Result<String> {
     if records.is_empty() && (is_training || !is_run.iter().any(|name| run.join(name).exists())) {
         return Err(Error::NoRun { path: run.to_path_buf() });
     }
-    let evaluations = evaluation::read(run)?;
-    let outdated = evaluation::outdated(run, &evaluations)?;
+    let outdated = Outdated::of(&records);
+    let (headline, success) = success(run, &records, &outdated)?;
     let sections = [
-        Section::new("success", "Success", evaluation::body(run, &evaluations, &outdated)?, "vipra eval"),
+        success,
         Section::new("data", "Data", data::body(run, &records)?, "vipra sim record, vipra data clips --contact-sheet"),
-        Section::new("tokenizer", "Frame tokenizer", tokenizer::body(run)?, "vipra tokenizer train"),
-        Section::new("latent-actions", "Latent actions", latent_actions::body(run)?, "vipra laq train"),
-        Section::new("pretraining", "Pretraining", pretraining::body(run)?, "vipra pretrain"),
-        Section::new("policy", "Policy", policy::body(run)?, "vipra finetune"),
+        Section::new("tokenizer", "Frame tokenizer", tokenizer::body(run)?, "vipra tokenizer train")
+            .of("tokenizer", &outdated),
+        Section::new("latent-actions", "Latent actions", latent_actions::body(run)?, "vipra laq train")
+            .of("laq", &outdated),
+        Section::new("pretraining", "Pretraining", pretraining::body(run)?, "vipra pretrain").of("pretrain", &outdated),
+        Section::new("policy", "Policy", policy::body(run)?, "vipra finetune").of("finetune", &outdated),
         Section::new("provenance", "Where it comes from", stages::provenance(&records), "vipra run"),
         Section::new("configuration", "Configuration", configuration::body(run)?, "vipra run"),
     ];
     let note = configuration::note(run)?;
     let body = html! {
         @if let Some(note) = note { p { strong { (note) } } }
-        p { (evaluation::headline(&evaluations, &outdated)) }
-        (stages::overview(&records))
+        p { (headline) }
+        (stages::overview(&records, &outdated))
         nav { @for section in &sections { a href=(format!("#{}", section.id)) { (section.title) } } }
         @for section in &sections { (section.to_markup()) }
     };
     Ok(vipra_page::page(&format!("Run {}", name(run)), &body))
 }
 
+/// How often the policy succeeds: in a sentence, and in a part of the page.
+fn success(run: &Path, records: &Records, outdated: &Outdated) -> Result<(Markup, Section)> {
+    let evaluations = evaluation::read(run)?;
+    let of_others = evaluation::of_other_policies(run, &evaluations)?;
+    // Episodes that somebody ran by hand have no record.
+    let outdated = outdated.note(evaluation::EVALUATE).or_else(|| outdated.note("finetune"));
+    let counted = match &outdated {
+        Some(_) => None,
+        None => evaluation::Counted::find(&evaluations, &of_others, records),
+    };
+    let body = evaluation::body(run, &evaluations, &of_others, counted.as_ref())?;
+    let section = Section { outdated, ..Section::new("success", "Success", body, "vipra eval") };
+    Ok((evaluation::headline(counted.as_ref()), section))
+}
+
 impl Section {
     fn new(id: &'static str, title: &'static str, body: Option<Markup>, made_by: &'static str) -> Self {
-        Self { id, title, body, made_by }
+        Self { id, title, body, made_by, outdated: None }
+    }
+
+    /// The same, of a stage that may be outdated.
+    fn of(self, stage: &str, outdated: &Outdated) -> Self {
+        Self { outdated: outdated.note(stage), ..self }
     }
 
     fn to_markup(&self) -> Markup {
@@ -76,7 +100,10 @@ impl Section {
             section {
                 h2 id=(self.id) { (self.title) }
                 @match &self.body {
-                    Some(body) => (body),
+                    Some(body) => {
+                        @if let Some(outdated) = &self.outdated { p { strong { "This was " (outdated) "." } } }
+                        (body)
+                    }
                     None => (absent("Nothing of this lies in the run folder", self.made_by)),
                 }
             }

@@ -5,15 +5,15 @@ use vipra_page::table;
 
 use super::absent;
 use crate::StageRecord;
-
-type Records = [(String, StageRecord)];
+use crate::record::{Outdated, Records};
 
 /// A line a stage: time, memory, key figure.
-pub(super) fn overview(records: &Records) -> Markup {
+pub(super) fn overview(records: &Records, outdated: &Outdated) -> Markup {
     if records.is_empty() {
         return absent("There are no records of stages, and so no times", "vipra run");
     }
-    let mut rows: Vec<Vec<Markup>> = records.iter().map(|(name, record)| row(name, record)).collect();
+    let mut rows: Vec<Vec<Markup>> =
+        records.iter().map(|(name, record)| row(name, record, outdated.note(name))).collect();
     let total: f64 = records.iter().filter_map(|(_, record)| record.seconds).sum();
     let highest = records.iter().filter_map(|(_, record)| record.peak_memory_mib).reduce(f64::max);
     rows.push(vec![html! { strong { "all" } }, html! { (duration(Some(total))) }, html! { (memory(highest)) }]);
@@ -49,10 +49,14 @@ pub(super) fn provenance(records: &Records) -> Option<Markup> {
 }
 
 /// What came of a stage stands below its name: on a phone a column of text has no room beside the numbers.
-fn row(name: &str, record: &StageRecord) -> Vec<Markup> {
+fn row(name: &str, record: &StageRecord, outdated: Option<String>) -> Vec<Markup> {
     let figure = if record.is_done() { &record.key_figure } else { "interrupted" };
     vec![
-        html! { (name) @if !figure.is_empty() { div.text.quiet { (figure) } } },
+        html! {
+            (name)
+            @if !figure.is_empty() { div.text.quiet { (figure) } }
+            @if let Some(outdated) = outdated { div.text { strong { (outdated) } } }
+        },
         html! { (duration(record.seconds)) },
         html! { (memory(record.peak_memory_mib)) },
     ]

@@ -8,7 +8,7 @@ use image::codecs::gif::GifEncoder;
 use image::{Delay, Frame, Rgb, RgbImage, Rgba, RgbaImage};
 use serde_json::{Value, json};
 
-/// Of the policy's weights.
+/// Of stages, and of the policy's weights.
 const FINGERPRINT: &str = "0123456789abcdef";
 /// Episodes that are evaluated.
 pub(crate) const EPISODES: usize = 40;
@@ -43,11 +43,20 @@ pub(crate) fn write(run: &Path, name: &str, text: &str) {
 }
 
 fn stages(run: &Path) {
-    let stages = ["videos", "demonstrations", "tokenizer", "laq", "cache", "pretrain", "finetune", "evaluate"];
-    for (at, name) in stages.iter().enumerate() {
+    let stages = [
+        ("videos", json!({})),
+        ("demonstrations", json!({})),
+        ("tokenizer", json!({ "videos": FINGERPRINT })),
+        ("laq", json!({ "videos": FINGERPRINT })),
+        ("cache", json!({ "tokenizer": FINGERPRINT, "laq": FINGERPRINT })),
+        ("pretrain", json!({ "cache": FINGERPRINT })),
+        ("finetune", json!({ "demonstrations": FINGERPRINT, "pretrain": FINGERPRINT })),
+        ("evaluate", json!({ "finetune": FINGERPRINT })),
+    ];
+    for (at, (name, inputs)) in stages.iter().enumerate() {
         let record = json!({
-            "stage": name, "state": if at < 7 { "done" } else { "begun" }, "fingerprint": "0123456789abcdef",
-            "inputs": { "videos": "fedcba9876543210" }, "configuration": {}, "folder": name, "version": "0.1.0",
+            "stage": name, "state": if at < 7 { "done" } else { "begun" }, "fingerprint": FINGERPRINT,
+            "inputs": inputs, "configuration": {}, "folder": name, "version": "0.1.0",
             "began_at": "2026-01-02T03:04:05Z", "written_at": "2026-01-02T03:14:05Z", "seconds": 40.0 * at as f64,
             "peak_memory_mib": 900.0, "key_figure": "perplexity 5.2 of 8 codes", "figures": { "episodes": 40, "frames": 4321, "video_secs": 864.2, "fps": [5.0], "tasks": 4, "datasets": ["/far/away/widow"] },
         });

@@ -25,7 +25,7 @@ pub struct TrainArgs {
 #[derive(Args, Default)]
 pub struct DatasetsArgs {
     /// Datasets, in place of those of the configuration or of the model's run. Splits `train` and `val` are trained on and held
-    /// out; of datasets without them the last twentieth of the episodes is held out.
+    /// out; without `val`, the last twentieth of `train` or, without that too, of all episodes is held out.
     pub paths: Vec<PathBuf>,
     /// Frames per second: required for frame folders; for videos, in place of the file's own rate.
     #[arg(long, value_name = "RATE", value_parser = rate, requires = "paths")]

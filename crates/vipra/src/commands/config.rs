@@ -10,10 +10,10 @@ use crate::output::print;
 pub fn run(command: ConfigCommand) -> Result<Outcome> {
     match command {
         ConfigCommand::Show(args) => {
-            print(&to_toml(&load(&args)?)?)?;
+            print(&to_toml(&load(&args.into())?)?)?;
             Ok(Outcome::Done)
         }
-        ConfigCommand::Check(args) => match load(&args).map_err(|error| error.downcast::<Faults>()) {
+        ConfigCommand::Check(args) => match load(&args.into()).map_err(|error| error.downcast::<Faults>()) {
             Ok(_) => {
                 print("no faults\n")?;
                 Ok(Outcome::Done)

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::ops::Range;
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -134,7 +135,7 @@ fn dataset_fingerprints(data: &DataConfig) -> Result<Vec<String>> {
 }
 
 /// Puts datasets of the command line in place of the configuration's, of what is learned from and of what is held out: splits
-/// `train` and `val` where a dataset has them, else its last episodes are held out.
+/// `train` and `val` where a dataset has them, else the last episodes of `train`, or of all, are held out.
 fn split_datasets(data: &mut DataConfig, args: &DatasetsArgs) -> Result<()> {
     let DatasetsArgs { paths, fps, camera } = args;
     let fps = *fps;
@@ -176,13 +177,28 @@ fn splits_of(source: &dyn Source) -> Result<(String, Option<String>)> {
     if [TRAIN, VALIDATION].iter().all(|name| description.splits.contains_key(*name)) {
         return Ok((TRAIN.to_owned(), Some(VALIDATION.to_owned())));
     }
-    Ok(match source.episodes().len() {
-        all @ (0 | 1) => (format!("0:{all}"), None),
-        all => {
-            let first_held_out = all - all.div_ceil(HELD_OUT_ONE_IN);
-            (format!("0:{first_held_out}"), Some(format!("{first_held_out}:{all}")))
+    let Range { start, end } = learnable(source)?;
+    Ok(match end - start {
+        0 | 1 => (format!("{start}:{end}"), None),
+        episodes => {
+            let first_held_out = end - episodes.div_ceil(HELD_OUT_ONE_IN);
+            (format!("{start}:{first_held_out}"), Some(format!("{first_held_out}:{end}")))
         }
     })
+}
+
+/// Returns the positions of the episodes that may be learned from: those of `train`, where there is one, for the others were
+/// set apart for something else, such as a test.
+fn learnable(source: &dyn Source) -> Result<Range<usize>> {
+    let (description, episodes) = (source.description(), source.episodes());
+    if !description.splits.contains_key(TRAIN) {
+        return Ok(0..episodes.len());
+    }
+    // A range of their numbers, in which order they stand here.
+    let positions = description.split(Some(TRAIN), episodes)?;
+    let root = description.root.display();
+    anyhow::ensure!(!positions.is_empty() || episodes.is_empty(), "the split `{TRAIN}` has no episodes: {root}");
+    Ok(positions.first().zip(positions.last()).map_or(0..0, |(first, last)| *first..*last + 1))
 }
 
 #[cfg(test)]
@@ -192,16 +208,21 @@ mod tests {
 
     use super::*;
 
-    /// Two episodes whose timestamps run away from their rate, by eight milliseconds to the end.
-    fn record_drifting(root: &Path) {
+    /// Episodes of twenty frames.
+    fn record(root: &Path, episodes: usize, splits: &[(String, Range<usize>)]) {
         let features = Features::from([("action".to_owned(), Feature::numeric(DType::Float32, &["dx"]))]);
         let mut writer = DatasetWriter::create(root, WriterOptions::new(5, features)).unwrap();
-        for _episode in 0..2 {
+        for _episode in 0..episodes {
             let mut rows = Rows { length: 20, ..Rows::default() };
             rows.insert("action", 1, Values::F32(vec![1.0; 20])).unwrap();
             writer.begin_episode("wave").unwrap().finish(&rows).unwrap();
         }
-        writer.finish(&[]).unwrap();
+        writer.finish(splits).unwrap();
+    }
+
+    /// Two episodes whose timestamps run away from their rate, by eight milliseconds to the end.
+    fn record_drifting(root: &Path) {
+        record(root, 2, &[]);
         let path = root.join("meta/info.json");
         let mut info: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
         info["fps"] = json!(5.01);
@@ -238,5 +259,24 @@ mod tests {
         assert_eq!(find_episode(source.as_ref(), "1").unwrap(), 1);
         let refused = find_episode(source.as_ref(), "nine").unwrap_err().to_string();
         assert!(refused.contains("no episode `nine` among the 2 of") && refused.ends_with(": 0, 1"), "{refused}");
+    }
+    #[test]
+    fn what_is_held_out_of_a_split_is_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let splits_among_eight = |name: &str, splits: &[(&str, Range<usize>)]| {
+            let root = folder.path().join(name);
+            let named: Vec<_> = splits.iter().map(|(name, range)| ((*name).to_owned(), range.clone())).collect();
+            record(&root, 8, &named);
+            let source = open_dataset(&DataConfig::default(), &SourceConfig::new(&root)).unwrap();
+            splits_of(source.as_ref()).map_err(|error| error.to_string())
+        };
+        let of = |learned: &str, held_out: &str| Ok((learned.to_owned(), Some(held_out.to_owned())));
+        assert_eq!(splits_among_eight("both", &[("train", 0..6), ("val", 6..8)]), of("train", "val"));
+        assert_eq!(splits_among_eight("neither", &[("test", 6..8)]), of("0:7", "7:8"));
+        assert_eq!(splits_among_eight("whole", &[("train", 0..8)]), of("0:7", "7:8"));
+        assert_eq!(splits_among_eight("part", &[("test", 0..2), ("train", 2..7)]), of("2:6", "6:7"));
+        assert_eq!(splits_among_eight("one", &[("train", 3..4)]), Ok(("3:4".to_owned(), None)));
+        let refused = splits_among_eight("none", &[("train", 0..0)]).unwrap_err();
+        assert!(refused.contains("the split `train` has no episodes"), "{refused}");
     }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use vipra_policy::TrainedTransformer;
-use vipra_policy::finetune::{Session, Start, Summary, train};
+use vipra_policy::finetune::{ActionConfig, Session, Start, Summary, train};
 use vipra_policy::model::TransformerConfig;
 use vipra_tokenizer::TrainedTokenizer;
 use vipra_train::checkpoint::{Checkpoints, read_state};
@@ -16,7 +16,8 @@ use super::pretrain::texts;
 use super::{Outcome, Stage, device};
 use crate::cli::FinetuneArgs;
 use crate::config::{Config, to_toml};
-use crate::output::tell_skipped;
+use crate::log::say;
+use crate::output::{name_of, short, tell_skipped};
 use crate::progress::Progress;
 use crate::run_folder::{RunFolder, TOKENIZER_FILE};
 use crate::training_end::{TrainingEnd, held_out_table, write_summary};
@@ -32,6 +33,10 @@ pub fn run(args: &FinetuneArgs) -> Result<Outcome> {
 /// Finetunes, or goes on finetuning.
 pub fn run_training(args: &FinetuneArgs) -> Result<TrainingEnd> {
     let config = configured(Stage::Finetune, &args.training)?;
+    if config.finetune.action.kind.is_some() {
+        // Before hours of training: datasets seldom say it themselves.
+        say(&assumed_actions(&config.finetune.action));
+    }
     let device = device(&args.training.device)?;
     let pretrained = match args.from.as_os_str() == SCRATCH {
         true => None,
@@ -74,6 +79,24 @@ pub fn run_training(args: &FinetuneArgs) -> Result<TrainingEnd> {
     })?;
     drop(training);
     report(summary, &config, &folder)
+}
+
+/// What is taken for granted of the actions of somebody's demonstrations.
+pub fn assumed_actions(action: &ActionConfig) -> String {
+    let kind = action.kind.map_or_else(String::new, |kind| name_of(&kind));
+    let gripper = action.gripper.as_ref().map_or_else(
+        || "no gripper".to_owned(),
+        |gripper| {
+            format!(
+                "the gripper `{}` open at {}, closed at {}",
+                gripper.dimension,
+                short(gripper.open),
+                short(gripper.closed)
+            )
+        },
+    );
+    let ActionConfig { feature, rotation, .. } = action;
+    format!("`{feature}` is taken to be {kind}, rotation {}, {gripper} (finetune.action)", name_of(rotation))
 }
 
 /// Returns what a training is given beside its configuration: a pretrained model brings the text tokenizer along.

@@ -134,12 +134,17 @@ fn example(node: &Value) -> Option<String> {
 
 /// The nearest valid name, or all of them if none is near.
 fn suggestion(name: &str, known: &[String]) -> String {
-    let nearest = known.iter().max_by(|a, b| similarity(name, a).total_cmp(&similarity(name, b)));
-    match nearest {
-        Some(nearest) if similarity(name, nearest) > 0.7 => format!("; did you mean `{nearest}`?"),
-        Some(_) => format!("; valid are {}", known.join(", ")),
-        None => String::new(),
+    match nearest(name, known) {
+        Some(nearest) => format!("; did you mean `{nearest}`?"),
+        None if known.is_empty() => String::new(),
+        None => format!("; valid are {}", known.join(", ")),
     }
+}
+
+/// The one of some names that may be meant.
+pub(super) fn nearest<'a>(name: &str, known: &'a [String]) -> Option<&'a String> {
+    let nearest = known.iter().max_by(|a, b| similarity(name, a).total_cmp(&similarity(name, b)));
+    nearest.filter(|nearest| similarity(name, nearest) > 0.7)
 }
 
 fn similarity(a: &str, b: &str) -> f64 {

@@ -160,7 +160,18 @@ mod tests {
         std::fs::write(at("below.toml"), "base = \"above.toml\"\n").unwrap();
         assert!(load(&above).unwrap_err().to_string().contains("build on one another"));
         assert_eq!(faults_of("base = 1", &[]).len(), 1);
-        assert!(format!("{:#}", load_text("base = \"nothing\"", &[]).unwrap_err()).contains("nothing"));
+    }
+
+    #[test]
+    fn a_name_that_is_no_preset_is_answered_with_the_nearest() {
+        let named = ConfigArgs { config: Some("simpelr".to_owned()), set: vec![] };
+        let refused = load(&named).unwrap_err().to_string();
+        assert!(refused.contains("`simpelr`") && refused.ends_with("; did you mean `simpler`?"), "{refused}");
+        // Of a base it is a fault of the file that names it, and as such found by a check.
+        let faults = faults_of("base = \"simpelr\"", &[]);
+        assert!(faults[0].0 == "base" && faults[0].1.contains("did you mean `simpler`"), "{faults:?}");
+        let nothing_near = faults_of("base = \"runs/mine.toml\"", &[]);
+        assert!(nothing_near[0].1.ends_with("(tiny, small, vipra-7b, simpler, demo-quick)"), "{nothing_near:?}");
     }
 
     #[test]

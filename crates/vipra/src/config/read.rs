@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use toml::{Table, Value};
 
-use super::faults::{Fault, Faults};
+use super::faults::{Fault, Faults, nearest};
 use super::schema;
 
 /// Presets that are part of the program; a file of the same name wins.
@@ -53,6 +53,9 @@ pub fn read_with_base(name: Option<&str>) -> Result<(String, Table)> {
         // A file beside the one that names it, else what the command line would find.
         let beside = folder.join(&base);
         let base = if beside.is_file() { beside.display().to_string() } else { base };
+        if !is_there(&base) {
+            return Err(fault(&last, BASE, &nothing_named(&base)).into());
+        }
         let (base_origin, mut below) =
             read_table(Some(&base)).with_context(|| format!("reading the base of {last}"))?;
         // What one of these files sets again stands above.
@@ -147,9 +150,19 @@ fn read(name: Option<&str>) -> Result<(String, String)> {
     if let Some((preset, text)) = PRESETS.iter().find(|(preset, _)| *preset == name && !Path::new(name).is_file()) {
         return Ok((format!("the preset {preset}"), (*text).to_owned()));
     }
-    let text = std::fs::read_to_string(name).with_context(|| {
-        let presets = PRESETS.map(|(preset, _)| preset).join(", ");
-        format!("no configuration file and no preset ({presets}): {name}")
-    })?;
+    anyhow::ensure!(is_there(name), "{}", nothing_named(name));
+    let text = std::fs::read_to_string(name).with_context(|| format!("reading the configuration {name}"))?;
     Ok((name.to_owned(), text))
+}
+
+/// Whether a file or a preset is called so.
+fn is_there(name: &str) -> bool {
+    Path::new(name).exists() || PRESETS.iter().any(|(preset, _)| *preset == name)
+}
+
+/// That nothing is, with the preset that may be meant.
+fn nothing_named(name: &str) -> String {
+    let presets = PRESETS.map(|(preset, _)| preset.to_owned());
+    let suggestion = nearest(name, &presets).map_or_else(String::new, |nearest| format!("; did you mean `{nearest}`?"));
+    format!("`{name}` is no configuration file and no preset ({}){suggestion}", presets.join(", "))
 }

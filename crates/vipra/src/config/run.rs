@@ -33,8 +33,8 @@ pub struct RunConfig {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RunData {
-    /// Datasets, folders of videos or of frame folders. Splits `train` and `val` are learned from and held out; of data
-    /// without them, the last twentieth of the episodes is held out.
+    /// Datasets, folders of videos or of frame folders. Splits `train` and `val` are learned from and held out; without
+    /// `val`, the last twentieth of `train` or, without that too, of all episodes is held out.
     pub paths: Vec<PathBuf>,
     /// Frames a second: of frame folders, which carry no rate, and of videos in place of their own.
     #[serde(skip_serializing_if = "Option::is_none")]

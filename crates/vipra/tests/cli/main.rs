@@ -110,6 +110,8 @@ fn configurations_are_shown_and_checked() {
         &["width = 128", "# Width of a picture, in pixels.", "One of: stretch, center-crop, pad"],
     );
     assert_eq!(succeeds(&["config", "check", "--config", "vipra-7b"]), "no faults\n");
+    assert_eq!(succeeds(&["config", "show", "small"]), succeeds(&["config", "show", "--config", "small"]));
+    contains(&fails(&["config", "check", "small", "--config", "tiny"]), &["cannot be used with"]);
     let output = vipra(&["config", "check", "--set", "data.sed=1", "--set", "data.clip.frames=0"]);
     assert_eq!(code(&output), 1);
     contains(
@@ -117,6 +119,12 @@ fn configurations_are_shown_and_checked() {
         &["2 faults", "data.sed: unknown key; did you mean `seed`?", "data.clip.frames: 0 is less than 1"],
     );
     contains(&fails(&["config", "show", "--set", "data.sed=1"]), &["did you mean `seed`"]);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("mine.toml");
+    std::fs::write(&file, "base = \"simpelr\"\n").unwrap();
+    let output = vipra(&["config", "check", text(&file)]);
+    assert_eq!(code(&output), 1);
+    contains(&stdout(&output), &["1 fault in", "base: `simpelr` is no configuration file", "did you mean `simpler`?"]);
 }
 
 #[test]

@@ -23,6 +23,7 @@ fn finetune_kill_resume_describe_compare() {
     let place = place();
     let whole = runs(&mut scratch(&place, "whole", &["-v"]), 0);
     contains(&whole, &["first_actions_error", "chunk_error", "samples an epoch", "whole/package"]);
+    contains(&whole, &["`action` is taken to be delta-end-effector, rotation none, no gripper (finetune.action)"]);
     kill_after(scratch(&place, "killed", &[]), &place.path("killed"), 8);
     runs(&mut scratch(&place, "killed", &[]), 0);
     let last = |run: &str| checkpoint(&place.path(run), 24);

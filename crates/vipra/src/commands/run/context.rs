@@ -25,6 +25,8 @@ pub struct RunContext {
     pub config: Config,
     /// Where tensors live.
     pub device: DeviceArgs,
+    /// The last stage.
+    pub until: Stage,
 }
 
 impl RunContext {
@@ -43,6 +45,11 @@ impl RunContext {
         let list = disagreements(&config, until);
         anyhow::ensure!(list.is_empty(), Faults { origin: format!("the stages of {}", args.config), list });
         let run = args.run.clone().unwrap_or_else(|| default_folder(&args.config));
+        anyhow::ensure!(
+            !run.is_file(),
+            "a run needs a folder, and this is a file: name another by --run: {}",
+            run.display()
+        );
         // A resolved configuration means the same from everywhere.
         config.make_files_absolute()?;
         let kinds = [(Stage::Videos, &mut config.run.videos), (Stage::Demonstrations, &mut config.run.demonstrations)];
@@ -61,7 +68,7 @@ impl RunContext {
         }
         let named = config.run.videos.paths.iter().chain(&config.run.demonstrations.paths);
         check_outside(named.map(PathBuf::as_path), &run, "the run folder")?;
-        Ok(Self { run, config, device: args.device.clone() })
+        Ok(Self { run, config, device: args.device.clone(), until })
     }
 
     /// What a stage learns from, as the configuration says it.
@@ -252,6 +259,17 @@ mod tests {
         assert_eq!(read(&write("there.pth", "weights")), stored);
         write("here.pth", "others");
         assert_ne!(read(&before), stored);
+    }
+
+    #[test]
+    fn a_file_is_no_run_folder() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let run = file.path().to_str().unwrap();
+        let Command::Run(args) = Cli::parse_from(["vipra", "run", "tiny", "--run", run]).command else {
+            panic!("another command")
+        };
+        let refused = RunContext::load(&args).err().unwrap().to_string();
+        assert!(refused.contains("needs a folder") && refused.ends_with(run), "{refused}");
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod memory;
 mod monitor;
 mod plan;
 mod record;
+mod results;
 mod tables;
 mod work;
 
@@ -24,6 +25,7 @@ use self::failure::StageFailed;
 use self::monitor::Monitor;
 use self::plan::{Decision, Planned, plan};
 use self::record::{RECORDS, Record, forget};
+use self::results::{result, results};
 use self::work::StageEnd;
 use super::{Outcome, device};
 use crate::cli::RunArgs;
@@ -39,7 +41,7 @@ const LOG: &str = "run.log";
 
 pub fn run(args: &RunArgs) -> Result<Outcome> {
     let context = RunContext::load(args)?;
-    let until = args.until.unwrap_or(Stage::Evaluate);
+    let until = context.until;
     let again = args.from.map_or_else(BTreeSet::new, Stage::with_dependents);
     if let Some(from) = args.from.filter(|from| *from > until) {
         anyhow::bail!("--from {} lies behind --until {}", from.name(), until.name());
@@ -92,6 +94,7 @@ fn execute(
     let mut records = Vec::new();
     for (at, planned) in planned.into_iter().enumerate() {
         let stage = planned.stage;
+        let planned = planned.given(&results(&records));
         let failed = |error| anyhow::Error::new(StageFailed::new(stage, error, &context.run, command));
         match make(planned, &format!("{}/{places}", at + 1), context, monitor).map_err(failed)? {
             Some(record) => records.push(record),
@@ -163,13 +166,19 @@ fn make(planned: Planned, place: &str, context: &RunContext, monitor: &Monitor) 
         tidy(stage, context)?;
     }
     monitor.begin(stage, now, before.as_ref())?;
-    let end = work::run(stage, context, monitor);
-    let Ok(StageEnd::Done(figures)) = end else {
+    let end = work::run(stage, context, monitor).and_then(|end| match end {
+        StageEnd::Done(figures) => Ok(Some((figures, result(stage, &context.folder(stage))?))),
+        StageEnd::Interrupted => Ok(None),
+    });
+    let Ok(Some((figures, result))) = end else {
         // It goes on from here, and the time that it took so far counts.
         monitor.end(|_record| {})?;
         return end.map(|_interrupted| None);
     };
-    let done = monitor.end(|record| record.finish(figures.key, figures.all))?;
+    let done = monitor.end(|record| {
+        record.finish(figures.key, figures.all);
+        record.result = result;
+    })?;
     let record = done.context("the stage ended without having begun")?;
     say(&format!("    {}: {}", tables::cost(&record), record.key_figure));
     Ok(Some(record))
@@ -208,7 +217,8 @@ mod tests {
     fn caches_stay_until_another_record_takes_the_place_of_theirs() {
         let folder = tempfile::tempdir().unwrap();
         let device = DeviceArgs { device: "flex".to_owned() };
-        let context = RunContext { run: folder.path().to_path_buf(), config: Config::default(), device };
+        let run = folder.path().to_path_buf();
+        let context = RunContext { run, config: Config::default(), device, until: Stage::Evaluate };
         let is_known = |stage| Record::read(folder.path(), stage).unwrap().is_some();
         for stage in [Stage::Cache, Stage::Laq] {
             std::fs::create_dir(context.folder(stage)).unwrap();

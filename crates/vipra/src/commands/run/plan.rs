@@ -1,6 +1,6 @@
 //! What is to be done: each stage beside what is remembered of it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use anyhow::Result;
@@ -8,6 +8,7 @@ use serde_json::Value;
 use vipra_train::checkpoint::{differences, first_of};
 
 use super::record::{Record, State};
+use super::results::results;
 use crate::stage::Stage;
 
 /// A stage, and what is to be done.
@@ -34,6 +35,20 @@ impl Planned {
             && finished.is_some_and(|before| {
                 before.fingerprint != self.now.fingerprint && before.same_training_recipe(&self.now, self.stage)
             })
+    }
+
+    /// Takes note of the weights that came out of stages before it, as far as they are known. An input that had to be made
+    /// again may have come out otherwise, on another machine for one: then what was made from it is made again as well.
+    pub fn given(mut self, results: &BTreeMap<String, String>) -> Self {
+        let of_inputs = self.stage.inputs().iter().filter_map(|input| results.get_key_value(input.name()));
+        self.now.input_results = of_inputs.map(|(name, result)| (name.clone(), result.clone())).collect();
+        let other = self.before.as_ref().and_then(|before| before.other_result(results));
+        if let Some(name) = other
+            && self.decision != Decision::Run
+        {
+            (self.decision, self.why) = (Decision::Run, format!("{name} came out otherwise"));
+        }
+        self
     }
 }
 
@@ -85,7 +100,9 @@ pub fn plan(
             now.configuration.clone_from(&before.configuration);
         }
         let (decision, why) = decide(*stage, before.as_ref(), &now, again.contains(stage), is_there(*stage));
-        planned.push(Planned { stage: *stage, before, now, decision, why });
+        let kept = planned.iter().filter(|planned| planned.decision == Decision::Skip);
+        let kept = results(kept.filter_map(|planned| planned.before.as_ref()));
+        planned.push(Planned { stage: *stage, before, now, decision, why }.given(&kept));
     }
     Ok(planned)
 }
@@ -99,13 +116,20 @@ fn decide(stage: Stage, before: Option<&Record>, now: &Record, again: bool, is_t
             (Decision::Resume, format!("{}; {what}", reason(stage, before, now)))
         }
         Some(before) if before.fingerprint != now.fingerprint => (Decision::Run, reason(stage, before, now)),
+        Some(before) if before.state == State::Done && is_there => {
+            (Decision::Skip, "nothing that it is made from has changed".to_owned())
+        }
+        // To these none are added.
+        Some(before) if stage == Stage::Evaluate && before.version != now.version => {
+            (Decision::Run, "another version of the program ran its episodes".to_owned())
+        }
         Some(before) if before.state == State::Begun => (Decision::Resume, "was interrupted, goes on".to_owned()),
         // What is left of them may be what took long.
-        Some(_) if !is_there => (
+        Some(_) => (
             Decision::Resume,
-            "some of its results are gone; what was made from them stays, unless --from says otherwise".to_owned(),
+            "some of its results are gone; what was made from them stays, unless they come out otherwise or --from says so"
+                .to_owned(),
         ),
-        Some(_) => (Decision::Skip, "nothing that it is made from has changed".to_owned()),
     }
 }
 
@@ -123,101 +147,4 @@ fn reason(stage: Stage, before: &Record, now: &Record) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    /// A plan of all stages, with `laq` configured so, in a folder where everything that has a record is there.
-    fn planned(run: &Path, laq: u64, again: &BTreeSet<Stage>) -> Vec<Planned> {
-        let configuration = |stage| Ok(if stage == Stage::Laq { json!({ "steps": laq }) } else { json!({}) });
-        plan(run, &Stage::ALL, again, &configuration, &|_| true).unwrap()
-    }
-
-    fn finish(run: &Path, planned: Vec<Planned>) {
-        for Planned { stage, mut now, .. } in planned {
-            now.state = State::Done;
-            now.write(run, stage).unwrap();
-        }
-    }
-
-    fn made(planned: &[Planned]) -> Vec<Stage> {
-        planned.iter().filter(|planned| planned.decision == Decision::Run).map(|planned| planned.stage).collect()
-    }
-
-    #[test]
-    fn only_what_is_made_from_something_else_is_made_again() {
-        let folder = tempfile::tempdir().unwrap();
-        let run = folder.path();
-        let first = planned(run, 1, &BTreeSet::new());
-        assert_eq!(made(&first), Stage::ALL);
-        finish(run, first);
-        assert_eq!(made(&planned(run, 1, &BTreeSet::new())), []);
-
-        let changed = planned(run, 2, &BTreeSet::new());
-        let dependents: Vec<Stage> = Stage::Laq.with_dependents().into_iter().collect();
-        assert_eq!(made(&changed), dependents);
-        assert_eq!(changed[3].why, "steps: 1 before, 2 now");
-        assert_eq!(changed[4].why, "other laq");
-        assert_eq!(made(&planned(run, 1, &Stage::Finetune.with_dependents())), [Stage::Finetune, Stage::Evaluate]);
-    }
-
-    #[test]
-    fn a_key_that_came_later_changes_nothing_by_its_default() {
-        let folder = tempfile::tempdir().unwrap();
-        let run = folder.path();
-        let whole = serde_json::to_value(crate::config::Config::default()).unwrap();
-        let planned = |steps: u64, is_known: bool| {
-            let mut laq = whole["laq"].clone();
-            laq["train"]["steps"] = json!(steps);
-            if !is_known {
-                laq["train"].as_object_mut().unwrap().remove("batch_size");
-            }
-            let mut data = json!({ "seed": 0 });
-            if !is_known {
-                data["loader"] = json!({ "prefetch": 9 });
-            }
-            let read = |stage| Ok(if stage == Stage::Laq { json!({ "data": data, "laq": laq }) } else { json!({}) });
-            plan(run, &Stage::ALL, &BTreeSet::new(), &read, &|_| true).unwrap()
-        };
-        finish(run, planned(7, false));
-        assert_eq!(made(&planned(7, true)), []);
-        // What goes on is written down again, and is still the same.
-        finish(run, planned(7, true));
-        assert_eq!(made(&planned(7, true)), []);
-        let changed = planned(8, true);
-        assert_eq!(made(&changed).first(), Some(&Stage::Laq));
-        assert_eq!(changed[3].why, "laq.train.steps: 7 before, 8 now");
-    }
-
-    #[test]
-    fn what_began_goes_on_unless_it_is_another_thing_now() {
-        let folder = tempfile::tempdir().unwrap();
-        let run = folder.path();
-        finish(run, planned(run, 1, &BTreeSet::new()));
-        let mut begun = Record::read(run, Stage::Laq).unwrap().unwrap();
-        begun.state = State::Begun;
-        begun.write(run, Stage::Laq).unwrap();
-        assert_eq!(planned(run, 1, &BTreeSet::new())[3].decision, Decision::Resume);
-        assert_eq!(planned(run, 2, &BTreeSet::new())[3].decision, Decision::Run);
-    }
-
-    #[test]
-    fn a_stage_whose_results_are_gone_goes_on_from_what_is_left() {
-        let folder = tempfile::tempdir().unwrap();
-        let run = folder.path();
-        finish(run, planned(run, 1, &BTreeSet::new()));
-        let gone = |stage| stage != Stage::Tokenizer;
-        let planned = plan(
-            run,
-            &Stage::ALL,
-            &BTreeSet::new(),
-            &|stage| Ok(if stage == Stage::Laq { json!({ "steps": 1 }) } else { json!({}) }),
-            &gone,
-        )
-        .unwrap();
-        assert_eq!(made(&planned), []);
-        assert_eq!(planned[2].decision, Decision::Resume);
-        assert!(planned[2].why.contains("gone"));
-    }
-}
+mod tests;

@@ -47,6 +47,12 @@ pub struct Record {
     pub key_figure: String,
     /// All figures.
     pub figures: Map<String, Value>,
+    /// The hash of the weights that came out; None before the end, and of a stage that leaves none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<String>,
+    /// The results of its inputs that it was made from, by their names.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub input_results: BTreeMap<String, String>,
 }
 
 /// How far a stage is.
@@ -77,6 +83,8 @@ impl Record {
             peak_memory_mib: None,
             key_figure: String::new(),
             figures: Map::new(),
+            result: None,
+            input_results: BTreeMap::new(),
         }
     }
 
@@ -100,6 +108,13 @@ impl Record {
             && self.has_current_format(stage)
             && self.inputs == now.inputs
             && of_training(self.upgraded_configuration(stage, now)) == of_training(now.configuration.clone())
+    }
+
+    /// The name of an input of which other weights came out than those that this was made from. Where earlier versions of the
+    /// program left either unknown, they count as the same.
+    pub fn other_result(&self, results: &BTreeMap<String, String>) -> Option<&String> {
+        let is_other = |(name, result): &(&String, &String)| results.get(*name).is_some_and(|now| now != *result);
+        self.input_results.iter().find(is_other).map(|(name, _)| name)
     }
 
     fn has_current_format(&self, stage: Stage) -> bool {

@@ -5,12 +5,13 @@ use std::path::Path;
 use anyhow::Result;
 use serde_json::json;
 use vipra_data::writer::write_atomic;
-use vipra_policy::finetune::ActionConfig;
 
 use super::context::RunContext;
 use super::plan::{Decision, Planned};
 use super::record::{Record, State};
-use crate::output::{duration, name_of, short, table};
+use super::results::results;
+use crate::commands::finetune::assumed_actions;
+use crate::output::{duration, table};
 use crate::stage::Stage;
 
 /// What `--dry-run` says.
@@ -44,27 +45,9 @@ pub fn planned(planned: &[Planned], context: &RunContext) -> String {
     text.push_str(&format!("\n  time in all: {total}; nothing was done\n"));
     let acts_elsewhere = !context.is_embedded() && planned.iter().any(|planned| planned.stage == Stage::Finetune);
     if acts_elsewhere {
-        text.push_str(&format!("  {}\n", assumed(&context.config.finetune.action)));
+        text.push_str(&format!("  {}\n", assumed_actions(&context.config.finetune.action)));
     }
     text
-}
-
-/// What is taken for granted of the actions of somebody's demonstrations.
-fn assumed(action: &ActionConfig) -> String {
-    let kind = action.kind.map_or_else(String::new, |kind| name_of(&kind));
-    let gripper = action.gripper.as_ref().map_or_else(
-        || "no gripper".to_owned(),
-        |gripper| {
-            format!(
-                "the gripper `{}` open at {}, closed at {}",
-                gripper.dimension,
-                short(gripper.open),
-                short(gripper.closed)
-            )
-        },
-    );
-    let ActionConfig { feature, rotation, .. } = action;
-    format!("`{feature}` is taken to be {kind}, rotation {}, {gripper} (finetune.action)", name_of(rotation))
 }
 
 /// How long a stage takes, in seconds, and how that is known: from its last record, else from the configuration.
@@ -136,5 +119,5 @@ fn is_made_from(record: &Record, others: &[Record]) -> bool {
     let is_known = |(name, fingerprint): (&String, &String)| {
         others.iter().any(|other| other.stage == *name && other.fingerprint == *fingerprint)
     };
-    record.inputs.iter().all(is_known)
+    record.inputs.iter().all(is_known) && record.other_result(&results(others)).is_none()
 }

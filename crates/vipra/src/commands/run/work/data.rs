@@ -13,7 +13,7 @@ use crate::cli::{ClipsArgs, RecordArgs, ScenesArgs, TableArgs};
 use crate::commands::data::{draw_clips, frame_rates};
 use crate::commands::run::context::RunContext;
 use crate::commands::sim::record_dataset;
-use crate::config::RecordConfig;
+use crate::config::{ConfigArgs, RecordConfig};
 use crate::output::{duration, plural};
 use crate::stage::Stage;
 
@@ -39,17 +39,13 @@ pub fn prepare(stage: Stage, context: &RunContext) -> Result<StageEnd> {
         skipped += source.description().skipped.len();
         episodes.extend_from_slice(source.episodes());
     }
-    draw_clips(&ClipsArgs {
-        paths: datasets.clone(),
-        config: context.write_config(stage)?,
-        fps: data.fps,
-        camera: data.camera.clone(),
-        split: None,
-        count: CLIPS,
-        epoch: 0,
-        contact_sheet: Some(context.folder(stage).with_extension("png")),
-        run: None,
-    })?;
+    draw_sheet(stage, context)?;
+    // Here nothing depends on clips, but hours later it would be too late to say so.
+    let learns_from_clips = stage == Stage::Videos && context.until >= Stage::Laq;
+    anyhow::ensure!(
+        !learns_from_clips || episodes.iter().any(|episode| context.config.data.clip.fits(episode)),
+        "no video is long enough for a clip: make data.clip.interval_secs or data.clip.min_real_frames smaller"
+    );
     let secs: f64 = episodes.iter().map(|episode| episode.length as f64 / episode.fps).sum();
     let tasks: BTreeSet<&String> = episodes.iter().flat_map(|episode| &episode.tasks).collect();
     let key = format!("{}, {}", plural(episodes.len(), "episode"), duration(secs));
@@ -63,6 +59,24 @@ pub fn prepare(stage: Stage, context: &RunContext) -> Result<StageEnd> {
         "skipped": skipped,
     });
     Ok(StageEnd::Done(Figures { key, all: all.as_object().cloned().unwrap_or_default() }))
+}
+
+/// Draws clips of all episodes, also of those that are too short to learn latent actions from.
+fn draw_sheet(stage: Stage, context: &RunContext) -> Result<()> {
+    let data = context.data(stage);
+    let every_length = vec!["data.clip.min_real_frames=1".to_owned()];
+    draw_clips(&ClipsArgs {
+        paths: context.datasets(stage),
+        config: ConfigArgs { set: every_length, ..context.write_config(stage)? },
+        fps: data.fps,
+        camera: data.camera.clone(),
+        split: None,
+        count: CLIPS,
+        epoch: 0,
+        contact_sheet: Some(context.folder(stage).with_extension("png")),
+        run: None,
+    })
+    .map(drop)
 }
 
 /// A recording, unless it is finished.
@@ -80,4 +94,48 @@ fn record(out: &Path, config: &RecordConfig, scenes: ScenesArgs, stage: Stage) -
     })?;
     text.lines().for_each(|line| tracing::info!("{line}"));
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use vipra_data::writer::WriterOptions;
+    use vipra_data::{DType, Feature, Features, Frame, Rows};
+
+    use super::*;
+    use crate::cli::DeviceArgs;
+    use crate::config::Config;
+
+    const CAMERA: &str = "observation.images.front";
+    const SIDE: usize = 16;
+
+    /// A run on an episode of two frames, with clips that take longer.
+    fn context(folder: &Path, until: Stage) -> RunContext {
+        let root = folder.join("short");
+        if !root.exists() {
+            let camera = Feature::camera(DType::Image, SIDE, SIDE);
+            let options = WriterOptions::new(5, Features::from([(CAMERA.to_owned(), camera)]));
+            let mut writer = DatasetWriter::create(&root, options).unwrap();
+            let mut episode = writer.begin_episode("wave").unwrap();
+            (0..2).for_each(|_| episode.push(CAMERA, &Frame::new(SIDE, SIDE)).unwrap());
+            episode.finish(&Rows { length: 2, ..Rows::default() }).unwrap();
+            writer.finish(&[]).unwrap();
+        }
+        let mut config = Config::default();
+        (config.data.image.width, config.data.image.height) = (SIDE, SIDE);
+        (config.data.clip.min_real_frames, config.data.clip.interval_secs) = (4, 30.0);
+        (config.run.videos.paths, config.run.demonstrations.paths) = (vec![root.clone()], vec![root]);
+        let device = DeviceArgs { device: "flex".to_owned() };
+        RunContext { run: folder.join("run"), config, device, until }
+    }
+
+    #[test]
+    fn episodes_shorter_than_a_clip_stop_only_who_learns_from_clips() {
+        let folder = tempfile::tempdir().unwrap();
+        let prepared = |stage: Stage, until: Stage| prepare(stage, &context(folder.path(), until)).map(drop);
+        prepared(Stage::Demonstrations, Stage::Evaluate).unwrap();
+        prepared(Stage::Videos, Stage::Tokenizer).unwrap();
+        assert!(folder.path().join("run/data/demonstrations.png").is_file());
+        let refused = prepared(Stage::Videos, Stage::Laq).unwrap_err().to_string();
+        assert!(refused.contains("no video is long enough for a clip"), "{refused}");
+    }
 }

@@ -1,5 +1,7 @@
 //! The stages that train, and the caches between them.
 
+use std::path::{Path, PathBuf};
+
 use anyhow::Result;
 use serde_json::json;
 use vipra_train::as_json;
@@ -69,12 +71,13 @@ pub fn pretrain(context: &RunContext, monitor: &Monitor) -> Result<StageEnd> {
     let end = monitor.training(|| pretraining::run_training(&args))?;
     let key = [("latent_state_accuracy", "right tokens ahead", ""), ("latent_action_loss", "latent action loss", "")];
     finish(&end, &key, || {
-        for (at, held_out) in config_of_run(run)?.data.validation.into_iter().enumerate() {
-            let pictures = run.join("pictures");
+        let held_out = config_of_run(run)?.data.validation;
+        let datasets: Vec<&Path> = held_out.iter().map(|source| source.path.as_path()).collect();
+        let folders = picture_folders(&run.join("pictures"), &datasets);
+        for (held_out, out) in held_out.into_iter().zip(folders) {
             predict::write_predictions(&PredictArgs {
                 model: run.clone(),
-                // Of a single dataset they lie where whoever calls `vipra predict` would have them.
-                out: if at == 0 { pictures } else { pictures.join(folder_name(&held_out.path)) },
+                out,
                 dataset: held_out.path,
                 episode: None,
                 split: held_out.split,
@@ -91,6 +94,22 @@ pub fn pretrain(context: &RunContext, monitor: &Monitor) -> Result<StageEnd> {
         }
         Ok(())
     })
+}
+
+/// Where the predictions of each dataset go: those of the first, or only one, where whoever calls `vipra predict` would have
+/// them; of others in folders within. Datasets may have the same name.
+fn picture_folders(pictures: &Path, datasets: &[&Path]) -> Vec<PathBuf> {
+    let mut folders: Vec<PathBuf> = Vec::new();
+    for dataset in datasets {
+        let name = folder_name(dataset);
+        let names = std::iter::once(name.clone()).chain((2..).map(|number: u32| format!("{name}-{number}")));
+        let folder = match folders.is_empty() {
+            true => Some(pictures.to_path_buf()),
+            false => names.map(|name| pictures.join(name)).find(|folder| !folders.contains(folder)),
+        };
+        folders.extend(folder);
+    }
+    folders
 }
 
 pub fn finetune(context: &RunContext, monitor: &Monitor) -> Result<StageEnd> {
@@ -152,4 +171,18 @@ fn pretrain_args(stage: Stage, context: &RunContext) -> Result<PretrainArgs> {
 
 fn model(stage: Stage, context: &RunContext) -> ModelArgs {
     ModelArgs { model: context.folder(stage), device: context.device.clone() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn predictions_of_datasets_of_the_same_name_lie_beside_one_another() {
+        let paths = ["/one/set", "/two/set", "/three/set", "/set-2", "/other"].map(Path::new);
+        let folders = picture_folders(Path::new("pictures"), &paths);
+        let wanted = ["pictures", "pictures/set", "pictures/set-2", "pictures/set-2-2", "pictures/other"];
+        assert_eq!(folders, wanted.map(PathBuf::from));
+        assert_eq!(picture_folders(Path::new("pictures"), &[]), Vec::<PathBuf>::new());
+    }
 }
