@@ -67,8 +67,10 @@ def test_a_late_answer_is_not_taken_for_the_next(made_server):
         release.wait(10)
         return pack({"actions": np.zeros((14, 7), np.float32)})
 
+    client = WebSocketClient(port=server.port)
+    client.infer(IMAGE, "pick")
+    client._timeout_secs = 0.3
     server.answer = late
-    client = WebSocketClient(port=server.port, timeout_secs=0.3)
     with pytest.raises(ServerError, match="0.3 s"):
         client.infer(IMAGE, "pick")
     release.set()

@@ -5,6 +5,7 @@
 mod made_data;
 
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use burn::tensor::{Device, Tensor};
 use made_data::{CAMERA, wandering_squares};
@@ -36,9 +37,14 @@ fn config() -> LaqConfig {
 
 /// A model with random weights, written as a training run would.
 fn trained(folder: &Path, seed: u64) -> TrainedLaq {
+    // The framework's generator is one for all tests of the process.
+    static GENERATOR: Mutex<()> = Mutex::new(());
     let device = Device::flex();
-    device.seed(seed);
-    let mut weights = save(&config().init(&device).unwrap(), &Names::default()).unwrap();
+    let mut weights = {
+        let _alone = GENERATOR.lock().unwrap_or_else(PoisonError::into_inner);
+        device.seed(seed);
+        save(&config().init(&device).unwrap(), &Names::default()).unwrap()
+    };
     let mut data = DataConfig::default();
     (data.image.width, data.image.height) = (16, 16);
     weights.metadata = Description::new(&config(), &data).to_metadata().unwrap();

@@ -292,7 +292,7 @@ fn a_recording_that_is_stopped_goes_on() {
     let place = Place::new(&(models() + EMBEDDED));
     let more = ["--set", "run.videos.record.hand.episodes=40", "--until", "videos"];
     let begun = place.path("run/data/videos/gripper");
-    let stopped = interrupt_when(run(&place, &more), Path::new(&begun));
+    let stopped = interrupt_when(run(&place, &more), &|| Path::new(&begun).exists());
     assert_eq!(stopped.status.code(), Some(1));
     contains(&program::text(&stopped), &["stopped in the stage videos", "vipra run", "--until videos"]);
     let told = runs(&mut run(&place, &more), 0);

@@ -85,11 +85,11 @@ mod tests {
     use burn::tensor::{Device, Distribution, Tensor};
 
     use super::OwnFeatures;
-    use crate::ops::tests::FRAMEWORK_GENERATOR;
+    use crate::ops::tests::framework_generator;
 
     #[test]
     fn gradients_reach_the_pictures_and_nothing_else() {
-        let _alone = FRAMEWORK_GENERATOR.lock().unwrap();
+        let _alone = framework_generator();
         let device = Device::flex().autodiff();
         device.seed(1);
         let own = OwnFeatures::new([16; 5], &device);

@@ -75,6 +75,7 @@ mod tests {
 
     use super::save;
     use crate::Error;
+    use crate::ops::tests::framework_generator;
     use crate::weights::store::Values;
     use crate::weights::{Names, Rename, Weights, load};
 
@@ -115,6 +116,7 @@ mod tests {
 
     #[test]
     fn a_module_comes_back_bit_for_bit() {
+        let _alone = framework_generator();
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("weights.safetensors");
         for device in [Device::flex(), Device::flex().autodiff()] {
@@ -134,6 +136,7 @@ mod tests {
     /// Not only its own inverse: numbers stand where the file's layout has them.
     #[test]
     fn a_matrix_is_turned() {
+        let _alone = framework_generator();
         let device = Device::flex();
         let mut layer = LinearConfig::new(2, 3).with_bias(false).init(&device);
         let matrix = TensorData::new(vec![1.0_f32, 2.0, 3.0, 4.0, 5.0, 6.0], [2, 3]);
@@ -145,6 +148,7 @@ mod tests {
 
     #[test]
     fn one_name_for_two_parameters_is_an_error() {
+        let _alone = framework_generator();
         const RULES: &[Rename] = &[Rename::list("Everything", "layers", "net", &["0", "0"])];
         let error = save(&Everything::new(&Device::flex()), &Names::default().rename(RULES)).unwrap_err();
         assert!(matches!(&error, Error::Duplicate { name } if name == "net.0.weight"), "{error}");

@@ -196,7 +196,7 @@ fn a_client_that_dies_is_forgotten() {
     let mut half = TcpStream::connect(server.address()).unwrap();
     half.write_all(b"POST /step HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n{").unwrap();
     drop(half);
-    std::thread::sleep(Duration::from_millis(100));
+    std::thread::sleep(Duration::from_millis(200));
     Bystander::of(&server).is_unharmed();
     let inferred: usize = events
         .lock()
@@ -212,7 +212,9 @@ fn a_client_that_dies_is_forgotten() {
 
 #[test]
 fn a_slow_sender_is_given_up() {
-    let server = Made::new().served_with(&|options| options.timeouts.idle = Duration::from_secs(2));
+    let server = Made::new().served_with(&|options| {
+        (options.timeouts.request, options.timeouts.idle) = (Duration::from_millis(500), Duration::from_secs(2));
+    });
     let began = Instant::now();
     let answer = raw(server.address(), b"POST /step HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n{");
     assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
@@ -233,13 +235,13 @@ fn a_second_reset_while_inferring_harms_nobody() {
     ready(server.address());
     let mut client = Client::connect(server.address());
     client.send(&request(3, "sleep"));
-    std::thread::sleep(Duration::from_millis(100));
+    std::thread::sleep(Duration::from_millis(200));
     let asked = Instant::now();
     for task in ["a", "b"] {
         assert_eq!(post_json(server.address(), "/reset", &json!({ "task_description": task })).0, 200);
         assert_eq!(get(server.address(), "/healthz").0, 200);
     }
-    assert!(asked.elapsed() < Duration::from_millis(500), "the network waited for the policy");
+    assert!(asked.elapsed() < Duration::from_secs(1), "the network waited for the policy");
     let mut other = Client::connect(server.address());
     other.send(&Value::map([("endpoint", Value::text("reset"))]));
     assert_eq!(other.receive(), Message::text("reset successful"));

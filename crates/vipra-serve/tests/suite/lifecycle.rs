@@ -32,7 +32,7 @@ impl Policy for Broken {
 
 #[test]
 fn health_comes_after_a_first_inference() {
-    let policy = Made::new().with_states(2).taking(Duration::from_millis(300));
+    let policy = Made::new().with_states(2).taking(Duration::from_secs(1));
     let events = policy.events();
     let server = policy.served();
     assert_eq!(get(server.address(), "/healthz"), (503, "starting\n".to_owned()));
@@ -66,7 +66,7 @@ fn stopping_answers_what_was_asked_and_says_goodbye() {
     ready(address);
     let (mut busy, mut idle) = (Client::connect(address), Client::connect(address));
     busy.send(&request(5, "sleep"));
-    thread::sleep(Duration::from_millis(100));
+    thread::sleep(Duration::from_millis(200));
     let client = thread::spawn(move || {
         assert_eq!(busy.chunk().actions[0][1], 5.0);
         let Message::Close(Some(frame)) = busy.receive() else { panic!("no goodbye") };

@@ -47,7 +47,7 @@ fn one_bad_observation_of_a_batch_does_not_harm_the_others() {
     let mut first = Client::connect(address);
     let mut clients: Vec<Client> = (0..4).map(|_| Client::connect(address)).collect();
     first.send(&request(1, "sleep"));
-    thread::sleep(Duration::from_millis(100));
+    thread::sleep(Duration::from_millis(200));
     for (number, client) in clients.iter_mut().enumerate() {
         client.send(&request(number as u8, if number == 2 { "refuse" } else { "x" }));
     }
@@ -62,7 +62,6 @@ fn one_bad_observation_of_a_batch_does_not_harm_the_others() {
 fn too_many_connections_are_turned_away_with_words() {
     let server = Made::new().served_with(&|options| options.limits.connections = 2);
     let address = server.address();
-    ready(address);
     let mut held = vec![Client::connect(address), Client::connect(address)];
     let (status, text) = get(address, "/healthz");
     assert_eq!(status, 503);
@@ -80,7 +79,7 @@ fn a_full_queue_is_said() {
     let mut clients: Vec<Client> = (0..2).map(|_| Client::connect(address)).collect();
     for client in &mut clients {
         client.send(&request(1, "sleep"));
-        thread::sleep(Duration::from_millis(100));
+        thread::sleep(Duration::from_millis(200));
     }
     let body = json!({ "image": [[[[1, 1, 1]]], [[[1, 1, 1]]]], "task_description": "x" });
     let expected = json!({ "detail": "too many requests are waiting" });
@@ -96,7 +95,7 @@ fn clients_that_have_gone_keep_nobody_out() {
     for _ in 0..3 {
         let mut client = Client::connect(address);
         client.send(&request(1, "sleep"));
-        thread::sleep(Duration::from_millis(100));
+        thread::sleep(Duration::from_millis(200));
     }
     let mut client = Client::connect(address);
     assert_eq!(client.infer(&request(1, "x")).actions[0][1], 1.0);

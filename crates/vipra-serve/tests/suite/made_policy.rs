@@ -67,6 +67,11 @@ impl Made {
         self
     }
 
+    pub(crate) fn at_rate(mut self, control_rate_hz: f64) -> Self {
+        self.description.control_rate_hz = control_rate_hz;
+        self
+    }
+
     pub(crate) fn taking(mut self, delay: Duration) -> Self {
         self.delay = delay;
         self
@@ -93,8 +98,12 @@ impl Made {
     pub(crate) fn served_with(self, change: &dyn Fn(&mut ServeOptions)) -> Server {
         let millis = Duration::from_millis;
         // Clients of tests answer pings only while they read, and a busy machine keeps them from it: `idle` is theirs to shorten.
-        let timeouts =
-            Timeouts { request: millis(500), ping_interval: millis(100), idle: millis(30_000), shutdown: millis(2000) };
+        let timeouts = Timeouts {
+            request: millis(10_000),
+            ping_interval: millis(100),
+            idle: millis(30_000),
+            shutdown: millis(2000),
+        };
         let address = "127.0.0.1:0".parse().unwrap();
         let mut options = ServeOptions { address, timeouts, ..ServeOptions::default() };
         change(&mut options);
@@ -113,7 +122,7 @@ impl Made {
             "refuse image" => return Err(Error::observation("frames", "is not known")),
             "short" => return Ok(ActionChunk { actions: vec![vec![0.0; 3]; HORIZON - 1] }),
             "fail" => return Err(Error::Policy("no such file: /secret/weights".into())),
-            "sleep" => std::thread::sleep(Duration::from_millis(700)),
+            "sleep" => std::thread::sleep(Duration::from_millis(1500)),
             "size" => return Ok(rows([now.height() as f32, now.width() as f32, past.width() as f32])),
             "states" => {
                 // Zeros stand behind them.

@@ -7,7 +7,7 @@ use crate::{code, command, contains, dataset, stdout, succeeds, text, vipra};
 
 #[test]
 fn a_killed_conversion_is_readable_and_goes_on() {
-    const EPISODES: usize = 40;
+    const EPISODES: usize = 80;
     let folder = tempfile::tempdir().unwrap();
     let root = dataset(folder.path(), EPISODES);
     let (killed, straight) = (folder.path().join("killed"), folder.path().join("straight"));
@@ -37,7 +37,7 @@ fn a_killed_conversion_is_readable_and_goes_on() {
         let arguments = arguments(target);
         succeeds(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
     };
-    contains(&run(&killed), &["40 episodes"]);
+    contains(&run(&killed), &["80 episodes"]);
     run(&straight);
     for file in ["meta/info.json", "meta/stats.json", "meta/tasks.parquet", "meta/vipra.json"] {
         assert!(std::fs::read(killed.join(file)).unwrap() == std::fs::read(straight.join(file)).unwrap(), "{file}");
@@ -46,6 +46,6 @@ fn a_killed_conversion_is_readable_and_goes_on() {
         let file = format!("{folder}/chunk-000/file-000.parquet");
         assert!(std::fs::read(killed.join(&file)).unwrap() == std::fs::read(straight.join(&file)).unwrap(), "{file}");
     }
-    contains(&run(&killed), &["already converted: 40 episodes"]);
+    contains(&run(&killed), &["already converted: 80 episodes"]);
     succeeds(&["data", "check", text(&killed)]);
 }

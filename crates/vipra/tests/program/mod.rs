@@ -3,7 +3,7 @@
 #![allow(dead_code, reason = "each test crate that includes this file uses a part of it")]
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -131,31 +131,45 @@ pub(crate) fn checkpoint(run: &str, step: u64) -> Vec<Vec<u8>> {
 
 /// Starts a command and kills it as soon as the run has written the checkpoint of a step.
 pub(crate) fn kill_after(mut command: Command, run: &str, step: u64) {
+    let before = checkpoints(run);
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    let checkpoint = Path::new(run).join(format!("checkpoints/step-{step:08}"));
-    let began = Instant::now();
-    while !checkpoint.exists() && child.try_wait().unwrap().is_none() {
-        assert!(began.elapsed() < PATIENCE, "no checkpoint came");
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    wait_for(&mut child, &|| has_other_checkpoint(run, step, &before));
     child.kill().unwrap();
-    child.wait().unwrap();
+    assert_eq!(child.wait().unwrap().code(), None, "it ended before it could be killed");
 }
 
 /// Starts a command and presses Ctrl-C as soon as the run has written the checkpoint of a step.
 pub(crate) fn interrupt_after(command: Command, run: &str, step: u64) -> Output {
-    interrupt_when(command, &Path::new(run).join(format!("checkpoints/step-{step:08}")))
+    let before = checkpoints(run);
+    interrupt_when(command, &|| has_other_checkpoint(run, step, &before))
 }
 
-/// Starts a command and presses Ctrl-C as soon as something is there.
-pub(crate) fn interrupt_when(mut command: Command, is_there: &Path) -> Output {
-    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let began = Instant::now();
-    while !is_there.exists() {
-        assert!(began.elapsed() < PATIENCE, "never came: {}", is_there.display());
-        std::thread::sleep(Duration::from_millis(20));
-    }
+/// Starts a command and presses Ctrl-C as soon as something is so.
+pub(crate) fn interrupt_when(mut command: Command, is_so: &dyn Fn() -> bool) -> Output {
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    wait_for(&mut child, is_so);
     let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     assert!(killed.success());
     child.wait_with_output().unwrap()
+}
+
+/// Steps of the checkpoints of a run.
+fn checkpoints(run: &str) -> Vec<u64> {
+    let Ok(entries) = std::fs::read_dir(Path::new(run).join("checkpoints")) else { return Vec::new() };
+    let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
+    names.filter_map(|name| name.strip_prefix("step-").and_then(|number| number.parse().ok())).collect()
+}
+
+/// Whether the run has the checkpoint of a step, or of one after it, for older ones are removed; those of `before` do not count.
+fn has_other_checkpoint(run: &str, step: u64, before: &[u64]) -> bool {
+    checkpoints(run).iter().any(|found| *found >= step && !before.contains(found))
+}
+
+fn wait_for(child: &mut Child, is_so: &dyn Fn() -> bool) {
+    let began = Instant::now();
+    while !is_so() {
+        assert!(child.try_wait().unwrap().is_none(), "the command ended before it could be stopped");
+        assert!(began.elapsed() < PATIENCE, "waited too long");
+        std::thread::sleep(Duration::from_millis(2));
+    }
 }

@@ -1,7 +1,7 @@
 use burn::nn::DropoutConfig;
 use burn::tensor::Tensor;
 
-use super::{FRAMEWORK_GENERATOR, Gradients, assert_close, compare, device, numbers, random};
+use super::{Gradients, assert_close, compare, device, framework_generator, numbers, random};
 use crate::ops::activation::{
     geglu_and_drop, geglu_unfused, gelu, gelu_unfused, leaky_relu, leaky_relu_unfused, swiglu, swiglu_unfused,
 };
@@ -55,7 +55,7 @@ fn turned_inputs_are_read_in_their_order() {
 /// The backward pass drops what the forward pass dropped, and as much as was asked for.
 #[test]
 fn dropout_is_the_same_both_ways() {
-    let _alone = FRAMEWORK_GENERATOR.lock().unwrap();
+    let _alone = framework_generator();
     let dropout = DropoutConfig::new(0.25).init();
     let x = random([40, 2 * 341]);
     device().seed(11);

@@ -12,7 +12,7 @@ mod norm;
 mod threads;
 
 use std::cell::Cell;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use burn::tensor::{Device, Tensor};
 
@@ -28,8 +28,12 @@ thread_local! {
     static STATE: Cell<u64> = const { Cell::new(1) };
 }
 
-/// Held by tests that do draw from the framework's generator.
-pub(crate) static FRAMEWORK_GENERATOR: Mutex<()> = Mutex::new(());
+/// Held by tests that do draw from the framework's generator, so that others draw nothing in between.
+pub(crate) fn framework_generator() -> MutexGuard<'static, ()> {
+    static GENERATOR: Mutex<()> = Mutex::new(());
+    // Another test's failure leaves nothing behind that matters here.
+    GENERATOR.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Numbers around zero, about normally distributed, that a gradient is wanted for; the same in each run of a test.
 fn random<const D: usize>(shape: [usize; D]) -> Tensor<D> {

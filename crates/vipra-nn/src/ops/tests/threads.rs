@@ -4,7 +4,7 @@ use burn::module::Param;
 use burn::nn::conv::Conv2dConfig;
 use burn::nn::{DropoutConfig, PaddingConfig2d};
 
-use super::{FRAMEWORK_GENERATOR, Gradients, Numbers, device, numbers, random};
+use super::{Gradients, Numbers, device, framework_generator, numbers, random};
 use crate::ops::activation::geglu_and_drop;
 use crate::ops::attention::{CosineAttentionOptions, cosine_self_attention};
 use crate::ops::conv2d::conv2d;
@@ -19,10 +19,7 @@ fn assert_threads_do_not_matter(run: impl Fn() -> Vec<Numbers> + Sync) {
     // Each pool has threads of its own, so `random` begins anew.
     let on = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| {
-            device().seed(3);
-            run()
-        })
+        pool.install(&run)
     };
     let alone = on(1);
     for threads in [2, 5] {
@@ -82,8 +79,9 @@ fn of_linear_layers() {
 
 #[test]
 fn of_norms_and_gates() {
-    let _alone = FRAMEWORK_GENERATOR.lock().unwrap();
+    let _alone = framework_generator();
     assert_threads_do_not_matter(|| {
+        device().seed(3);
         let (x, weight, bias) = (random([4, 5, 130, 96]), random([96]), random([96]));
         let modulation = random([4, 5, 192]);
         let normal = layer_norm(x.clone(), Some(weight.clone()), Some(bias.clone()), 1e-5);
