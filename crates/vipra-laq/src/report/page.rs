@@ -81,7 +81,7 @@ fn probe(report: &Report) -> Markup {
     html! {
         h2 { "Do the codes mean motion?" }
         @match &report.probe {
-            None => p { "These data have no true actions to compare with." },
+            None => p { "Not measured: these data have no true actions, or some that cannot be read." },
             Some(results) => {
                 p {
                     "R² of a ridge regression on the true actions, on held-out episodes (1 is perfect, 0 is the mean), from "

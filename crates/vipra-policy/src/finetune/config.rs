@@ -207,7 +207,7 @@ impl FinetuneConfig {
         {
             fault("execution", format!("cannot execute {actions} actions: a chunk has {}", self.horizon));
         }
-        if let Some(reason) = crops_fault(self.crops, self.decoder, self.augmentation.crop_area) {
+        if let Some(reason) = crops_fault(self.crops, self.augmentation.crop_area) {
             fault("crops", reason);
         }
         if self.augmentations == 0 {

@@ -1,5 +1,7 @@
 //! A model that continues several prompts, token by token.
 
+use std::borrow::Cow;
+use std::iter::repeat_n;
 use std::ops::Range;
 
 use burn::tensor::{Device, Tensor};
@@ -32,8 +34,8 @@ impl<'a, M: AutoregressiveModel> TokenGenerator<'a, M> {
         for prompt in prompts {
             let missing = length - prompt.len();
             unseen.push(missing as u32);
-            ids.extend(std::iter::repeat_n(padding, missing).chain(prompt.ids.iter().copied()));
-            kinds.extend(std::iter::repeat_n(TokenKind::Text, missing).chain(prompt.kinds.iter().copied()));
+            ids.extend(repeat_n(padding, missing).chain(prompt.ids.iter().copied()));
+            kinds.extend(repeat_n(TokenKind::Text, missing).chain(prompt.kinds.iter().copied()));
         }
         let unmerged = unmerged_of(prompts);
         let is_padded = unseen.iter().any(|missing| *missing > 0);
@@ -85,10 +87,22 @@ impl<'a, M: AutoregressiveModel> TokenGenerator<'a, M> {
     ///
     /// # Errors
     /// [`Error::Invalid`] for logits that are no numbers.
-    pub(crate) fn sample(
+    fn sample(&mut self, kind: TokenKind, codes: usize, sampling: Sampling, random: &mut impl Rng) -> Result<Vec<u32>> {
+        self.sample_shared(kind, codes, 1, sampling, random)
+    }
+
+    /// As `sample`, but each `rows_per_token` adjacent rows get the same token, by the mean of their probabilities.
+    ///
+    /// # Shapes
+    /// → `[rows/rows_per_token]`
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for logits that are no numbers.
+    pub(crate) fn sample_shared(
         &mut self,
         kind: TokenKind,
         codes: usize,
+        rows_per_token: usize,
         sampling: Sampling,
         random: &mut impl Rng,
     ) -> Result<Vec<u32>> {
@@ -97,21 +111,18 @@ impl<'a, M: AutoregressiveModel> TokenGenerator<'a, M> {
         if scores.iter().any(|score| score.is_nan()) {
             return Err(Error::Invalid("the model's scores are no numbers".to_owned()));
         }
+        let groups = scores.chunks_exact(codes * rows_per_token);
         let sampled: Vec<u32> =
-            scores.chunks_exact(codes).map(|row| sampling.sample_index(row, random) as u32).collect();
-        let kinds = vec![kind; sampled.len()];
-        self.append(Tokens::new(self.rows, &sampled, &kinds), &ContinuousInputs::default())?;
+            groups.map(|rows| sampling.sample_index(&mean_scores(rows, codes), random) as u32).collect();
+        let appended: Vec<u32> = sampled.iter().flat_map(|token| repeat_n(*token, rows_per_token)).collect();
+        let kinds = vec![kind; appended.len()];
+        self.append(Tokens::new(self.rows, &appended, &kinds), &ContinuousInputs::default())?;
         Ok(sampled)
     }
 
     /// Keys and values of all rows.
     pub(crate) fn cache(&self) -> &KvCache {
         &self.cache
-    }
-
-    /// Number of rows.
-    pub(crate) fn rows(&self) -> usize {
-        self.rows
     }
 
     /// Where the model computes.
@@ -139,6 +150,25 @@ impl<'a, M: AutoregressiveModel> TokenGenerator<'a, M> {
     }
 }
 
+/// Logits of the mean of several rows' probabilities.
+///
+/// # Shapes
+/// `scores`: `[rows·codes]` → `[codes]`
+fn mean_scores(scores: &[f32], codes: usize) -> Cow<'_, [f32]> {
+    if scores.len() == codes {
+        return Cow::Borrowed(scores);
+    }
+    let mut summed = vec![0.0_f64; codes];
+    for row in scores.chunks_exact(codes) {
+        let highest = f64::from(row.iter().copied().fold(f32::MIN, f32::max));
+        let shares: Vec<f64> = row.iter().map(|score| (f64::from(*score) - highest).exp()).collect();
+        let total: f64 = shares.iter().sum();
+        summed.iter_mut().zip(&shares).for_each(|(sum, share)| *sum += share / total);
+    }
+    let rows = (scores.len() / codes) as f64;
+    summed.into_iter().map(|sum| (sum / rows).ln() as f32).collect()
+}
+
 /// Tokens of the observed frames of samples that are to be merged, sample by sample.
 fn unmerged_of(samples: &[Sample]) -> Vec<u16> {
     samples.iter().flat_map(|sample| sample.unmerged_frame_tokens.iter().copied()).collect()
@@ -150,7 +180,7 @@ mod tests {
     use rand::SeedableRng;
     use rand_chacha::ChaCha8Rng;
 
-    use super::{Sampling, TokenGenerator};
+    use super::{Sampling, TokenGenerator, mean_scores};
     use crate::fixtures::{small_transformer, small_vocabularies, transformer_config, values};
     use crate::layout::{CodebookSizes, Sample, SpecialIds, Template, TokenKind};
     use crate::model::{Tokens, Transformer, Vocabularies};
@@ -211,6 +241,18 @@ mod tests {
                 assert!(best - scores[filled.ids[at] as usize] < 1e-3, "token {at} of row {row} is not the likeliest");
             }
         }
+    }
+
+    #[test]
+    fn scores_of_several_rows_are_those_of_their_mean_probability() {
+        let scores = [0.9_f32, 0.1, 0.2, 0.8].map(f32::ln);
+        // Whatever is added to a row changes none of its probabilities.
+        let shifted = [scores[0], scores[1], scores[2] + 300.0, scores[3] + 300.0];
+        for scores in [scores, shifted] {
+            let mean: Vec<f32> = mean_scores(&scores, 2).iter().map(|score| score.exp()).collect();
+            assert!((mean[0] - 0.55).abs() < 1e-4 && (mean[1] - 0.45).abs() < 1e-4, "{mean:?}");
+        }
+        assert_eq!(*mean_scores(&shifted[2..], 2), shifted[2..], "one row stays as it is");
     }
 
     #[test]

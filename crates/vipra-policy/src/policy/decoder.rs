@@ -20,7 +20,7 @@ pub(crate) struct ChunkDecoder<'a> {
     pub specification: &'a Specification,
     /// The layout of its samples.
     pub layout: &'a SampleLayout,
-    /// Crops of each observation, whose prompts are adjacent and whose velocities are averaged.
+    /// Crops of each observation, whose prompts are adjacent and whose velocities, or probabilities of bins, are averaged.
     pub crops: usize,
 }
 
@@ -54,8 +54,8 @@ impl ChunkDecoder<'_> {
     /// `[horizon·action_dim]` each
     ///
     /// # Errors
-    /// [`Error::Vocabulary`]; [`Error::Invalid`] for prompts that differ in their kinds or have another beginning, or if bins are to
-    /// be sampled for several crops. Chunks with NaNs are for the caller to refuse, because others may be fine.
+    /// [`Error::Vocabulary`]; [`Error::Invalid`] for prompts that differ in their kinds or have another beginning.
+    /// Chunks with NaNs are for the caller to refuse, because others may be fine.
     pub fn decode(
         &self,
         prompts: &[Sample],
@@ -76,10 +76,9 @@ impl ChunkDecoder<'_> {
                 control.action.normalizer.unnormalize(&mut values);
                 values
             }
-            ActionDecoder::Autoregressive if self.crops > 1 => {
-                return Err(Error::Invalid("bins that were sampled for several crops cannot be averaged".to_owned()));
+            ActionDecoder::Autoregressive => {
+                self.sample_bins(&mut generator, prompts.len() / self.crops, *sampling, random)?
             }
-            ActionDecoder::Autoregressive => self.sample_bins(&mut generator, *sampling, random)?,
         };
         Ok(values.chunks(per_chunk).map(|chunk| chunk.iter().map(|value| *value as f32).collect()).collect())
     }
@@ -104,20 +103,21 @@ impl ChunkDecoder<'_> {
         Ok(generator)
     }
 
-    /// Samples the bins of all chunks, `[rows·horizon·action_dim]` numbers in the robot's units.
+    /// Samples the bins of so many chunks, `[chunks·horizon·action_dim]` numbers in the robot's units.
     fn sample_bins(
         &self,
         generator: &mut TokenGenerator<'_, PolicyModel>,
+        chunks: usize,
         sampling: Sampling,
         random: &mut impl Rng,
     ) -> Result<Vec<f64>> {
         let bins = self.specification.bins.as_ref();
         let bins = bins.ok_or_else(|| Error::Invalid("the bins of this policy are missing".to_owned()))?;
         let count = self.specification.control.horizon * bins.width();
-        let mut sampled = vec![Vec::with_capacity(count); generator.rows()];
+        let mut sampled = vec![Vec::with_capacity(count); chunks];
         for position in 0..count {
             let choices = bins.count(position % bins.width());
-            let tokens = generator.sample(TokenKind::Action, choices, sampling, random)?;
+            let tokens = generator.sample_shared(TokenKind::Action, choices, self.crops, sampling, random)?;
             sampled.iter_mut().zip(tokens).for_each(|(chunk, token)| chunk.push(token));
         }
         let decoded = sampled.iter().map(|chunk| bins.decode(chunk)).collect::<Result<Vec<_>>>()?;

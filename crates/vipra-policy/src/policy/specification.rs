@@ -15,7 +15,7 @@ use crate::bins::Bins;
 use crate::flow_matching::SolverConfig;
 use crate::generate::Sampling;
 use crate::layout::{CodebookSizes, Fields, SampleLayout};
-use crate::model::{ActionDecoder, ActionSizes, NewParameters, PolicyModel, TransformerConfig, Vocabularies};
+use crate::model::{ActionSizes, NewParameters, PolicyModel, TransformerConfig, Vocabularies};
 use crate::trained::CodebookInfo;
 use crate::{Error, Result};
 
@@ -128,7 +128,7 @@ impl Specification {
     /// # Errors
     /// [`Error::Invalid`] if the policy cannot use so many.
     pub fn with_crops(self, crops: usize) -> Result<Self> {
-        match crops_fault(crops, self.sizes.decoder, self.crop_area) {
+        match crops_fault(crops, self.crop_area) {
             Some(fault) => Err(Error::Invalid(fault)),
             None => Ok(Self { control: PolicyDescription { crops, ..self.control }, ..self }),
         }
@@ -141,13 +141,10 @@ impl Specification {
 }
 
 /// Why so many crops of a frame cannot be used, if they cannot.
-pub(crate) fn crops_fault(crops: usize, decoder: ActionDecoder, crop_area: f64) -> Option<String> {
+pub(crate) fn crops_fault(crops: usize, crop_area: f64) -> Option<String> {
     match crops {
         0 => Some("0 is less than 1".to_owned()),
         1 => None,
-        _ if decoder == ActionDecoder::Autoregressive => {
-            Some(format!("what the autoregressive decoder chooses for {crops} crops cannot be averaged"))
-        }
         _ if crop_area >= 1.0 => Some(format!("{crops} crops of whole frames (crop_area = 1) are all the same")),
         _ => None,
     }

@@ -15,7 +15,6 @@ fn bad_input_is_said_plainly() {
     fails(&["--set", "finetune.crops=0"], &["finetune.crops"]);
     let whole = ["--set", "finetune.crops=2", "--set", "finetune.augmentation.crop_area=1.0"];
     fails(&whole, &["are all the same"]);
-    fails(&["--set", "finetune.crops=2", "--set", "finetune.decoder=\"autoregressive\""], &["cannot be averaged"]);
     fails(&["--set", "finetune.execution={first={actions=5}}"], &["cannot execute 5 actions: a chunk has 4"]);
     fails(&["--set", "finetune.action.feature=\"torque\""], &["no feature `torque`", "squares"]);
     fails(

@@ -108,7 +108,7 @@ fn a_pretrained_model_becomes_a_policy_with_its_own_tokenizers() {
     let decoder = "finetune.decoder=\"autoregressive\"";
     let binned = ["--set", decoder, "--set", "finetune.bins=6", "--set", "finetune.train.steps=2"];
     runs(&mut finetune("bins", &binned), 0);
-    contains(&runs(&mut open_loop(&place, "bins", &["--episode", "3", "--crops", "3"]), 2), &["cannot be averaged"]);
+    runs(&mut open_loop(&place, "bins", &["--episode", "3", "--crops", "3"]), 0);
     let told = runs(&mut open_loop(&place, "bins", &["--episode", "3", "--json"]), 0);
     let rows: Value = serde_json::from_str(&told).unwrap();
     // A constant dimension has one bin, so that it is always right.

@@ -1,5 +1,6 @@
 use burn::module::Module;
 use burn::tensor::Device;
+use burn::tensor::activation::softmax;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
@@ -81,31 +82,40 @@ impl Autoregressive {
 
     /// Chunks of all prompts, `[horizon·action]` each.
     fn decode(&self, temperature: f64, seed: u64) -> Vec<Vec<f32>> {
+        self.decode_crops(&self.prompts, 1, temperature, seed)
+    }
+
+    fn decode_crops(&self, prompts: &[Sample], crops: usize, temperature: f64, seed: u64) -> Vec<Vec<f32>> {
         let mut specification = self.specification.clone();
         specification.sampling.temperature = temperature;
         let (model, layout) = (&self.model, &self.layout);
-        let decoder = ChunkDecoder { model, specification: &specification, layout, crops: 1 };
+        let decoder = ChunkDecoder { model, specification: &specification, layout, crops };
         let prefix = decoder.read_prefix(layout.prefix(&self.text).ids).unwrap();
-        decoder.decode(&self.prompts, None, &prefix, &mut ChaCha8Rng::seed_from_u64(seed)).unwrap()
+        decoder.decode(prompts, None, &prefix, &mut ChaCha8Rng::seed_from_u64(seed)).unwrap()
     }
 
-    /// The likeliest bins, one after the other, each by a pass over everything before it.
-    fn decode_naively(&self, prompt: &Sample) -> Vec<f32> {
+    /// The bins that are likeliest by the mean over prompts, one after the other, each by passes over everything before it.
+    fn decode_naively(&self, prompts: &[Sample]) -> Vec<f32> {
         let bins = self.specification.bins.as_ref().unwrap();
-        let (mut ids, mut kinds) = (prompt.ids.clone(), prompt.kinds.clone());
+        let mut chosen = Vec::new();
         for position in 0..HORIZON * bins.width() {
-            let tokens = Tokens::new(1, &ids, &kinds);
-            let embedded = self.model.embed(tokens, &ContinuousInputs::default()).unwrap();
-            let hidden = self.model.transformer.forward_embedded(embedded, None);
-            let logits = self.model.logits(TokenKind::Action, hidden.narrow(1, ids.len() - 1, 1)).unwrap();
-            let logits = logits.narrow(2, 0, bins.count(position % bins.width()));
-            let scores = values(logits);
-            let best = (0..scores.len()).max_by(|a, b| scores[*a].total_cmp(&scores[*b])).unwrap();
-            ids.push(best as u32);
-            kinds.push(TokenKind::Action);
+            let choices = bins.count(position % bins.width());
+            let shares = prompts.iter().map(|prompt| values(self.next_probabilities(prompt, &chosen, choices)));
+            let shares: Vec<Vec<f32>> = shares.collect();
+            let mean = |choice: usize| shares.iter().map(|row| row[choice]).sum::<f32>();
+            chosen.push((0..choices).max_by(|a, b| mean(*a).total_cmp(&mean(*b))).unwrap() as u32);
         }
-        let decoded = bins.decode(&ids[prompt.len()..]).unwrap();
-        decoded.into_iter().map(|value| value as f32).collect()
+        bins.decode(&chosen).unwrap().into_iter().map(|value| value as f32).collect()
+    }
+
+    /// Of the next action's bin, behind a prompt and what was chosen after it, `[1, 1, choices]`.
+    fn next_probabilities(&self, prompt: &Sample, chosen: &[u32], choices: usize) -> Tensor<3> {
+        let ids = [&prompt.ids[..], chosen].concat();
+        let kinds = [&prompt.kinds[..], &vec![TokenKind::Action; chosen.len()]].concat();
+        let embedded = self.model.embed(Tokens::new(1, &ids, &kinds), &ContinuousInputs::default()).unwrap();
+        let hidden = self.model.transformer.forward_embedded(embedded, None);
+        let logits = self.model.logits(TokenKind::Action, hidden.narrow(1, ids.len() - 1, 1)).unwrap();
+        softmax(logits.narrow(2, 0, choices), 2)
     }
 }
 
@@ -116,8 +126,19 @@ fn greedy_bins_behind_a_cache_match_passes_over_the_whole() {
     assert_eq!(chunks.len(), 2);
     for (chunk, prompt) in chunks.iter().zip(&policy.prompts) {
         assert_eq!(chunk.len(), HORIZON * 2);
-        assert_eq!(chunk, &policy.decode_naively(prompt));
+        assert_eq!(chunk, &policy.decode_naively(std::slice::from_ref(prompt)));
     }
+}
+
+#[test]
+fn bins_of_several_crops_are_the_likeliest_by_their_mean() {
+    let policy = Autoregressive::new();
+    let [first, second] = &policy.prompts[..] else { panic!("other prompts") };
+    let prompts = [first, second, second, first, first, first].map(Sample::clone);
+    let chunks = policy.decode_crops(&prompts, 2, 0.0, 0);
+    let mean = policy.decode_naively(&prompts[..2]);
+    assert_eq!(chunks, [mean.clone(), mean, policy.decode_naively(&prompts[4..])]);
+    assert_ne!(chunks[2], policy.decode_naively(&prompts[1..2]), "crops must matter");
 }
 
 #[test]

@@ -28,7 +28,7 @@ pub(super) fn mismatches(
     if let Some(found) = frame_tokenizer.filter(|found| *found != wanted.as_str()) {
         faults.push(format!("the frame tokenizer is {found}, the policy was trained with {wanted}"));
     }
-    let crops = crops_fault(specification.control.crops, specification.sizes.decoder, specification.crop_area);
+    let crops = crops_fault(specification.control.crops, specification.crop_area);
     faults.extend(crops.map(|fault| format!("crops: {fault}")));
     faults
 }
