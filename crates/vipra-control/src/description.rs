@@ -52,7 +52,8 @@ pub struct ActionSpace {
     pub gripper: Option<Gripper>,
     /// A name for each dimension.
     pub names: Vec<String>,
-    /// A unit for each dimension; `1` where there is none. Those of angles, `rad` and `deg`, are averaged as such by ensembles.
+    /// A unit for each dimension; `1` where there is none. Ensembles average `rad` and `deg` as angles, unless the end
+    /// effector turns by a rotation vector.
     pub units: Vec<String>,
     /// From the robot's units to the model's.
     pub normalizer: Normalizer,

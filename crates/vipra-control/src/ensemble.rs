@@ -2,21 +2,23 @@
 
 use std::f64::consts::TAU;
 
-use crate::ActionSpace;
+use crate::{ActionSpace, RotationForm};
 
 /// Averages actions of one step, each number after its kind.
 #[derive(Debug, Clone)]
 pub(crate) struct Ensemble {
     /// The gripper's dimension, and half way between open and closed.
     gripper: Option<(usize, f32)>,
-    /// A full turn of each dimension that is an angle, in its unit.
+    /// A full turn of each dimension that is an angle, in its unit. Components of rotation vectors are none: a turn of all of them
+    /// together is not one of each.
     turns: Vec<Option<f64>>,
 }
 
 impl Ensemble {
     pub(crate) fn new(space: &ActionSpace) -> Self {
         let middle = space.gripper.as_ref().map(|gripper| ((gripper.open + gripper.closed) / 2.0) as f32);
-        let turns = space.units.iter().map(|unit| full_turn(unit)).collect();
+        let has_angles = space.rotation != RotationForm::RotationVector;
+        let turns = space.units.iter().map(|unit| full_turn(unit).filter(|_| has_angles)).collect();
         Self { gripper: space.gripper_dimension().zip(middle), turns }
     }
 
@@ -81,13 +83,17 @@ mod tests {
     use vipra_data::normalize::Normalizer;
 
     use super::*;
-    use crate::{ActionKind, RotationForm};
+    use crate::ActionKind;
 
     /// The average of values of a dimension, the oldest first.
     fn average(decay: f64, unit: &str, values: &[f32]) -> f32 {
+        average_of(RotationForm::None, decay, unit, values)
+    }
+
+    fn average_of(rotation: RotationForm, decay: f64, unit: &str, values: &[f32]) -> f32 {
         let space = ActionSpace {
             kind: ActionKind::Absolute,
-            rotation: RotationForm::None,
+            rotation,
             gripper: None,
             names: vec!["x".into()],
             units: vec![unit.into()],
@@ -105,6 +111,11 @@ mod tests {
             let found = average(0.0, unit, &values);
             assert!((found - expected).abs() < 1e-4, "{values:?} {unit}: {found}, expected {expected}");
         }
+    }
+
+    #[test]
+    fn components_of_rotation_vectors_are_no_angles() {
+        assert_eq!(average_of(RotationForm::RotationVector, 0.0, "rad", &[2.9, -2.9]), 0.0);
     }
 
     #[test]

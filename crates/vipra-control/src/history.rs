@@ -46,7 +46,7 @@ impl History {
 
     /// Keeps no more than so many bytes of frames, but always three frames. Of a robot that shows its frames much faster than it
     /// acts, frames in between are then forgotten: of `n` frames that fit, the earlier one is older or younger than it should be by
-    /// about `1 / n` of its age. States are small, and all of them are kept.
+    /// about `1 / n` of its age (half of it for three). States are small, and all of them are kept.
     pub fn limited(mut self, max_bytes: usize) -> Self {
         self.max_bytes = max_bytes;
         self

@@ -75,7 +75,7 @@ pub fn evaluate(
         if group.iter().all(|episode| is_done(&log, episode)) {
             continue;
         }
-        forget(&group, &mut log, &mut videos)?;
+        forget(&group[0], options.parallel, &mut log, &mut videos)?;
         while rollouts.len() < group.len() {
             let environment = make(policy.describe())?;
             rollouts.push(Rollout::new(environment, policy.describe(), options.execution, options.videos > 0)?);
@@ -103,9 +103,13 @@ fn groups(plan: &[Episode], parallel: usize) -> Vec<Vec<Episode>> {
     groups
 }
 
-/// Forgets what became of those of a group that ran without the others.
-fn forget(group: &[Episode], log: &mut OutcomeLog, videos: &mut Videos) -> Result<()> {
-    let is_of_group = |outcome: &Outcome| group.iter().any(|episode| outcome.is_of(episode));
+/// Forgets what became of those of an episode's group that ran without the others, also of those that are not in the plan.
+fn forget(episode: &Episode, parallel: usize, log: &mut OutcomeLog, videos: &mut Videos) -> Result<()> {
+    let group = |number: u64| number / parallel as u64;
+    let is_of_group = |outcome: &Outcome| {
+        let is_of_seed = outcome.split == episode.split && outcome.seed == episode.seed;
+        is_of_seed && group(outcome.episode) == group(episode.number)
+    };
     // The videos first: after a kill in between the group still runs again, and no video is left without its outcome.
     log.outcomes().iter().filter(|outcome| is_of_group(outcome)).try_for_each(|outcome| videos.forget(outcome))?;
     log.forget(&is_of_group)

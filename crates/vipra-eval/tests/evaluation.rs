@@ -118,6 +118,14 @@ fn an_evaluation_that_grows_ends_as_one_that_was_as_large_from_the_beginning() {
     assert_eq!(run("grown in part", 11), whole);
     let (_, written) = read_outcomes(&folder.path().join("grown in part").join(OUTCOMES)).unwrap();
     assert_eq!(written.len(), whole.len(), "none twice");
+    // Of one that was interrupted and asked for less in between.
+    let first_four = run("shrunk", 4);
+    let file = folder.path().join("shrunk").join(OUTCOMES);
+    let text = std::fs::read_to_string(&file).unwrap();
+    let without_the_first = text.lines().enumerate().filter(|(line, _)| *line != 1);
+    std::fs::write(&file, without_the_first.flat_map(|(_, line)| [line, "\n"]).collect::<String>()).unwrap();
+    run("shrunk", 2);
+    assert_eq!(run("shrunk", 4), first_four);
 }
 
 #[test]

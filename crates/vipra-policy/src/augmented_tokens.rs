@@ -11,7 +11,7 @@ use vipra_data::source::fingerprint;
 use vipra_data::writer::write_atomic;
 use vipra_tokenizer::TrainedTokenizer;
 
-use crate::frames::CameraView;
+use crate::frames::CameraSource;
 use crate::{Error, Result};
 
 /// Everything that the tokens depend on, except the episode and the number of its augmentation.
@@ -40,7 +40,7 @@ impl AugmentedTokenCache {
     pub(crate) fn open(
         root: &Path,
         tokenizer: &TrainedTokenizer,
-        CameraView { number, source, camera }: CameraView<'_>,
+        CameraSource { number, source, camera }: CameraSource<'_>,
         augmentation: &AugmentConfig,
         seed: u64,
     ) -> Result<Self> {

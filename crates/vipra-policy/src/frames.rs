@@ -43,7 +43,7 @@ pub(crate) fn view_index(moment: ClipAddress, epoch: u64, views: u64) -> u64 {
 
 /// A camera of an open dataset.
 #[derive(Clone, Copy)]
-pub(crate) struct CameraView<'a> {
+pub(crate) struct CameraSource<'a> {
     /// Number of the dataset in the run: augmentations are drawn by it.
     pub(crate) number: usize,
     pub(crate) source: &'a dyn Source,
@@ -75,7 +75,7 @@ impl FrameTokens {
     pub(crate) fn of(
         &mut self,
         tokenizer: &TrainedTokenizer,
-        camera: CameraView<'_>,
+        camera: CameraSource<'_>,
         episode: usize,
         view: FrameAugmentation,
     ) -> Result<&[u16]> {
@@ -96,7 +96,7 @@ impl FrameTokens {
     fn look_up(
         &mut self,
         tokenizer: &TrainedTokenizer,
-        camera: CameraView<'_>,
+        camera: CameraSource<'_>,
         episode: usize,
         nth: u64,
     ) -> Result<Vec<u16>> {
@@ -117,7 +117,7 @@ impl FrameTokens {
     fn encode(
         &mut self,
         tokenizer: &TrainedTokenizer,
-        CameraView { number, source, camera }: CameraView<'_>,
+        CameraSource { number, source, camera }: CameraSource<'_>,
         episode: usize,
         view: FrameAugmentation,
     ) -> Result<Vec<u16>> {

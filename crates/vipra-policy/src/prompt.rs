@@ -18,13 +18,15 @@ pub(crate) fn encode_instructions(
     text: &TextTokenizer,
     budget: usize,
 ) -> Result<HashMap<String, Vec<u32>>> {
-    tasks.insert("");
     let all = tasks.len();
+    tasks.insert("");
     let (mut cut, mut encoded) = (Vec::new(), HashMap::new());
     for task in tasks {
         let mut tokens = text.encode(&prompt(task))?;
         if tokens.len() > budget {
-            cut.push(format!("`{task}` ({} tokens)", tokens.len()));
+            if !task.is_empty() {
+                cut.push(format!("`{task}` ({} tokens)", tokens.len()));
+            }
             tokens.truncate(budget);
         }
         encoded.insert(task.to_owned(), tokens);

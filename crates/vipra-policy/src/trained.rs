@@ -133,7 +133,7 @@ impl TrainedTransformer {
     }
 
     /// What it [imagines](crate::generate::imagine) from: a sample of an instruction, the frame one interval ago and the current
-    /// one, whose other tokens are still to be predicted.
+    /// one, in which only the codes that it predicts are missing.
     ///
     /// # Errors
     /// [`Error::Invalid`] if its fields predict nothing.

@@ -5,7 +5,8 @@
 //! inference, and the network never waits for it. [`codec`] is MessagePack with NumPy arrays.
 //!
 //! Web pages are refused (403): any that is open in a browser on the machine reaches its loopback addresses too, and must not move
-//! a robot. Browsers mark what a page asks with an `Origin` header; clients of robots send none.
+//! a robot. Browsers mark what a page asks with an `Origin` header. Few clients of robots send it, and those can leave it
+//! out (`suppress_origin=True` of Python's websocket-client).
 //!
 //! Of a policy it knows [`vipra_control::Policy`], and nothing of how it computes.
 

@@ -131,7 +131,12 @@ fn check_stored(stored: &str, config: &Config, stage: Stage, folder: &Path) -> R
         );
     } else if !same_stage_recipe(stored, config, stage) {
         let fields = differing_fields(stored, config);
-        anyhow::bail!("the folder holds a run with another configuration ({fields}): {}", folder.display());
+        anyhow::bail!(
+            "the folder holds a run with another configuration ({fields}); name another by --run, or begin that of `vipra run` \
+             anew by --from {}: {}",
+            stage.name(),
+            folder.display()
+        );
     }
     Ok(())
 }

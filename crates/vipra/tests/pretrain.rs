@@ -86,7 +86,7 @@ fn pretrain_kill_resume_predict() {
     let odd = ["--set", "pretrain.model.merged_side=3"];
     contains(
         &runs(&mut pretrain(&place, "odd", &odd), 2),
-        &["8×8 tokens do not divide into squares of `merged_side` 3"],
+        &["8×8 tokens do not divide into patches of `merged_side` 3"],
     );
 
     // A run goes on with the models that it began with.

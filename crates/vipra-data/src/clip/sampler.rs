@@ -74,6 +74,18 @@ impl ClipConfig {
     pub fn fits(&self, episode: &Episode) -> bool {
         self.starts(episode) > 0
     }
+
+    /// The error of episodes that are all too short for a clip: how long one is, and the longest episode.
+    pub fn none_fits<'a>(&self, episodes: impl Iterator<Item = &'a Episode>) -> Error {
+        let Some(longest) = episodes.map(Episode::last_frame_secs).max_by(f64::total_cmp) else {
+            return Error::Invalid("there is no episode to make clips of".into());
+        };
+        let (frames, needed) = (self.min_real_frames, (self.min_real_frames - 1) as f64 * self.interval_secs);
+        Error::Invalid(format!(
+            "no episode lasts {needed:.3} s, which {frames} real frames of a clip need, the longest {longest:.3} s: make \
+             data.clip.interval_secs or data.clip.min_real_frames smaller"
+        ))
+    }
 }
 
 impl ClipSampler {
@@ -94,7 +106,8 @@ impl ClipSampler {
             weights.iter().zip(&starts).map(|(&weight, starts)| if starts.len() == 0 { 0.0 } else { weight }).collect();
         let total: usize = starts.iter().zip(&usable).filter(|(_, weight)| **weight > 0.0).map(|(s, _)| s.len()).sum();
         if total == 0 {
-            return Err(no_clip_fits(sources, clip));
+            let used = sources.iter().filter(|(weight, _)| *weight > 0.0).flat_map(|(_, episodes)| episodes);
+            return Err(clip.none_fits(used.map(|(_, episode)| *episode)));
         }
         if u32::try_from(total).is_err() {
             return Err(Error::Invalid(format!("{total} clips in an epoch are more than 2³²")));
@@ -123,19 +136,6 @@ impl ClipSampler {
             .collect();
         EpochOrder { sampler: self, slots, rests }
     }
-}
-
-/// The error that says how long a clip and the longest episode are.
-fn no_clip_fits(sources: &[(f64, Vec<(usize, &Episode)>)], clip: &ClipConfig) -> Error {
-    let used = sources.iter().filter(|(weight, _)| *weight > 0.0).flat_map(|(_, episodes)| episodes);
-    let Some(longest) = used.map(|(_, episode)| episode.last_frame_secs()).max_by(f64::total_cmp) else {
-        return Error::Invalid("there is no episode to make clips of".into());
-    };
-    let (frames, needed) = (clip.min_real_frames, (clip.min_real_frames - 1) as f64 * clip.interval_secs);
-    Error::Invalid(format!(
-        "no episode lasts {needed:.3} s, which {frames} real frames of a clip need, the longest {longest:.3} s: make \
-         data.clip.interval_secs or data.clip.min_real_frames smaller"
-    ))
 }
 
 /// Splits `total` by weight; what rounding leaves goes to the largest remainders.

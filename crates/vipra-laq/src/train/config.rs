@@ -81,8 +81,8 @@ pub struct CodebookConfig {
     /// With `centered_transitions`: the rate at which the running mean and standard deviation are updated.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub standard_rate: f64,
-    /// Warn of a collapsed codebook when the mean perplexity per position stays at or below this, or that of all positions
-    /// below 2; 1 turns it off.
+    /// Warn of a collapsed codebook when the mean perplexity per position stays below this, or that of all positions below 2
+    /// (below a quarter of the codes, if that is less); 1 turns it off.
     #[schemars(range(min = 1.0))]
     pub alarm_perplexity: f64,
 }

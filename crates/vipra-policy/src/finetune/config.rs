@@ -17,7 +17,7 @@ use crate::policy::crops_fault;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct FinetuneConfig {
-    /// How actions are put out.
+    /// How actions are predicted.
     pub decoder: ActionDecoder,
     /// What a sample holds, in order: `[proprio]` before `action` lets the policy see its states, `latent_state` behind
     /// `[vision]` lets it learn to predict the frame ahead as well, before it acts.
@@ -55,7 +55,7 @@ pub struct FinetuneConfig {
     /// Most bins of a dimension of an action, for the autoregressive decoder.
     #[schemars(range(min = 1))]
     pub bins: usize,
-    /// How bins are chosen at inference, by the autoregressive decoder.
+    /// How bins of actions, and tokens of the frame ahead, are chosen at inference.
     pub sampling: Sampling,
     /// How chunks are executed.
     pub execution: Execution,
@@ -87,7 +87,8 @@ pub struct ActionConfig {
     pub rotation: RotationForm,
     /// The gripper, if there is one. Its dimension is not normalised.
     pub gripper: Option<Gripper>,
-    /// A unit for each dimension; without, those that names end in, such as `dx_m` and `yaw_rad`.
+    /// A unit for each dimension; without, those that names end in, such as `dx_m` and `yaw_rad`. Temporal ensembling averages `rad`
+    /// and `deg` as angles, unless `rotation` is a rotation vector.
     pub units: Vec<String>,
 }
 

@@ -12,7 +12,7 @@ use vipra_tokenizer::{TextTokenizer, TrainedTokenizer};
 use super::chunk::{Chunk, cut};
 use super::config::FinetuneConfig;
 use super::numbers::DemonstrationSource;
-use crate::frames::{CameraView, FrameAugmentation, FrameTokens, past_frame};
+use crate::frames::{CameraSource, FrameAugmentation, FrameTokens, past_frame};
 use crate::layout::{Content, Sample, SampleLayout, TokenKind};
 use crate::policy::Specification;
 use crate::prompt::encode_instructions;
@@ -117,7 +117,7 @@ impl Demonstrations {
         let past = past_frame(address.start, control.frame_interval_secs, episode.fps);
         let ahead = (address.start + control.horizon).min(episode.length.saturating_sub(1));
         let text = self.instructions.get(episode.instruction().unwrap_or_default());
-        let camera = CameraView { number: address.source, source: source.source.as_ref(), camera: &source.camera };
+        let camera = CameraSource { number: address.source, source: source.source.as_ref(), camera: &source.camera };
         let tokens = self.frames.of(tokenizer, camera, address.episode, view)?;
         let length = self.specification.frames.length;
         let frame = |at: usize| &tokens[at * length..][..length];

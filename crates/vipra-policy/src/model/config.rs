@@ -35,7 +35,7 @@ pub struct TransformerConfig {
     pub start_from_code_vectors: bool,
     /// Add a learned embedding of each token's place in its frame (published: rotary angles alone).
     pub frame_positions: bool,
-    /// Merge each N×N square of an observed frame's tokens into one; 1 turns it off (published).
+    /// Merge each N×N patch of an observed frame's tokens into one; 1 turns it off (published).
     #[schemars(range(min = 1))]
     pub merged_side: usize,
     /// Ids of the text vocabulary, at least; more than the tokenizer has for weights of others.
@@ -134,7 +134,7 @@ impl TransformerConfig {
         let side = self.merged_side;
         let divides = side > 0 && rows.is_multiple_of(side) && columns.is_multiple_of(side);
         (!divides)
-            .then(|| format!("frames of {rows}×{columns} tokens do not divide into squares of `merged_side` {side}"))
+            .then(|| format!("frames of {rows}×{columns} tokens do not divide into patches of `merged_side` {side}"))
     }
 
     /// Checks the sizes and reports every fault at once.

@@ -193,7 +193,7 @@ mod tests {
         let device = Device::flex();
         let config = TransformerConfig { merged_side: 4, ..TransformerConfig::default() };
         let error = FrameMerger::new(&config, GRID, &device).unwrap_err().to_string();
-        assert!(error.contains("frames of 4×6 tokens do not divide into squares of `merged_side` 4"), "{error}");
+        assert!(error.contains("frames of 4×6 tokens do not divide into patches of `merged_side` 4"), "{error}");
 
         let kinds = [TokenKind::Vision; OBSERVED];
         let error = model(&device).embed(Tokens::new(1, &[0; OBSERVED], &kinds).with_unmerged(&[6; TOKENS]), &[]);

@@ -1,8 +1,8 @@
 //! The transformer: sizes, layers, embeddings and heads, the cache of keys and values; and what a policy adds to it.
 //!
 //! Legend of the shapes: a batch has `rows` of `length` tokens, or of `new` tokens behind a cache, and each token has `dim`
-//! channels. Attention has `heads` of `head_dim` channels, `dim = heads·head_dim`. A frame has `tokens_per_frame = rows·columns`
-//! tokens of the tokenizer, of which a model may merge `tokens_per_patch = side²` into one. A chunk has `horizon` actions of
+//! channels. Attention has `heads` of `head_dim` channels, `dim = heads·head_dim`. A frame has `tokens_per_frame` tokens of
+//! the tokenizer, in a grid of rows and columns, of which a model may merge `tokens_per_patch = side²` into one. A chunk has `horizon` actions of
 //! `action_dim` numbers. A policy sees `states` states of `state_dim` numbers.
 
 mod actions;

@@ -27,9 +27,9 @@ pub(super) struct KindRun {
 }
 
 impl KindRun {
-    /// The last tokens of a row that ended with `before` once tokens of these kinds are appended; none without tokens.
+    /// The last tokens of a row that ended with `before` once tokens of these kinds are appended.
     fn after(before: Option<Self>, kinds: &[TokenKind]) -> Option<Self> {
-        let Some(kind) = kinds.last().copied() else { return before };
+        let kind = kinds.last().copied()?;
         let length = kinds.iter().rev().take_while(|other| **other == kind).count();
         let continued = before.filter(|run| run.kind == kind && length == kinds.len());
         Some(Self { kind, length: continued.map_or(0, |run| run.length) + length })
@@ -81,6 +81,9 @@ impl<'a> Tokens<'a> {
 
     /// What rows that ended with `before` end with once these tokens are appended.
     pub(super) fn last_runs(&self, before: &[KindRun]) -> Vec<KindRun> {
+        if self.kinds.is_empty() {
+            return before.to_vec();
+        }
         let rows = self.kinds_by_row().enumerate();
         rows.filter_map(|(row, kinds)| KindRun::after(before.get(row).copied(), kinds)).collect()
     }
@@ -191,6 +194,7 @@ mod tests {
         assert_eq!(before, [run(S, 2)]);
         assert_eq!(last_runs(1, &[S, S, S], &before), [run(S, 5)]);
         assert_eq!(last_runs(1, &[T, T], &before), [run(T, 2)]);
+        assert_eq!(last_runs(1, &[], &before), before);
         assert_eq!(last_runs(1, &[S, T, S], &before), [run(S, 1)]);
     }
 

@@ -105,12 +105,12 @@ impl PretrainConfig {
         if self.transitions == 0 { self.horizon } else { self.transitions }
     }
 
-    /// Tokens of a sample's frames and latent actions, for frames of so many codes and transitions of so many: a row must hold
+    /// Tokens of a sample's frames and latent actions, for frames of so many tokens and transitions of so many codes: a row must hold
     /// them, and whatever stands around them.
-    pub fn least_row(&self, frame_codes: usize, transition_codes: usize) -> usize {
+    pub fn least_row(&self, tokens_per_frame: usize, transition_codes: usize) -> usize {
         let tokens = |kind| match kind {
-            TokenKind::Vision => 2 * frame_codes / self.model.tokens_per_patch().max(1),
-            TokenKind::LatentState => frame_codes,
+            TokenKind::Vision => 2 * tokens_per_frame / self.model.tokens_per_patch().max(1),
+            TokenKind::LatentState => tokens_per_frame,
             TokenKind::LatentAction => self.predicted_transitions() * transition_codes,
             TokenKind::Text | TokenKind::Proprio | TokenKind::Action => 0,
         };

@@ -9,7 +9,7 @@ use vipra_tokenizer::{TextTokenizer, TrainedTokenizer};
 
 use super::config::PretrainConfig;
 use super::source::{Prepared, TokenSource};
-use crate::frames::{CameraView, FrameAugmentation, FrameTokens, past_frame};
+use crate::frames::{CameraSource, FrameAugmentation, FrameTokens, past_frame};
 use crate::layout::{Content, Sample, SampleLayout};
 use crate::model::Vocabularies;
 use crate::prompt::encode_instructions;
@@ -142,7 +142,7 @@ impl Samples {
     ) -> Result<Sample> {
         let open = &self.sources[address.source];
         let camera = open.tokens.info().camera.as_str();
-        let camera = CameraView { number: address.source, source: open.source.as_ref(), camera };
+        let camera = CameraSource { number: address.source, source: open.source.as_ref(), camera };
         let tokens = frames.of(tokenizer, camera, address.episode, FrameAugmentation::Augmented(nth))?;
         let length = tokenizer.description.model.tokens_per_frame();
         let moment = self.moment_from(address, |frame| Ok(&tokens[frame * length..][..length]))?;

@@ -93,7 +93,7 @@ async fn health(State(app): State<Arc<App>>) -> Response {
 /// Refuses what web pages ask. A browser lets any of them send a POST or open a WebSocket, and says by `Origin` that it was one.
 async fn refuse_pages(request: Request, next: Next) -> Response {
     if request.uri().path() != HEALTH && request.headers().contains_key(header::ORIGIN) {
-        let reason = "requests of web pages are refused: clients of a robot send no `Origin` header";
+        let reason = "requests with an `Origin` header are refused, because web pages send it: leave the header out";
         return Failure::status(StatusCode::FORBIDDEN, reason).into_response();
     }
     next.run(request).await

@@ -13,7 +13,7 @@ use crate::policy_thread::Answer;
 use crate::server::App;
 use crate::{Error, Result};
 
-/// The most bytes of frames that are remembered of a connection. At the size of a policy's frames that is some hundred.
+/// The most bytes of frames that are remembered of a connection, but for three frames, which always are. At the size of a policy's frames that is some hundred.
 const HISTORY_BYTES: usize = 64 << 20;
 
 /// What goes back.

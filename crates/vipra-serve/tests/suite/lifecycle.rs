@@ -122,7 +122,7 @@ fn web_pages_are_refused() {
         let request = ureq::http::Request::post(format!("http://{address}/reset"));
         let request = request.header("content-type", "text/plain").header("origin", origin);
         let (status, answer) = http(request.body(br#"{"task_description": "x"}"#.to_vec()).unwrap());
-        assert!(status == 403 && answer.contains("web pages are refused"), "{origin}: {status} {answer}");
+        assert!(status == 403 && answer.contains("leave the header out"), "{origin}: {status} {answer}");
         let mut request = format!("ws://{address}/").into_client_request().unwrap();
         request.headers_mut().insert("Origin", origin.parse().unwrap());
         let Err(tungstenite::Error::Http(answer)) = tungstenite::connect(request) else { panic!("{origin} is let in") };

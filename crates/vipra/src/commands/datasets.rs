@@ -177,6 +177,12 @@ fn splits_of(source: &dyn Source) -> Result<(String, Option<String>)> {
     if [TRAIN, VALIDATION].iter().all(|name| description.splits.contains_key(*name)) {
         return Ok((TRAIN.to_owned(), Some(VALIDATION.to_owned())));
     }
+    anyhow::ensure!(
+        description.splits.contains_key(TRAIN) || !description.splits.contains_key(VALIDATION),
+        "a split `{VALIDATION}` without a `{TRAIN}`: name what is learned from and held out by data.sources and \
+         data.validation, or add it to meta/info.json: {}",
+        description.root.display()
+    );
     let Range { start, end } = learnable(source)?;
     Ok(match end - start {
         0 | 1 => (format!("{start}:{end}"), None),
@@ -278,5 +284,7 @@ mod tests {
         assert_eq!(splits_among_eight("one", &[("train", 3..4)]), Ok(("3:4".to_owned(), None)));
         let refused = splits_among_eight("none", &[("train", 0..0)]).unwrap_err();
         assert!(refused.contains("the split `train` has no episodes"), "{refused}");
+        let refused = splits_among_eight("held out", &[("val", 6..8)]).unwrap_err();
+        assert!(refused.contains("a split `val` without a `train`"), "{refused}");
     }
 }

@@ -10,7 +10,7 @@ use crate::model::{KvCache, RotaryPrecision, Tokens, TransformerConfig};
 
 /// Tokens of the sample that is read.
 const LENGTH: usize = 12;
-/// Tokens before it: angles of bfloat16 are exact up to some 256 positions.
+/// Tokens before it: bfloat16 tells whole positions apart up to 256 only.
 const BEFORE: usize = 300;
 
 /// A model with the angles of released weights.

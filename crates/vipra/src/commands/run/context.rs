@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use vipra_data::SourceConfig;
 use vipra_data::source::{Source, fingerprint};
+use vipra_data::writer::write_atomic;
 use vipra_policy::finetune::check_demonstrations;
 use vipra_sim::Scenes;
 
@@ -187,7 +188,7 @@ impl RunContext {
         let own = self.config.clone().restricted_to(stage);
         let path = self.run.join(RECORDS).join(format!("{}.toml", stage.name()));
         crate::files::create_parent(&path)?;
-        std::fs::write(&path, to_toml(&own)?).with_context(|| format!("writing {}", path.display()))?;
+        write_atomic(&path, to_toml(&own)?.as_bytes())?;
         Ok(ConfigArgs { config: Some(path.display().to_string()), set: Vec::new() })
     }
 

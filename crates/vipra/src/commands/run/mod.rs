@@ -154,7 +154,12 @@ fn make(planned: Planned, place: &str, context: &RunContext, monitor: &Monitor) 
     let Planned { stage, before, now, decision, why } = planned;
     let place = format!("{place} {}", stage.name());
     let before = match (decision, before) {
-        (Decision::Skip, Some(before)) => {
+        (Decision::Skip, Some(mut before)) => {
+            if before.result.is_none() {
+                // An earlier version left it unknown. What is made from it from now on has to know.
+                before.result = result(stage, &context.folder(stage))?;
+                before.write(&context.run, stage)?;
+            }
             say(&format!("{place}: skipped, {why} ({})", before.key_figure));
             return Ok(Some(before));
         }

@@ -5,6 +5,8 @@ use std::path::Path;
 
 use anyhow::Result;
 use serde_json::json;
+use vipra_data::Episode;
+use vipra_data::clip::ClipConfig;
 use vipra_data::writer::DatasetWriter;
 use vipra_sim::Split;
 
@@ -40,12 +42,9 @@ pub fn prepare(stage: Stage, context: &RunContext) -> Result<StageEnd> {
         episodes.extend_from_slice(source.episodes());
     }
     draw_sheet(stage, context)?;
-    // Here nothing depends on clips, but hours later it would be too late to say so.
-    let learns_from_clips = stage == Stage::Videos && context.until >= Stage::Laq;
-    anyhow::ensure!(
-        !learns_from_clips || episodes.iter().any(|episode| context.config.data.clip.fits(episode)),
-        "no video is long enough for a clip: make data.clip.interval_secs or data.clip.min_real_frames smaller"
-    );
+    if stage == Stage::Videos && context.until >= Stage::Laq {
+        check_lengths(&episodes, &context.config.data.clip)?;
+    }
     let secs: f64 = episodes.iter().map(|episode| episode.length as f64 / episode.fps).sum();
     let tasks: BTreeSet<&String> = episodes.iter().flat_map(|episode| &episode.tasks).collect();
     let key = format!("{}, {}", plural(episodes.len(), "episode"), duration(secs));
@@ -59,6 +58,21 @@ pub fn prepare(stage: Stage, context: &RunContext) -> Result<StageEnd> {
         "skipped": skipped,
     });
     Ok(StageEnd::Done(Figures { key, all: all.as_object().cloned().unwrap_or_default() }))
+}
+
+/// Refuses videos of which none is long enough for a clip, and warns of some. Here nothing depends on clips, but hours later it
+/// would be too late to say so.
+fn check_lengths(videos: &[Episode], clip: &ClipConfig) -> Result<()> {
+    match videos.iter().filter(|video| !clip.fits(video)).count() {
+        0 => {}
+        short if short == videos.len() => return Err(clip.none_fits(videos.iter()).into()),
+        short => tracing::warn!(
+            "{short} of {} are too short for a clip, and latent actions are not learned from them (data.clip.min_real_frames, \
+             data.clip.interval_secs)",
+            plural(videos.len(), "video")
+        ),
+    }
+    Ok(())
 }
 
 /// Draws clips of all episodes, also of those that are too short to learn latent actions from.
@@ -136,6 +150,6 @@ mod tests {
         prepared(Stage::Videos, Stage::Tokenizer).unwrap();
         assert!(folder.path().join("run/data/demonstrations.png").is_file());
         let refused = prepared(Stage::Videos, Stage::Laq).unwrap_err().to_string();
-        assert!(refused.contains("no video is long enough for a clip"), "{refused}");
+        assert!(refused.contains("no episode lasts 90.000 s"), "{refused}");
     }
 }
