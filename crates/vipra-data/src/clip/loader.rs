@@ -84,6 +84,18 @@ impl ClipLoader {
         Ok(ClipLoader { dataset, workers, shared, next: first, first, waited, skipped, skipped_clips: 0, broken })
     }
 
+    /// As [`start`](Self::start), once `skipped` was skipped before: it counts for the limit, and its episodes are noted no second
+    /// time.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start); [`Error::Invalid`] if more was skipped than the configuration allows.
+    pub fn resume(dataset: Arc<ClipDataset>, from: LoaderState, skipped: Vec<Skipped>) -> Result<Self> {
+        let mut loader = Self::start(dataset, from)?;
+        loader.skipped = skipped;
+        loader.check_limit()?;
+        Ok(loader)
+    }
+
     /// The next clip.
     ///
     /// # Errors
@@ -125,7 +137,7 @@ impl ClipLoader {
         self.waited
     }
 
-    /// Episodes of which clips were skipped.
+    /// Episodes of which clips were skipped, also before the loader was resumed.
     pub fn skipped(&self) -> &[Skipped] {
         &self.skipped
     }
@@ -152,7 +164,14 @@ impl ClipLoader {
             }
             None => "a clip".to_owned(),
         };
+        if self.skipped.iter().any(|known| known.what == what) {
+            return Ok(());
+        }
         self.skipped.push(Skipped { what, reason: error.to_string() });
+        self.check_limit()
+    }
+
+    fn check_limit(&self) -> Result<()> {
         let limit = self.dataset.config().skip_limit;
         match self.skipped.len() <= limit {
             true => Ok(()),

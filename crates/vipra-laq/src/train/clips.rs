@@ -7,38 +7,33 @@ use vipra_data::clip::{Clip, ClipDataset, ClipLoader, LoaderState};
 use vipra_data::source::Skipped;
 
 use super::batch::{Batch, batch_of};
-use crate::{Error, Result};
+use crate::Result;
 
 /// An endless stream of clips, which can be resumed.
 pub(super) struct ClipStream {
     dataset: Arc<ClipDataset>,
     loader: ClipLoader,
-    /// Episodes that were left out before the run was resumed, which the loader does not know of.
-    skipped_before: Vec<Skipped>,
 }
 
 impl ClipStream {
     /// From the first clip on.
     pub(super) fn start(dataset: &Arc<ClipDataset>) -> Result<Self> {
         let loader = ClipLoader::start(dataset.clone(), LoaderState::default())?;
-        Ok(Self { dataset: dataset.clone(), loader, skipped_before: Vec::new() })
+        Ok(Self { dataset: dataset.clone(), loader })
     }
 
     /// Resumes the stream at `state`; `skipped` was left out before.
     pub(super) fn resume(&mut self, state: LoaderState, skipped: Vec<Skipped>) -> Result<()> {
-        self.loader = ClipLoader::start(self.dataset.clone(), state)?;
-        self.skipped_before = skipped;
+        self.loader = ClipLoader::resume(self.dataset.clone(), state, skipped)?;
         Ok(())
     }
 
     /// The next clips.
     ///
     /// # Errors
-    /// What is wrong with a clip; [`Error::Invalid`] once more episodes were left out than the configuration allows.
+    /// What is wrong with a clip; that more episodes were left out than the configuration allows.
     pub(super) fn take(&mut self, count: usize) -> Result<Vec<Clip>> {
-        let clips = (0..count).map(|_| Ok(self.loader.next_clip()?)).collect::<Result<Vec<_>>>()?;
-        self.check_skipped()?;
-        Ok(clips)
+        (0..count).map(|_| Ok(self.loader.next_clip()?)).collect()
     }
 
     /// The next clips, as a batch.
@@ -59,21 +54,7 @@ impl ClipStream {
 
     /// Episodes of which clips were left out, before and after the run was resumed; each is listed once.
     pub(super) fn skipped(&self) -> Vec<Skipped> {
-        let before = &self.skipped_before;
-        let is_new = |skipped: &&Skipped| before.iter().all(|known| known.what != skipped.what);
-        before.iter().chain(self.loader.skipped().iter().filter(is_new)).cloned().collect()
-    }
-
-    /// Applies the limit to the whole run: the loader counts only what it has left out itself.
-    fn check_skipped(&self) -> Result<()> {
-        let (skipped, limit) = (self.skipped(), self.dataset.config().skip_limit);
-        if self.skipped_before.is_empty() || skipped.len() <= limit {
-            return Ok(());
-        }
-        let mut reasons: Vec<String> = skipped.into_iter().map(|skipped| skipped.reason).collect();
-        reasons.sort_unstable();
-        let reasons = reasons.join("\n  ");
-        Err(Error::Invalid(format!("more than {limit} episodes were skipped (data.skip_limit):\n  {reasons}")))
+        self.loader.skipped().to_vec()
     }
 }
 

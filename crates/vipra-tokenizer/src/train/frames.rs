@@ -12,7 +12,7 @@ use vipra_nn::pixels;
 use vipra_train::StageError;
 use vipra_train::perceptual::Pictures;
 
-use crate::{Error, Result};
+use crate::Result;
 
 /// The same data as clips of one frame, at the tokenizer's size.
 pub fn frame_data(data: &DataConfig, image: ImageConfig) -> DataConfig {
@@ -55,8 +55,6 @@ pub fn held_out_frames(
 pub(super) struct FrameStream {
     dataset: Arc<ClipDataset>,
     loader: ClipLoader,
-    /// Episodes that were left out before the run was resumed, which the loader does not know of.
-    skipped_before: Vec<Skipped>,
     device: Device,
 }
 
@@ -64,13 +62,12 @@ impl FrameStream {
     /// From the first frame on.
     pub(super) fn start(dataset: &Arc<ClipDataset>, device: &Device) -> Result<Self> {
         let loader = ClipLoader::start(dataset.clone(), LoaderState::default())?;
-        Ok(Self { dataset: dataset.clone(), loader, skipped_before: Vec::new(), device: device.clone() })
+        Ok(Self { dataset: dataset.clone(), loader, device: device.clone() })
     }
 
     /// Resumes the stream at `state`; `skipped` was left out before.
     pub(super) fn resume(&mut self, state: LoaderState, skipped: Vec<Skipped>) -> Result<()> {
-        self.loader = ClipLoader::start(self.dataset.clone(), state)?;
-        self.skipped_before = skipped;
+        self.loader = ClipLoader::resume(self.dataset.clone(), state, skipped)?;
         Ok(())
     }
 
@@ -87,30 +84,14 @@ impl FrameStream {
     /// The next frames, as bytes.
     ///
     /// # Errors
-    /// What is wrong with a frame; [`Error::Invalid`] once more episodes were left out than the configuration allows.
+    /// What is wrong with a frame; that more episodes were left out than the configuration allows.
     pub(super) fn clips(&mut self, count: usize) -> Result<Vec<Clip>> {
-        let clips = (0..count).map(|_| Ok(self.loader.next_clip()?)).collect::<Result<Vec<_>>>()?;
-        self.check_skipped()?;
-        Ok(clips)
+        (0..count).map(|_| Ok(self.loader.next_clip()?)).collect()
     }
 
     /// Episodes of which frames were left out, before and after the run was resumed; each is listed once.
     pub(super) fn skipped(&self) -> Vec<Skipped> {
-        let before = &self.skipped_before;
-        let is_new = |skipped: &&Skipped| before.iter().all(|known| known.what != skipped.what);
-        before.iter().chain(self.loader.skipped().iter().filter(is_new)).cloned().collect()
-    }
-
-    /// Applies the limit to the whole run: the loader counts only what it has left out itself.
-    fn check_skipped(&self) -> Result<()> {
-        let (skipped, limit) = (self.skipped(), self.dataset.config().skip_limit);
-        if self.skipped_before.is_empty() || skipped.len() <= limit {
-            return Ok(());
-        }
-        let mut reasons: Vec<String> = skipped.into_iter().map(|skipped| skipped.reason).collect();
-        reasons.sort_unstable();
-        let reasons = reasons.join("\n  ");
-        Err(Error::Invalid(format!("more than {limit} episodes were skipped (data.skip_limit):\n  {reasons}")))
+        self.loader.skipped().to_vec()
     }
 }
 
