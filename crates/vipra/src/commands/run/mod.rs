@@ -158,7 +158,9 @@ fn make(planned: Planned, place: &str, context: &RunContext, monitor: &Monitor) 
             if before.result.is_none() {
                 // An earlier version left it unknown. What is made from it from now on has to know.
                 before.result = result(stage, &context.folder(stage))?;
-                before.write(&context.run, stage)?;
+                if before.result.is_some() {
+                    before.write(&context.run, stage)?;
+                }
             }
             say(&format!("{place}: skipped, {why} ({})", before.key_figure));
             return Ok(Some(before));
